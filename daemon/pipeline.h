@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The core: one packet in, one outcome by value. Performs nothing: no clock, no file, no netlink, so the
+ * daemon, `minewall replay`, the unit tests and the fuzzers run the very same code. */
+#ifndef MINEWALL_PIPELINE_H
+#define MINEWALL_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inspect/inspect.h"
+#include "nfq/packet.h"
+#include "policy/policy.h"
+
+struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one worker */
+
+enum verdict {
+	VERDICT_ACCEPT,		/* let it pass, the flow's state stays (no decision yet) */
+	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
+	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
+};
+
+/* Why a flow ended without a name or a protocol that decides. */
+enum reason {
+	REASON_NONE,
+	REASON_CLEAN,		/* judged by its name or protocol, nothing against it */
+	REASON_EXEMPT,		/* an allow rule */
+	REASON_NO_SNI,
+	REASON_ECH,
+	REASON_UNKNOWN,		/* no inspector knows these bytes */
+	REASON_BUDGET,		/* 16 KiB without a decision */
+	REASON_MALFORMED,
+	REASON_OVERLOAD,	/* its memory was taken for newer flows */
+	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
+	REASON_OLDER,		/* older than the daemon, nothing found */
+	REASON_COUNT,
+};
+
+struct outcome {
+	enum verdict verdict;
+	enum reason reason;		/* set when the flow leaves inspection, else REASON_NONE */
+	bool event;			/* a new finding (block or monitor) that must be written */
+	bool older;			/* the flow was older than the daemon */
+	enum app app;			/* best known protocol of the flow */
+	/* The flow as its client opened it (for a flow picked up in the middle: as its opener is known). */
+	struct subject subject;
+	uint8_t family;
+	struct decision decision;	/* of the event; action NONE otherwise */
+	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
+	const struct facts *facts;
+};
+
+struct pipeline_config {
+	uint32_t flows;			/* slots of the flow table */
+	uint64_t reassembly;		/* bytes */
+	uint64_t key[2];		/* secret of the hash */
+};
+
+/* NULL: no memory. Everything is allocated here, nothing per packet. */
+struct pipeline *pipeline_new(const struct pipeline_config *config);
+void pipeline_free(struct pipeline *p);
+
+/* `policy` must outlive its use; may be called between packets (reload). */
+void pipeline_policy(struct pipeline *p, const struct policy *policy);
+
+/* Judges one packet that the kernel rules queued. `now_ms`: any monotonic clock (a capture's time in replay). */
+struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms);
+
+/* Forgets a flow (replay: its 5-tuple is used again). */
+void pipeline_forget(struct pipeline *p, const struct packet *packet);
+
+const char *reason_text(enum reason r);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bytes of one direction of a flow in, facts out. The inspectors are pure: they allocate nothing, print
+ * nothing, read no clock and keep no state; the caller shows them the stream's prefix again when it has grown. */
+#ifndef MINEWALL_INSPECT_H
+#define MINEWALL_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an inspector says of the bytes it was shown. */
+enum inspect_result {
+	INSPECT_NO,	/* not this protocol, whatever follows */
+	INSPECT_MATCH,	/* this protocol, and the facts are complete */
+	INSPECT_MORE,	/* may be this protocol; show it again when there are more bytes */
+	INSPECT_BAD,	/* this protocol, but broken in a way that no server accepts */
+};
+
+enum app {
+	APP_UNKNOWN,
+	APP_TLS,
+	APP_QUIC,
+	APP_HTTP,
+	APP_DNS,
+	APP_STRATUM,
+};
+
+enum name_kind {
+	NAME_TLS_SNI,
+	NAME_QUIC_SNI,
+	NAME_HTTP_HOST,
+	NAME_CONNECT,
+	NAME_SOCKS,
+	NAME_DNS,
+};
+
+/* Which side of the flow the bytes come from. UNSURE: picked up in the middle, so either may be the client. */
+enum side {
+	SIDE_CLIENT,
+	SIDE_SERVER,
+	SIDE_UNSURE,
+};
+
+/* A view into bytes owned by the caller (the stream or the scratch); never NUL-terminated. */
+struct view {
+	const uint8_t *p;
+	size_t len;
+};
+
+/* One name, exactly as sent: case, port and odd bytes included. `matchable` is false where the bytes can
+ * be no host name (IP literal, empty, NUL or other bytes outside a host name): listed, never matched by name. */
+struct name_fact {
+	enum name_kind kind;
+	bool matchable;
+	struct view text;
+	/* the host alone: no port, brackets, user info or one trailing dot; case as sent. Empty where not matchable. */
+	struct view host;
+};
+
+/* Enough for 16 pipelined HTTP heads that each carry two names. */
+#define FACTS_NAMES_MAX 32
+
+/* Stratum and its relatives, from one message. All views may be empty. */
+struct stratum_facts {
+	const char *dialect;	/* static string of the dialect table */
+	struct view method;
+	struct view agent;
+	struct view algo;
+	struct view login;	/* wallet or user name: hash it, never store it */
+};
+
+struct facts {
+	enum app app;
+	unsigned n_names;
+	struct name_fact names[FACTS_NAMES_MAX];
+	bool names_lost;		/* there were more than FACTS_NAMES_MAX */
+	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
+	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
+	bool mining;			/* protocol evidence: `stratum` is filled */
+	struct stratum_facts stratum;
+	/* Bytes of this message. Where `again` is set the caller goes on inspecting from there. */
+	size_t consumed;
+	enum {
+		AGAIN_NO,	/* nothing more to learn from this direction */
+		AGAIN_SAME,	/* the same protocol goes on behind `consumed` (HTTP keep-alive, next request head) */
+		AGAIN_FRESH,	/* a tunnel starts behind `consumed`: inspect from scratch (CONNECT, SOCKS) */
+	} again;
+};
+
+/* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
+struct dialect_row {
+	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
+	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*") */
+	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
+	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
+};
+#define DIALECT_FROM_CLIENT 1u
+#define DIALECT_FROM_SERVER 2u
+
+struct dialect_table {
+	const struct dialect_row *rows;
+	size_t n_rows;
+};
+
+/* The table that is built in. */
+extern const struct dialect_table dialect_builtin;
+
+/* Longest client prefix that is ever looked at, in bytes (PROTOCOLS 1.11: XMRig sends no more than 16,384 at a time). */
+#define INSPECT_BYTES_MAX 16384
+
+/* Room lent for joined TLS records and unescaped JSON; facts may point into it. */
+struct inspect_scratch {
+	uint8_t bytes[INSPECT_BYTES_MAX];
+	size_t used;
+};
+
+struct inspect_input {
+	const uint8_t *p;		/* the stream from its start, or from where the last message said `again` */
+	size_t len;
+	enum side side;
+	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
+	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME) */
+	const struct dialect_table *dialects;
+	struct inspect_scratch *scratch;
+};
+
+/* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. */
+struct inspector {
+	const char *name;
+	enum app app;
+	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
+};
+
+/* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched. MORE: at
+ * least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes.
+ * On MORE `out` may already hold names that are certain (a Host line before the head ends never counts as one). */
+enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out);
+
+/* The word of EVE's app_proto for it: "tls", "http", "stratum", "unknown" ... */
+const char *app_text(enum app app);
+
+/* The word of the replay contract for it: "tls_sni", "http_host", "connect" ... */
+const char *name_kind_text(enum name_kind kind);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Our bits of the connmark through ctnetlink: set for one flow, cleared for all. */
+#ifndef MINEWALL_CONNMARK_H
+#define MINEWALL_CONNMARK_H
+
+#include <stdint.h>
+
+struct connmark;	/* an open ctnetlink socket */
+
+/* A flow by its original tuple, addresses v4-mapped for family 4, ports in host order. */
+struct connmark_tuple {
+	uint8_t src[16], dst[16];
+	uint16_t sport, dport;
+	uint8_t family, proto;
+};
+
+int connmark_open(struct connmark **c);
+void connmark_close(struct connmark *c);
+
+/* mark = (mark & ~mask) | value. -ENOENT: no such flow (a first UDP packet is not confirmed yet). */
+int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t value, uint32_t mask);
+
+/* Takes the bits of `mask` out of every flow's connmark; returns how many flows carried them, or -errno. */
+long connmark_clear(struct connmark *c, uint32_t mask);
+
+#endif

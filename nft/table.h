@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Our nftables table `inet minewall`: chains, rules and sets, made in one atomic batch, and the elements in
+ * its sets. Speaks addresses and seconds; knows nothing of policies or packets. */
+#ifndef MINEWALL_TABLE_H
+#define MINEWALL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The flow's state, as a value of the three mark bits (shift it by the mask's lowest bit). */
+enum state {
+	STATE_OLDER = 0,	/* born before the table, or picked up in the middle */
+	STATE_INSPECTING = 1,
+	STATE_PENDING = 2,
+	STATE_PASS = 3,
+	STATE_BLOCKED = 4,
+	/* Only ever in the packet mark, between our queue rule and the late chain, so that the reader knows the
+	 * direction of an older flow's packet without NFQA_CT: */
+	STATE_OLDER_ORIGINAL = 5,
+	STATE_OLDER_REPLY = 6,
+};
+
+/* IPv4 is v4-mapped with prefix + 96. port 0 = any port of TCP and UDP. */
+struct table_network {
+	uint8_t addr[16];
+	uint8_t prefix;
+	uint16_t port;
+};
+
+struct table_config {
+	uint32_t mark_mask;		/* three adjacent bits */
+	bool forward, output;		/* which hooks */
+	const char *const *out;		/* outbound interfaces, NULL-terminated; NULL or empty: all but loopback */
+	bool enforce;			/* false: nothing is rejected or dropped */
+	bool reset;			/* reject; false: drop in silence */
+	bool bypass;			/* fail-open when nobody listens on the queue */
+	uint16_t queue_first, queue_count;
+	uint32_t set_size;		/* elements of each learnt set */
+	const struct table_network *exempt;	/* inside hosts */
+	size_t n_exempt;
+	const struct table_network *allowed;	/* outside addresses */
+	size_t n_allowed;
+};
+
+/* One element. Endpoint: `pair` false, src unused. */
+struct element {
+	uint8_t src[16], dst[16];	/* IPv4 v4-mapped; `family` says which set */
+	uint8_t family;			/* 4 or 6 */
+	uint8_t proto;			/* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;			/* host order, of dst */
+	bool pair;
+	uint32_t timeout_s;		/* when added */
+	uint64_t expires_ms;		/* when listed: life left */
+	uint64_t packets;		/* when listed: the element's counter */
+};
+
+struct table;	/* an open netlink socket and what the kernel can do */
+
+/* What went wrong, one line for the operator that says what to do. */
+struct table_error {
+	char text[512];
+};
+
+/* Opens the netlink socket and probes the kernel: nf_tables, the `queue` expression or the xtables NFQUEUE
+ * target, the payload match. -EPERM, -EPROTONOSUPPORT (no nf_tables), -EOPNOTSUPP (no way to queue). */
+int table_open(struct table **t, struct table_error *error);
+void table_close(struct table *t);
+
+/* "queue" or "xtables NFQUEUE": which way this kernel has. */
+const char *table_queue_kind(const struct table *t);
+
+/* Replaces the whole table in one batch; elements of the learnt sets that are there go on with the life they have
+ * left (`adopted` counts them, may be NULL). Nothing changes on error. */
+int table_install(struct table *t, const struct table_config *config, size_t *adopted, struct table_error *error);
+
+/* Takes the table away; 0 also if there was none. */
+int table_remove(struct table *t);
+
+/* 1 there and whole (every chain, rule and set that we made), 0 not, negative errno. */
+int table_check(struct table *t);
+
+/* Adds or refreshes (delete and add in one batch). -ENFILE when the set is full: then the elements were retried singly and
+ * `*done` says how many are in. Thread-safe. */
+int table_add(struct table *t, const struct element *elements, size_t n, size_t *done);
+
+/* Deletes; an element that is not there is no error. `*deleted` counts. Thread-safe. */
+int table_delete(struct table *t, const struct element *elements, size_t n, size_t *deleted);
+
+/* Calls `each` for every element of endpoints4/6 and pairs4/6. Stops when it returns non-zero and returns that. */
+int table_each_blocked(struct table *t, int (*each)(const struct element *e, void *arg), void *arg);
+
+/* The same for tries4/6: source, destination, protocol, port, and how many packets were rejected by the kernel alone. */
+int table_each_try(struct table *t, int (*each)(const struct element *e, void *arg), void *arg);
+
+/* Named counters of the table that status shows. */
+struct table_counters {
+	uint64_t queued;	/* packets handed to the queue */
+	uint64_t rejected;	/* packets of blocked endpoints and pairs */
+	uint64_t blocked;	/* packets of BLOCKED flows */
+	uint64_t invalid;	/* payload TCP that conntrack calls invalid */
+	uint64_t untracked;	/* packets without conntrack: a blind spot */
+};
+int table_counters(struct table *t, struct table_counters *out);
+
+/* A descriptor that becomes readable when any nftables change is committed by another program (nfnetlink group
+ * NFTABLES); table_watch_drain empties it and returns 1 if our own table was touched by somebody else. -errno if not possible. */
+int table_watch_fd(struct table *t);
+int table_watch_drain(struct table *t);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The admin's policy file as an immutable value, and the one function that judges facts by it. A reload
+ * builds a whole new policy and swaps the pointer; nothing in here changes after policy_load. */
+#ifndef MINEWALL_POLICY_H
+#define MINEWALL_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inspect/inspect.h"
+
+struct policy;
+
+enum mode { MODE_MONITOR, MODE_ENFORCE };
+enum fail { FAIL_OPEN, FAIL_CLOSED };
+enum hook { HOOK_FORWARD = 1, HOOK_OUTPUT = 2, HOOK_BOTH = 3 };
+enum scope { SCOPE_AUTO, SCOPE_FLOW, SCOPE_PAIR, SCOPE_ENDPOINT };
+enum detect { DETECT_OFF, DETECT_MONITOR, DETECT_BLOCK };
+
+/* One network. IPv4 is kept v4-mapped (::ffff:a.b.c.d, prefix + 96). port 0 = any. */
+struct network {
+	uint8_t addr[16];
+	uint8_t prefix;		/* 0..128 */
+	uint16_t port;		/* host order */
+	unsigned line;		/* of the policy file */
+};
+
+struct networks {
+	const struct network *items;
+	size_t n;
+};
+
+#define POLICY_INTERFACES_MAX 32
+#define POLICY_IFNAME_MAX 16
+
+/* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
+struct settings {
+	enum mode mode;
+	enum hook hook;
+	enum fail fail;
+	unsigned n_out;					/* 0: every interface but loopback */
+	char out[POLICY_INTERFACES_MAX][POLICY_IFNAME_MAX];
+	uint16_t queue_first;
+	uint16_t queue_count;				/* 0 = auto: one a CPU, at most 8 */
+	uint32_t queue_length;				/* packets */
+	uint32_t mark_mask;				/* three adjacent bits */
+	uint32_t endpoint_timeout_s;
+	uint32_t pair_timeout_s;
+	enum scope scope;
+	bool reset;
+	uint32_t memory_flows;
+	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
+	char control[108];				/* sun_path */
+	char log_file[4096];
+};
+
+/* One message for the operator, already whole: "FILE:LINE:COLUMN: what is wrong, what is expected". */
+struct policy_error {
+	char text[1024];
+	enum { POLICY_INVALID, POLICY_UNREADABLE, POLICY_NO_MEMORY } kind;
+};
+
+/* A list of the policy as loaded, for `check` and `lists`. */
+struct list_info {
+	const char *name;
+	const char *file;
+	const char *category;	/* "" if none */
+	size_t used;
+	size_t skipped;
+};
+
+/* Reads `path` (with its drop-ins' folder later) and every list that it names; relative paths start at the
+ * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
+struct policy *policy_load(const char *path, struct policy_error *error);
+
+/* The built-in policy of `minewall replay`: enforce, every detector at its default, no lists. NULL: no memory. */
+struct policy *policy_builtin(void);
+
+void policy_free(struct policy *p);
+
+const struct settings *policy_settings(const struct policy *p);
+
+/* Inside hosts that are never judged (allow.hosts), and outside addresses never blocked (allow.addresses). */
+struct networks policy_exempt_hosts(const struct policy *p);
+struct networks policy_allowed_addresses(const struct policy *p);
+
+/* Outside addresses that are blocked (block.addresses), as the policy names them. */
+struct networks policy_blocked_addresses(const struct policy *p);
+
+size_t policy_lists(const struct policy *p, const struct list_info **lists);
+
+/* Names that the policy and its lists block, all together. */
+size_t policy_names(const struct policy *p);
+
+const struct dialect_table *policy_dialects(const struct policy *p);
+
+/* Who talks to whom. Addresses as in struct network; ports in host order. */
+struct subject {
+	uint8_t src[16];
+	uint8_t dst[16];
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+enum action {
+	ACTION_NONE,		/* nothing speaks against it */
+	ACTION_ALLOW,		/* an allow or exempt rule wins: never judge this flow again */
+	ACTION_MONITOR,		/* mining, but only to be logged */
+	ACTION_BLOCK,
+};
+
+enum evidence { EVIDENCE_NONE, EVIDENCE_ADDRESS, EVIDENCE_NAME, EVIDENCE_PROTOCOL };
+
+/* The judgement and all that an event must say of it. Strings live as long as the policy; `name` is a view
+ * into the facts. */
+struct decision {
+	enum action action;
+	enum evidence evidence;
+	enum scope scope;	/* what to teach the kernel: FLOW (nothing), PAIR or ENDPOINT; never AUTO */
+	uint32_t timeout_s;	/* life of what is taught */
+	const char *rule;	/* "block.names", "list", "block.addresses", "detect.stratum", "allow.hosts" ... */
+	const char *list;	/* the list's name, or NULL */
+	const char *entry;	/* the entry as the list or policy has it, or NULL */
+	unsigned line;		/* of that entry in its file, 0 = none */
+	const struct name_fact *name;	/* which name decided, or NULL */
+};
+
+/* Judges by addresses alone: allow.hosts, allow.addresses, block.addresses. Called for a flow's first packet. */
+struct decision policy_decide_address(const struct policy *p, const struct subject *who);
+
+/* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
+ * In mode monitor a BLOCK becomes MONITOR. */
+struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
+
+/* Is this name (any case, no port) blocked or allowed by the policy? For `explain` and tests. */
+struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
+
+const char *evidence_text(enum evidence e);	/* "address", "name", "protocol" */
+const char *scope_text(enum scope s);
+
+#endif
