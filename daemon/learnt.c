@@ -173,6 +173,48 @@ void learnt_forget(struct learnt *l, const struct element *element)
 	pthread_mutex_unlock(&l->lock);
 }
 
+static struct element element_of(const struct entry *e, uint64_t now_s)
+{
+	struct element out = { .family = e->key.family, .proto = e->key.proto, .port = e->key.port,
+			       .pair = e->key.kind == KIND_PAIR };
+
+	memcpy(out.dst, e->key.dst, sizeof(out.dst));
+	memcpy(out.src, e->key.src, sizeof(out.src));
+	out.timeout_s = e->expires_s > now_s ? (uint32_t)(e->expires_s - now_s) : 0;
+	return out;
+}
+
+size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max)
+{
+	struct entry *e, *newer;
+	size_t n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (e = l->oldest; e && n < max; e = newer) {
+		newer = e->newer;
+		if (!e->event || e->event->evidence != EVIDENCE_NAME || e->key.port != port || e->key.proto != proto ||
+		    memcmp(e->key.dst, dst, sizeof(e->key.dst)))
+			continue;
+		out[n++] = element_of(e, 0);
+		drop(l, e);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct element *e, const struct event *event, void *arg),
+		 void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	for (struct entry *e = l->oldest; e; e = e->newer)
+		if (e->event && e->expires_s > now_s) {
+			struct element element = element_of(e, now_s);
+
+			each(&element, e->event, arg);
+		}
+	pthread_mutex_unlock(&l->lock);
+}
+
 void learnt_expire(struct learnt *l, uint64_t now_s)
 {
 	struct entry *e, *newer;

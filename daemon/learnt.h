@@ -25,6 +25,13 @@ bool learnt_get(struct learnt *l, const struct element *e, struct event *out);
 /* Forgets an element that was deleted. */
 void learnt_forget(struct learnt *l, const struct element *e);
 
+/* Takes out up to `max` elements that name evidence taught at this address, protocol and port. */
+size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
+
+/* Calls `each` for every element taught; `event` is its reason, `timeout_s` its remaining life. `each` must not call back. */
+void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct element *e, const struct event *event, void *arg),
+		 void *arg);
+
 /* Forgets what expired before `now_s`. */
 void learnt_expire(struct learnt *l, uint64_t now_s);
 

@@ -105,33 +105,18 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 	count(&w->counters.found);
 }
 
-/* A pair that a name taught is given back when a harmless name turns up at the same place. */
-static int unlearn_pair(const struct element *e, void *arg)
-{
-	struct worker *w = arg;
-	struct event why;
-
-	if (e->pair && learnt_get(w->shared->learnt, e, &why) && why.evidence == EVIDENCE_NAME &&
-	    !memcmp(e->dst, w->lessons[0].element.dst, sizeof(e->dst)) && e->port == w->lessons[0].element.port)
-		table_delete(w->shared->table, e, 1, NULL);
-	return 0;
-}
-
 static void note_names(struct worker *w, const struct outcome *o)
 {
 	const struct subject *s = &o->subject;
+	struct element pairs[32];
+	size_t n;
 
-	if (o->event || o->facts->n_names == 0 || o->verdict == VERDICT_BLOCK)
+	if (o->facts->n_names == 0 || o->verdict == VERDICT_BLOCK ||
+	    !tenants_harmless(w->shared->tenants, s->dst, s->proto, s->dport))
 		return;
-	if (tenants_harmless(w->shared->tenants, s->dst, s->proto, s->dport)) {
-		/* Rare: a list's name and another share an address. */
-		struct lesson kept = w->lessons[0];
-
-		memcpy(w->lessons[0].element.dst, s->dst, sizeof(s->dst));
-		w->lessons[0].element.port = s->dport;
-		table_each_blocked(w->shared->table, unlearn_pair, w);
-		w->lessons[0] = kept;
-	}
+	/* Rare: a blocked name and a harmless one share an address. What the blocked one taught is given back at once. */
+	while ((n = learnt_take_named(w->shared->learnt, s->dst, s->proto, s->dport, pairs, 32)) > 0)
+		table_delete(w->shared->table, pairs, n, NULL);
 }
 
 static void account(struct worker *w, const struct outcome *o)
