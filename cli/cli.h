@@ -31,6 +31,9 @@ struct cli_args {
  * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
 
+/* Prints `j` (its reference is taken over); returns EXIT_DONE. */
+int cli_print_json(json_t *j);
+
 /* Asks the daemon of this policy. -1: `*reply` is there (new reference); else the exit code, with its line said. */
 int cli_ask(const struct cli_args *args, json_t *request, json_t **reply);
 
