@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What replay says of a flow: gathers the core's outcomes, and makes lines of them, JSON in the words of
+ * Suricata's EVE or plain text. */
+#ifndef MINEWALL_REPLAY_LINE_H
+#define MINEWALL_REPLAY_LINE_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "cli/replay_flow.h"
+#include "daemon/pipeline.h"
+
+/* Names kept of one flow; more are only counted out. Far above what the core's heads of one flow can hold. */
+#define REPLAY_NAMES_MAX 4096
+
+/* Adds an outcome to f->result (made when first needed): 0 or -ENOMEM. */
+int replay_line_add(struct replay_flow *f, const struct outcome *o);
+
+/* Frees f->result. */
+void replay_line_free(struct replay_flow *f);
+
+/* The flow's line, event_type "flow"; `name` is the capture's as given. The caller owns it; NULL: no memory. */
+json_t *replay_line_json(const struct replay_flow *f, const char *name);
+
+/* The same for the eye: one line, with whatever bytes a name has made harmless. */
+void replay_line_print(FILE *to, const struct replay_flow *f);
+
+/* A finding (o->event), event_type "alert", and the same for the eye. `when` is the packet's time. */
+json_t *replay_line_alert(const struct replay_flow *f, const struct outcome *o, struct timeval when, const char *name);
+void replay_line_print_alert(FILE *to, const struct replay_flow *f, const struct outcome *o, struct timeval when);
+
+/* Bytes from the wire as a JSON string: as they are if they are UTF-8, else each byte as the code point of its value. */
+json_t *replay_line_text(struct view text);
+
+#endif
