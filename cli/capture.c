@@ -158,9 +158,10 @@ enum capture_result capture_rewind(struct capture *c)
 	return c->defrag ? open_pcap(c) : CAPTURE_NO_MEMORY;
 }
 
-/* False: no whole TCP or UDP packet yet. */
-static bool read_frame(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *frame, struct packet *out)
+/* False: nothing of TCP or UDP, or a fragment that completes nothing. */
+static bool read_frame(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *frame, struct capture_packet *cp)
 {
+	struct packet *out = &cp->packet;
 	struct link_ip ip;
 	enum packet_result r;
 	size_t len;
@@ -170,13 +171,13 @@ static bool read_frame(struct capture *c, const struct pcap_pkthdr *h, const uin
 	r = packet_parse(ip.ip, ip.len, true, out);
 	if (r == PACKET_FRAGMENT) {
 		len = defrag_add(c->defrag, ip.ip, ip.len, c->now_ms, &ip.ip);
-		if (!len)
-			return false;
-		r = packet_parse(ip.ip, len, true, out);
+		if (len)
+			r = packet_parse(ip.ip, len, true, out);
 	}
 	out->mac_known = ip.mac_known;
 	memcpy(out->mac, ip.mac, sizeof(out->mac));
-	return r == PACKET_OK;
+	cp->ends_only = r != PACKET_OK;
+	return r != PACKET_OTHER && out->proto;
 }
 
 enum capture_result capture_next(struct capture *c, struct capture_packet *out)
@@ -190,7 +191,7 @@ enum capture_result capture_next(struct capture *c, struct capture_packet *out)
 		ms = (uint64_t)h->ts.tv_sec * 1000 + (uint64_t)h->ts.tv_usec / 1000;
 		if (ms > c->now_ms)
 			c->now_ms = ms;
-		if (!read_frame(c, h, frame, &out->packet))
+		if (!read_frame(c, h, frame, out))
 			continue;
 		out->when = h->ts;
 		out->now_ms = c->now_ms;

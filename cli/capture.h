@@ -21,6 +21,7 @@ enum capture_result {
 };
 
 struct capture_packet {
+	bool ends_only;		/* a first fragment or a broken packet: shows a flow, but nothing that a rule would queue */
 	struct packet packet;	/* origin is not filled; payload is valid until the next call */
 	struct timeval when;	/* as captured */
 	uint64_t now_ms;	/* the same, but never going back */

@@ -133,6 +133,9 @@ static bool ethertype(struct cursor *c, unsigned type)
 		case 0x9300:
 			type = be16(cut(c, 4) + 2);
 			break;
+		case 0x8926:	/* VN-Tag of a switch's fabric */
+			type = be16(cut(c, 6) + 4);
+			break;
 		case 0x8847:
 		case 0x8848:
 			return read_mpls(c);

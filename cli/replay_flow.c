@@ -247,9 +247,18 @@ static bool is_queued(struct replay_flow *f, const struct packet *k)
 	return false;
 }
 
-struct replay_step replay_table_see(struct replay_table *t, struct packet *packet, struct timeval when)
+struct replay_step replay_table_glimpse(struct replay_table *t, const struct packet *packet, struct timeval when)
 {
 	struct replay_step step = find_line(t, packet, when);
+
+	if (t->n_keys > t->n_buckets)
+		grow(t);
+	return step;
+}
+
+struct replay_step replay_table_see(struct replay_table *t, struct packet *packet, struct timeval when)
+{
+	struct replay_step step = replay_table_glimpse(t, packet, when);
 	struct replay_flow *f = step.flow;
 
 	if (!f)
@@ -267,8 +276,6 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 		packet->origin = !f->older ? ORIGIN_ORIGINAL :
 				 is_original(f, packet) ? ORIGIN_OLDER_ORIGINAL : ORIGIN_OLDER_REPLY;
 	}
-	if (t->n_keys > t->n_buckets)
-		grow(t);
 	return step;
 }
 

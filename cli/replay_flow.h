@@ -55,6 +55,9 @@ void replay_table_free(struct replay_table *t);
 
 struct replay_step replay_table_see(struct replay_table *t, struct packet *packet, struct timeval when);
 
+/* A packet of which only the ends are known (a fragment, a broken one): it has a line, but changes no state. */
+struct replay_step replay_table_glimpse(struct replay_table *t, const struct packet *packet, struct timeval when);
+
 /* The core's verdict on a packet that was handed on. */
 void replay_flow_judged(struct replay_flow *f, enum verdict verdict);
 

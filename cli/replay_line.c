@@ -3,12 +3,10 @@
  * that no byte of a hostile capture reaches the terminal or breaks the JSON. */
 #include "cli/replay_line.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct replay_result {
 	json_t *names;
@@ -17,7 +15,6 @@ struct replay_result {
 	enum reason reason;
 	uint16_t tls_version;
 	bool drop;
-	enum evidence evidence;
 };
 
 json_t *replay_line_text(struct view text)
@@ -43,12 +40,6 @@ json_t *replay_line_text(struct view text)
 	j = json_stringn(wide, n);
 	free(wide);
 	return j;
-}
-
-static void set_text(json_t *object, const char *key, struct view text)
-{
-	if (text.len)
-		json_object_set_new(object, key, replay_line_text(text));
 }
 
 static void set_word(json_t *object, const char *key, const char *word)
@@ -87,53 +78,34 @@ static int add_name(struct replay_result *r, const struct name_fact *n)
 	return json_array_append_new(r->names, entry) ? -ENOMEM : 0;
 }
 
-static void add_stratum(json_t *mining, const struct stratum_facts *s)
-{
-	set_word(mining, "dialect", s->dialect);
-	set_text(mining, "method", s->method);
-	set_text(mining, "agent", s->agent);
-	set_text(mining, "algo", s->algo);
-}
-
-static void add_decision(json_t *mining, const struct decision *d)
-{
-	set_word(mining, "evidence", evidence_text(d->evidence));
-	set_word(mining, "list", d->list);
-	set_word(mining, "entry", d->entry);
-	if (d->line)
-		json_object_set_new(mining, "line", json_integer(d->line));
-	set_word(mining, "rule", d->rule);
-}
-
 static bool is_finding(const struct outcome *o)
 {
 	return o->decision.action == ACTION_BLOCK || o->decision.action == ACTION_MONITOR;
 }
 
 /* A protocol that was recognised but that the policy lets be still is something found. */
-static json_t *mining_json(const struct outcome *o)
+static json_t *mining_json(const struct outcome *o, const struct event *e)
 {
-	json_t *m = json_object();
+	json_t *all = event_json(e), *m = json_object_get(all, "mining");
 
-	if (o->facts->mining)
-		add_stratum(m, &o->facts->stratum);
-	if (is_finding(o))
-		add_decision(m, &o->decision);
-	else if (o->facts->mining)
-		set_word(m, "evidence", evidence_text(EVIDENCE_PROTOCOL));
+	json_incref(m);
+	json_decref(all);
+	json_object_del(m, "count");
+	if (m && o->facts->mining && !json_object_get(m, "evidence"))
+		json_object_set_new(m, "evidence", json_string(evidence_text(EVIDENCE_PROTOCOL)));
 	return m;
 }
 
-int replay_line_add(struct replay_flow *f, const struct outcome *o)
+int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct event *e)
 {
 	struct replay_result *r = result_of(f);
 	json_t *mining;
-	int e = 0;
+	int err = 0;
 
 	if (!r)
 		return -ENOMEM;
-	for (unsigned i = 0; i < o->facts->n_names && !e; i++)
-		e = add_name(r, &o->facts->names[i]);
+	for (unsigned i = 0; i < o->facts->n_names && !err; i++)
+		err = add_name(r, &o->facts->names[i]);
 	if (o->app != APP_UNKNOWN)
 		r->app = o->app;
 	if (o->reason != REASON_NONE)
@@ -142,15 +114,15 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o)
 		r->tls_version = o->facts->tls_version;
 	r->drop |= o->verdict == VERDICT_BLOCK;
 	if (!o->facts->mining && !(o->event && is_finding(o)))
-		return e;
-	mining = mining_json(o);
+		return err;
+	mining = mining_json(o, e);
 	if (!r->mining)
 		r->mining = mining;
 	else if (mining) {	/* what was said first stands */
 		json_object_update_missing(r->mining, mining);
 		json_decref(mining);
 	}
-	return r->mining ? e : -ENOMEM;
+	return r->mining ? err : -ENOMEM;
 }
 
 void replay_line_free(struct replay_flow *f)
@@ -163,28 +135,11 @@ void replay_line_free(struct replay_flow *f)
 	f->result = NULL;
 }
 
-/* RFC 3339 with microseconds, in UTC: a capture knows no time zone. */
-static void time_text(char out[48], struct timeval when)
+static void time_text(char out[64], struct timeval when)
 {
-	struct tm tm;
-	char day[32];
+	struct timespec ts = { when.tv_sec, when.tv_usec % 1000000 * 1000 };
 
-	if (!gmtime_r(&when.tv_sec, &tm) || !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm))
-		snprintf(day, sizeof(day), "1970-01-01T00:00:00");
-	snprintf(out, 48, "%s.%06ld+00:00", day, (long)when.tv_usec % 1000000);
-}
-
-static void address_text(char out[INET6_ADDRSTRLEN], uint8_t family, const uint8_t addr[16])
-{
-	if (family == 4)
-		inet_ntop(AF_INET, addr + 12, out, INET6_ADDRSTRLEN);
-	else
-		inet_ntop(AF_INET6, addr, out, INET6_ADDRSTRLEN);
-}
-
-static const char *proto_text(uint8_t proto)
-{
-	return proto == IPPROTO_TCP ? "TCP" : "UDP";
+	event_time(out, 64, &ts);
 }
 
 /* The words of Suricata's tls.version. */
@@ -203,13 +158,13 @@ static const char *tls_text(uint16_t version)
 
 static json_t *ends_json(const struct replay_flow *f, struct timeval when, const char *type, const char *name)
 {
-	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], stamp[48];
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], stamp[64];
 	struct view file = { (const uint8_t *)name, strlen(name) };
 	json_t *j = json_object();
 
 	time_text(stamp, when);
-	address_text(src, f->family, f->src);
-	address_text(dst, f->family, f->dst);
+	event_address(src, sizeof(src), f->src, f->family);
+	event_address(dst, sizeof(dst), f->dst, f->family);
 	set_word(j, "timestamp", stamp);
 	set_word(j, "event_type", type);
 	json_object_set_new(j, "pcap_filename", replay_line_text(file));
@@ -217,7 +172,7 @@ static json_t *ends_json(const struct replay_flow *f, struct timeval when, const
 	json_object_set_new(j, "src_port", json_integer(f->sport));
 	set_word(j, "dest_ip", dst);
 	json_object_set_new(j, "dest_port", json_integer(f->dport));
-	set_word(j, "proto", proto_text(f->proto));
+	set_word(j, "proto", event_proto(f->proto));
 	return j;
 }
 
@@ -293,12 +248,12 @@ static void print_value(FILE *to, const json_t *value)
 
 static void print_ends(FILE *to, const struct replay_flow *f, struct timeval when)
 {
-	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], stamp[48];
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], stamp[64];
 
 	time_text(stamp, when);
-	address_text(src, f->family, f->src);
-	address_text(dst, f->family, f->dst);
-	fprintf(to, f->family == 4 ? "%s %s %s:%u > %s:%u" : "%s %s [%s]:%u > [%s]:%u", stamp, proto_text(f->proto),
+	event_address(src, sizeof(src), f->src, f->family);
+	event_address(dst, sizeof(dst), f->dst, f->family);
+	fprintf(to, f->family == 4 ? "%s %s %s:%u > %s:%u" : "%s %s [%s]:%u > [%s]:%u", stamp, event_proto(f->proto),
 		src, f->sport, dst, f->dport);
 }
 
@@ -334,4 +289,40 @@ void replay_line_print(FILE *to, const struct replay_flow *f)
 		print_mining(to, r->mining);
 	}
 	fputc('\n', to);
+}
+
+json_t *replay_line_alert(const struct event *e, const char *name)
+{
+	struct view file = { (const uint8_t *)name, strlen(name) };
+	json_t *j = event_json(e);
+
+	if (j)
+		json_object_set_new(j, "pcap_filename", replay_line_text(file));
+	return j;
+}
+
+/* The event's texts are escaped already. */
+void replay_line_print_alert(FILE *to, const struct event *e)
+{
+	struct replay_flow f = { .family = e->family, .proto = e->subject.proto,
+				 .sport = e->subject.sport, .dport = e->subject.dport };
+	struct timeval when = { e->when.tv_sec, e->when.tv_nsec / 1000 };
+
+	memcpy(f.src, e->subject.src, sizeof(f.src));
+	memcpy(f.dst, e->subject.dst, sizeof(f.dst));
+	print_ends(to, &f, when);
+	fprintf(to, " %s %s", app_text(e->app), e->blocked ? "drop" : "monitor");
+	if (e->named)
+		fprintf(to, " %s=%s", name_kind_text(e->name_kind), e->name);
+	if (e->evidence == EVIDENCE_NONE)
+		fprintf(to, " reason=%s", reason_text(e->reason));
+	else
+		fprintf(to, " evidence=%s", evidence_text(e->evidence));
+	if (e->dialect[0])
+		fprintf(to, " dialect=%s method=%s agent=%s", e->dialect, e->method, e->agent);
+	if (e->list[0])
+		fprintf(to, " list=%s", e->list);
+	if (e->entry[0])
+		fprintf(to, " entry=%s", e->entry);
+	fprintf(to, " rule=%s\n", e->rule);
 }

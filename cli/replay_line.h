@@ -8,13 +8,14 @@
 #include <stdio.h>
 
 #include "cli/replay_flow.h"
+#include "daemon/event.h"
 #include "daemon/pipeline.h"
 
 /* Names kept of one flow; more are only counted out. Far above what the core's heads of one flow can hold. */
 #define REPLAY_NAMES_MAX 4096
 
-/* Adds an outcome to f->result (made when first needed): 0 or -ENOMEM. */
-int replay_line_add(struct replay_flow *f, const struct outcome *o);
+/* Adds an outcome to f->result (made when first needed); `e` is the same outcome as an event (event_fill). 0 or -ENOMEM. */
+int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct event *e);
 
 /* Frees f->result. */
 void replay_line_free(struct replay_flow *f);
@@ -25,9 +26,9 @@ json_t *replay_line_json(const struct replay_flow *f, const char *name);
 /* The same for the eye: one line, with whatever bytes a name has made harmless. */
 void replay_line_print(FILE *to, const struct replay_flow *f);
 
-/* A finding (o->event), event_type "alert", and the same for the eye. `when` is the packet's time. */
-json_t *replay_line_alert(const struct replay_flow *f, const struct outcome *o, struct timeval when, const char *name);
-void replay_line_print_alert(FILE *to, const struct replay_flow *f, const struct outcome *o, struct timeval when);
+/* A finding: as the daemon would have logged it, with `pcap_filename`; and the same for the eye. */
+json_t *replay_line_alert(const struct event *e, const char *name);
+void replay_line_print_alert(FILE *to, const struct event *e);
 
 /* Bytes from the wire as a JSON string: as they are if they are UTF-8, else each byte as the code point of its value. */
 json_t *replay_line_text(struct view text);

@@ -27,6 +27,7 @@ struct transport {
 	size_t wire;		/* as the header has it; at least len */
 	uint8_t proto;
 	bool sound;		/* IPv4: the header's own checksum is right */
+	bool later;		/* a fragment that is not the first: no transport header here */
 };
 
 static uint16_t be16(const uint8_t *p)
@@ -106,12 +107,15 @@ static enum packet_result read_v4(const uint8_t *ip, size_t len, struct packet *
 	t->wire = total - header;
 	t->len = (len < total ? len : total) - header;
 	t->sound = sum_right(sum_words(ip, header, 0));
+	t->later = be16(ip + 6) & 0x1fff;
 	return be16(ip + 6) & 0x3fff ? PACKET_FRAGMENT : PACKET_OK;
 }
 
 /* Steps over the extension headers that Linux' connection tracking steps over, too (ipv6_skip_exthdr). */
 static enum packet_result skip_extensions(struct transport *t)
 {
+	enum packet_result r = PACKET_OK;
+
 	for (;;) {
 		size_t size;
 
@@ -128,11 +132,14 @@ static enum packet_result skip_extensions(struct transport *t)
 			size = 8;
 			/* RFC 6946: offset 0 and nothing more to come is a whole packet */
 			if (t->len >= size && be16(t->p + 2) & 0xfff9)
-				return PACKET_FRAGMENT;
+				r = PACKET_FRAGMENT;
+			t->later = t->len >= size && be16(t->p + 2) & 0xfff8;
 			break;
 		default:
-			return PACKET_OK;
+			return r;
 		}
+		if (t->later)
+			return r;
 		if (t->len < size)
 			return PACKET_BROKEN;
 		t->proto = t->p[0];
@@ -169,7 +176,6 @@ static enum packet_result read_tcp(const struct transport *t, bool verify, struc
 	header = (t->p[12] >> 4) * 4u;
 	if (header < TCP_HEADER || header > t->wire)
 		return PACKET_BROKEN;
-	out->tcp_flags = t->p[13];
 	out->seq = be32(t->p + 4) + (out->tcp_flags & PACKET_SYN ? 1 : 0);
 	out->payload_wire = t->wire - header;
 	if (t->len > header) {
@@ -216,14 +222,18 @@ enum packet_result packet_parse(const uint8_t *ip, size_t len, bool verify, stru
 		r = read_v6(ip, len, out, &t);
 	else
 		return PACKET_OTHER;
-	if (r != PACKET_OK)
+	if (r == PACKET_BROKEN || t.later)
 		return r;
 	if (t.proto != NEXT_TCP && t.proto != NEXT_UDP)
-		return PACKET_OTHER;
-	out->proto = t.proto;
+		return r == PACKET_FRAGMENT ? r : PACKET_OTHER;
 	if (t.len < 4)
-		return PACKET_BROKEN;
+		return r == PACKET_FRAGMENT ? r : PACKET_BROKEN;
+	out->proto = t.proto;
 	out->sport = be16(t.p);
 	out->dport = be16(t.p + 2);
+	if (t.proto == NEXT_TCP && t.len >= TCP_HEADER)
+		out->tcp_flags = t.p[13];
+	if (r == PACKET_FRAGMENT)
+		return r;
 	return t.proto == NEXT_TCP ? read_tcp(&t, verify, out) : read_udp(&t, verify, out);
 }
