@@ -51,7 +51,8 @@ enum packet_result {
 };
 
 /* Reads the IP packet of `len` captured bytes at `ip`. `verify`: compute the TCP or UDP checksum (else CHECKSUM_GOOD).
- * Fills everything but origin and mac. RFC 791, 8200, 9293, 768. */
+ * Fills everything but origin and mac; of a first fragment or a broken packet only the ends and flags, and `proto` stays 0
+ * if not even they could be read. RFC 791, 8200, 9293, 768. */
 enum packet_result packet_parse(const uint8_t *ip, size_t len, bool verify, struct packet *out);
 
 #endif

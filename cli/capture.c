@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opens captures with libpcap and hands out their TCP and UDP packets one by one. Holds one file open and
+ * one packet at a time, so a capture of any size can be read. */
+#include "cli/capture.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/defrag.h"
+#include "cli/link.h"
+
+#define PCAP_FILE_HEADER 24
+
+struct capture {
+	FILE *file;		/* kept for rewinding; libpcap reads a duplicate */
+	pcap_t *pcap;
+	int dlt;
+	struct defrag *defrag;
+	uint64_t now_ms;
+	char error[256];
+};
+
+/* A pipe cannot be read twice, so it goes to a file without a name first. */
+static FILE *spool_stdin(void)
+{
+	FILE *f = tmpfile();
+	char buf[65536];
+	size_t n;
+
+	if (!f)
+		return NULL;
+	while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0) {
+		if (fwrite(buf, 1, n, f) != n) {
+			fclose(f);
+			return NULL;
+		}
+	}
+	return f;
+}
+
+/* The first bytes of a pcap (either byte order, micro- or nanoseconds, or the old "modified" kind) or of a pcapng. */
+static bool is_capture(const uint8_t magic[4])
+{
+	static const uint8_t known[][4] = {
+		{ 0xd4, 0xc3, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0xc3, 0xd4 },
+		{ 0x4d, 0x3c, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0x3c, 0x4d },
+		{ 0x34, 0xcd, 0xb2, 0xa1 }, { 0xa1, 0xb2, 0xcd, 0x34 },
+		{ 0x0a, 0x0d, 0x0d, 0x0a },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!memcmp(magic, known[i], 4))
+			return true;
+	}
+	return false;
+}
+
+/* Before libpcap sees the file: is it one at all, and is its header whole? */
+static enum capture_result look_at_header(FILE *f, char error[256])
+{
+	uint8_t head[PCAP_FILE_HEADER];
+	size_t n = fread(head, 1, sizeof(head), f);
+
+	if (ferror(f)) {
+		snprintf(error, 256, "%s", strerror(errno));
+		return CAPTURE_NOTHING;
+	}
+	if (n >= 4 && !is_capture(head)) {
+		snprintf(error, 256, "not a capture file (pcap or pcapng)");
+		return CAPTURE_NOTHING;
+	}
+	if (n < sizeof(head)) {
+		snprintf(error, 256, "truncated: only %zu bytes of the file's header", n);
+		return CAPTURE_BROKEN;
+	}
+	return CAPTURE_PACKET;
+}
+
+/* libpcap closes the stream that it is given, so it gets a descriptor of its own at offset 0. */
+static enum capture_result open_pcap(struct capture *c)
+{
+	char text[PCAP_ERRBUF_SIZE] = "";
+	int fd = dup(fileno(c->file));
+	FILE *f;
+
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0 || !(f = fdopen(fd, "rb"))) {
+		snprintf(c->error, sizeof(c->error), "%s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return CAPTURE_NOTHING;
+	}
+	c->pcap = pcap_fopen_offline(f, text);
+	if (!c->pcap) {
+		fclose(f);
+		snprintf(c->error, sizeof(c->error), "%.250s", text);
+		return CAPTURE_BROKEN;
+	}
+	c->dlt = pcap_datalink(c->pcap);
+	return CAPTURE_PACKET;
+}
+
+static enum capture_result check_link(struct capture *c)
+{
+	const char *name = pcap_datalink_val_to_name(c->dlt);
+
+	if (link_known(c->dlt))
+		return CAPTURE_PACKET;
+	snprintf(c->error, sizeof(c->error), "link type %d (%.60s) is not one that carries IP in a way that is known",
+		 c->dlt, name ? name : "unknown");
+	return CAPTURE_NOTHING;
+}
+
+enum capture_result capture_open(const char *path, struct capture **out, char error[256])
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	enum capture_result r = CAPTURE_NO_MEMORY;
+
+	if (!c)
+		goto out;
+	c->file = strcmp(path, "-") ? fopen(path, "rb") : spool_stdin();
+	if (!c->file) {
+		snprintf(c->error, sizeof(c->error), "%s", strerror(errno));
+		r = CAPTURE_NOTHING;
+		goto out;
+	}
+	rewind(c->file);
+	r = look_at_header(c->file, c->error);
+	if (r == CAPTURE_PACKET)
+		r = open_pcap(c);
+	if (r == CAPTURE_PACKET)
+		r = check_link(c);
+	if (r != CAPTURE_PACKET)
+		goto out;
+	c->defrag = defrag_new();
+	if (!c->defrag)
+		r = CAPTURE_NO_MEMORY;
+out:
+	if (r == CAPTURE_PACKET) {
+		*out = c;
+		return r;
+	}
+	snprintf(error, 256, "%s", c && c->error[0] ? c->error : strerror(ENOMEM));
+	capture_close(c);
+	return r;
+}
+
+enum capture_result capture_rewind(struct capture *c)
+{
+	pcap_close(c->pcap);
+	c->pcap = NULL;
+	defrag_free(c->defrag);
+	c->defrag = defrag_new();
+	c->now_ms = 0;
+	return c->defrag ? open_pcap(c) : CAPTURE_NO_MEMORY;
+}
+
+/* False: nothing of TCP or UDP, or a fragment that completes nothing. */
+static bool read_frame(struct capture *c, const struct pcap_pkthdr *h, const uint8_t *frame, struct capture_packet *cp)
+{
+	struct packet *out = &cp->packet;
+	struct link_ip ip;
+	enum packet_result r;
+	size_t len;
+
+	if (!link_ip(c->dlt, frame, h->caplen, &ip))
+		return false;
+	r = packet_parse(ip.ip, ip.len, true, out);
+	if (r == PACKET_FRAGMENT) {
+		len = defrag_add(c->defrag, ip.ip, ip.len, c->now_ms, &ip.ip);
+		if (len)
+			r = packet_parse(ip.ip, len, true, out);
+	}
+	out->mac_known = ip.mac_known;
+	memcpy(out->mac, ip.mac, sizeof(out->mac));
+	cp->ends_only = r != PACKET_OK;
+	return r != PACKET_OTHER && out->proto;
+}
+
+enum capture_result capture_next(struct capture *c, struct capture_packet *out)
+{
+	struct pcap_pkthdr *h;
+	const uint8_t *frame;
+	uint64_t ms;
+	int r;
+
+	while ((r = pcap_next_ex(c->pcap, &h, &frame)) == 1) {
+		ms = (uint64_t)h->ts.tv_sec * 1000 + (uint64_t)h->ts.tv_usec / 1000;
+		if (ms > c->now_ms)
+			c->now_ms = ms;
+		if (!read_frame(c, h, frame, out))
+			continue;
+		out->when = h->ts;
+		out->now_ms = c->now_ms;
+		return CAPTURE_PACKET;
+	}
+	if (r == PCAP_ERROR_BREAK)
+		return CAPTURE_END;
+	snprintf(c->error, sizeof(c->error), "%.250s", pcap_geterr(c->pcap));
+	return CAPTURE_BROKEN;
+}
+
+const char *capture_error(const struct capture *c)
+{
+	return c->error;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	if (c->pcap)
+		pcap_close(c->pcap);
+	if (c->file)
+		fclose(c->file);
+	defrag_free(c->defrag);
+	free(c);
+}

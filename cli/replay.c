@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verb `replay`: reads captures, hands the core what our rules would have queued, prints what it says.
+ * Needs no root and touches no network. */
+#include "cli/replay.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cli/capture.h"
+#include "cli/replay_flow.h"
+#include "cli/replay_line.h"
+#include "daemon/event.h"
+#include "daemon/pipeline.h"
+#include "policy/policy.h"
+
+enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_POLICY = 4, EXIT_MISSING = 5, EXIT_PARTLY = 6 };
+
+#define KEY_FILE "/var/lib/minewall/key"
+
+/* Room for two streams of a flow, in full blocks, which are half of the pool; 1 GiB is enough for any capture
+ * whose flows are not all undecided at once. Pages that no flow uses cost nothing. */
+#define BYTES_A_FLOW (128u * 1024)
+#define BYTES_MAX ((uint64_t)1 << 30)
+
+struct replay {
+	bool flows, json;
+	struct policy *policy;
+	uint8_t key[32];
+	bool hashes;		/* `key` is there */
+	const char *name;	/* the file at hand, as given */
+	struct replay_table *table;
+	struct pipeline *pipeline;
+};
+
+static const char help_text[] =
+	"Usage: minewall replay [--flows] [--json] [-c POLICY] FILE...\n"
+	"Runs captures (pcap, pcapng) through the same core as the daemon, and prints what it would have\n"
+	"blocked or, in mode monitor, logged. \"-\" is standard input. Needs no root.\n"
+	"\n"
+	"  --flows    one line for every TCP or UDP flow: who, what names, which verdict\n"
+	"  --json     JSON lines as a Suricata EVE reader understands them\n"
+	"  -c POLICY  judge by this policy; without it: enforce, every detector, no lists\n"
+	"  --help     this text\n"
+	"\n"
+	"Exit: 0 done (finding nothing, too), 2 usage, 4 policy, 5 unreadable or unknown link type,\n"
+	"6 the capture is cut or damaged: what came before was printed.\n";
+
+static void put_json(json_t *j)
+{
+	if (j && json_dumpf(j, stdout, JSON_COMPACT) == 0)
+		putchar('\n');
+	json_decref(j);
+}
+
+static int complain(const char *name, const char *text, int code)
+{
+	fprintf(stderr, "minewall replay: %s: %s\n", name, text);
+	return code;
+}
+
+static void report(const struct replay *r, const struct event *e)
+{
+	if (r->json)
+		put_json(replay_line_alert(e, r->name));
+	else
+		replay_line_print_alert(stdout, e);
+}
+
+/* One packet through the core. 0 or -ENOMEM. */
+static int judge(struct replay *r, struct replay_flow *f, const struct capture_packet *cp)
+{
+	struct outcome o = pipeline_packet(r->pipeline, &cp->packet, cp->now_ms);
+	struct event e;
+
+	event_fill(&e, &o, &cp->packet, r->hashes ? r->key : NULL, false);
+	e.when.tv_sec = cp->when.tv_sec;
+	e.when.tv_nsec = cp->when.tv_usec % 1000000 * 1000;
+	replay_flow_judged(f, o.verdict);
+	if (o.event && !r->flows)
+		report(r, &e);
+	return r->flows ? replay_line_add(f, &o, &e) : 0;
+}
+
+/* Reads the capture to its end. Without a pipeline it only finds the flows. */
+static enum capture_result walk(struct replay *r, struct capture *c)
+{
+	struct capture_packet cp;
+	enum capture_result got;
+
+	while ((got = capture_next(c, &cp)) == CAPTURE_PACKET) {
+		struct replay_step step = cp.ends_only ? replay_table_glimpse(r->table, &cp.packet, cp.when) :
+							 replay_table_see(r->table, &cp.packet, cp.when);
+
+		if (!step.flow)
+			return CAPTURE_NO_MEMORY;
+		if (!r->pipeline)
+			continue;
+		if (step.forget)
+			pipeline_forget(r->pipeline, &step.gone);
+		if (step.hand && judge(r, step.flow, &cp))
+			return CAPTURE_NO_MEMORY;
+	}
+	return got;
+}
+
+static void fini_tables(struct replay *r)
+{
+	struct replay_flow *f;
+
+	for (f = r->table ? replay_table_first(r->table) : NULL; f; f = f->line_next)
+		replay_line_free(f);
+	replay_table_free(r->table);
+	r->table = NULL;
+	pipeline_free(r->pipeline);
+	r->pipeline = NULL;
+}
+
+/* The core as large as this capture needs it: nothing may be evicted for want of room. */
+static bool make_pipeline(struct replay *r)
+{
+	size_t flows = replay_table_count(r->table) + 1;
+	struct pipeline_config config = { .flows = flows > INT32_MAX ? INT32_MAX : (uint32_t)flows };
+
+	/* the hash's secret: nothing that is printed depends on it */
+	if (getrandom(config.key, sizeof(config.key), GRND_NONBLOCK) != sizeof(config.key))
+		memset(config.key, 0, sizeof(config.key));
+	config.reassembly = config.flows * (uint64_t)BYTES_A_FLOW;
+	if (config.reassembly > BYTES_MAX)
+		config.reassembly = BYTES_MAX;
+	r->pipeline = pipeline_new(&config);
+	if (r->pipeline)
+		pipeline_policy(r->pipeline, r->policy);
+	return r->pipeline != NULL;
+}
+
+/* Two passes: the first counts the flows, the second judges them. */
+static enum capture_result walk_twice(struct replay *r, struct capture *c)
+{
+	enum capture_result got;
+
+	r->table = replay_table_new();
+	if (!r->table || walk(r, c) == CAPTURE_NO_MEMORY || !make_pipeline(r))
+		return CAPTURE_NO_MEMORY;
+	replay_table_free(r->table);
+	r->table = replay_table_new();
+	if (!r->table)
+		return CAPTURE_NO_MEMORY;
+	got = capture_rewind(c);
+	return got == CAPTURE_PACKET ? walk(r, c) : got;
+}
+
+static void print_flows(const struct replay *r)
+{
+	struct replay_flow *f;
+
+	for (f = replay_table_first(r->table); f; f = f->line_next) {
+		if (r->json)
+			put_json(replay_line_json(f, r->name));
+		else
+			replay_line_print(stdout, f);
+	}
+}
+
+static int replay_file(struct replay *r, const char *name)
+{
+	struct capture *c = NULL;
+	char error[256];
+	enum capture_result got = capture_open(name, &c, error);
+	int code = EXIT_DONE;
+
+	r->name = name;
+	if (got == CAPTURE_PACKET) {
+		got = walk_twice(r, c);
+		if (r->flows && r->table)
+			print_flows(r);
+		fflush(stdout);
+		snprintf(error, sizeof(error), "%s", capture_error(c));
+	}
+	switch (got) {
+	case CAPTURE_PACKET:
+	case CAPTURE_END:
+		break;
+	case CAPTURE_NOTHING:
+		code = complain(name, error, EXIT_MISSING);
+		break;
+	case CAPTURE_BROKEN:
+		code = complain(name, error, EXIT_PARTLY);
+		break;
+	case CAPTURE_NO_MEMORY:
+		code = complain(name, strerror(ENOMEM), EXIT_PARTLY);
+		break;
+	}
+	fini_tables(r);
+	capture_close(c);
+	return code;
+}
+
+/* Wallets are hashed only with the daemon's key, and only if it can be read: replay never makes one. */
+static int load_policy(struct replay *r, const char *path)
+{
+	struct policy_error error;
+
+	r->policy = path ? policy_load(path, &error) : policy_builtin();
+	if (!r->policy && !path)
+		return complain("policy", strerror(ENOMEM), EXIT_MISSING);
+	if (!r->policy) {
+		fprintf(stderr, "%s\n", error.text);
+		return EXIT_POLICY;
+	}
+	r->hashes = path && access(KEY_FILE, R_OK) == 0 && event_key(KEY_FILE, r->key) == 0;
+	return EXIT_DONE;
+}
+
+int replay_main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "flows", no_argument, NULL, 'f' }, { "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },  { "config", required_argument, NULL, 'c' },
+		{ 0 },
+	};
+	struct replay r = { 0 };
+	const char *path = NULL;
+	int opt, code, worst = EXIT_DONE;
+
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'f':
+			r.flows = true;
+			break;
+		case 'j':
+			r.json = true;
+			break;
+		case 'c':
+			path = optarg;
+			break;
+		case 'h':
+			fputs(help_text, stdout);
+			return EXIT_DONE;
+		default:
+			fputs(help_text, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		fputs(help_text, stderr);
+		return EXIT_USAGE;
+	}
+	worst = load_policy(&r, path);
+	for (int i = optind; i < argc && r.policy; i++) {
+		code = replay_file(&r, argv[i]);
+		worst = code > worst ? code : worst;
+	}
+	policy_free(r.policy);
+	return worst;
+}
