@@ -30,7 +30,6 @@ enum reason {
 	REASON_UNKNOWN,		/* no inspector knows these bytes */
 	REASON_BUDGET,		/* 16 KiB without a decision */
 	REASON_MALFORMED,
-	REASON_OVERLOAD,	/* its memory was taken for newer flows */
 	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
 	REASON_OLDER,		/* older than the daemon, nothing found */
 	REASON_COUNT,
@@ -41,6 +40,7 @@ struct outcome {
 	enum reason reason;		/* set when the flow leaves inspection, else REASON_NONE */
 	bool event;			/* a new finding (block or monitor) that must be written */
 	bool older;			/* the flow was older than the daemon */
+	bool overload;			/* its earlier bytes had been given up for newer flows */
 	enum app app;			/* best known protocol of the flow */
 	/* The flow as its client opened it (for a flow picked up in the middle: as its opener is known). */
 	struct subject subject;
@@ -68,6 +68,9 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 
 /* Forgets a flow (replay: its 5-tuple is used again). */
 void pipeline_forget(struct pipeline *p, const struct packet *packet);
+
+/* Flows remembered now. */
+uint32_t pipeline_flows(const struct pipeline *p);
 
 const char *reason_text(enum reason r);
 

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events: from outcome to EVE JSON line to file. Runs off the packet path; a full disk costs events, which
+ * are counted, and never a verdict. */
+#include "daemon/event.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <nettle/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Ours in the range that is free for local rules. */
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED };
+
+size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool plain = bytes[i] > 0x20 && bytes[i] < 0x7f && bytes[i] != '\\';
+
+		/* A blank inside an agent's name is no danger. */
+		plain |= bytes[i] == ' ' && i > 0 && i + 1 < len;
+		if (n + (plain ? 1 : 4) >= size)
+			break;
+		if (plain) {
+			out[n++] = (char)bytes[i];
+		} else {
+			out[n++] = '\\';
+			out[n++] = 'x';
+			out[n++] = hex[bytes[i] >> 4];
+			out[n++] = hex[bytes[i] & 15];
+		}
+	}
+	out[n] = '\0';
+	return n;
+}
+
+void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
+{
+	struct hmac_sha256_ctx ctx;
+	uint8_t digest[16];
+
+	hmac_sha256_set_key(&ctx, 32, key);
+	hmac_sha256_update(&ctx, len, bytes);
+	hmac_sha256_digest(&ctx, sizeof(digest), digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+int event_key(const char *path, uint8_t key[32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT) {
+		if (getrandom(key, 32, 0) != 32)
+			return -EIO;
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+		n = write(fd, key, 32);
+		if (n != 32 || fsync(fd)) {
+			err = n < 0 ? -errno : -ENOSPC;
+			unlink(path);
+		}
+	} else if (fd < 0) {
+		return -errno;
+	} else {
+		n = read(fd, key, 32);
+		err = n == 32 ? 0 : n < 0 ? -errno : -EINVAL;
+	}
+	close(fd);
+	return err;
+}
+
+static void copy_view(char *out, size_t size, struct view v)
+{
+	event_escape(out, size, v.p, v.len);
+}
+
+static void copy_text(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
+{
+	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
+	copy_view(e->method, sizeof(e->method), s->method);
+	copy_view(e->agent, sizeof(e->agent), s->agent);
+	copy_view(e->algo, sizeof(e->algo), s->algo);
+	if (s->login.len && key)
+		event_hash(e->login, key, s->login.p, s->login.len);
+	if (s->login.len && clear)
+		copy_view(e->login_clear, sizeof(e->login_clear), s->login);
+}
+
+void event_fill(struct event *e, const struct outcome *o, const struct packet *packet, const uint8_t *key, bool clear)
+{
+	const struct decision *d = &o->decision;
+	const struct name_fact *name = d->name ? d->name : o->facts->n_names ? &o->facts->names[0] : NULL;
+
+	memset(e, 0, sizeof(*e));
+	e->blocked = o->verdict == VERDICT_BLOCK;
+	e->evidence = d->evidence;
+	e->reason = o->reason;
+	e->app = o->app;
+	e->subject = o->subject;
+	e->family = o->family;
+	e->older = o->older;
+	e->learned = SCOPE_FLOW;
+	e->tls_version = o->facts->tls_version;
+	if (name) {
+		e->named = true;
+		e->name_kind = name->kind;
+		copy_view(e->name, sizeof(e->name), name->text);
+	}
+	if (o->facts->mining)
+		fill_stratum(e, &o->facts->stratum, key, clear);
+	copy_text(e->list, sizeof(e->list), d->list);
+	copy_text(e->entry, sizeof(e->entry), d->entry);
+	copy_text(e->rule, sizeof(e->rule), d->rule);
+	e->line = d->line;
+	e->mac_known = packet->mac_known && packet->origin != ORIGIN_OLDER_REPLY;
+	memcpy(e->mac, packet->mac, sizeof(e->mac));
+}
+
+void event_time(char *out, size_t size, const struct timespec *when)
+{
+	struct tm tm;
+	long offset;
+
+	localtime_r(&when->tv_sec, &tm);
+	offset = tm.tm_gmtoff / 60;
+	snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06ld%c%02ld:%02ld", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		 tm.tm_hour, tm.tm_min, tm.tm_sec, when->tv_nsec / 1000, offset < 0 ? '-' : '+', labs(offset) / 60,
+		 labs(offset) % 60);
+}
+
+const char *event_proto(uint8_t proto)
+{
+	return proto == IPPROTO_UDP ? "UDP" : "TCP";
+}
+
+void event_address(char *out, size_t size, const uint8_t address[16], uint8_t family)
+{
+	if (family == 4)
+		inet_ntop(AF_INET, address + 12, out, (socklen_t)size);
+	else
+		inet_ntop(AF_INET6, address, out, (socklen_t)size);
+}
+
+static void put(json_t *object, const char *key, const char *text)
+{
+	if (text && *text)
+		json_object_set_new(object, key, json_string(text));
+}
+
+static const char *tls_version_text(uint16_t v)
+{
+	switch (v) {
+	case 0x0300:	return "SSLv3";
+	case 0x0301:	return "TLS 1.0";
+	case 0x0302:	return "TLS 1.1";
+	case 0x0303:	return "TLS 1.2";
+	case 0x0304:	return "TLS 1.3";
+	default:	return NULL;
+	}
+}
+
+static json_t *alert_json(const struct event *e)
+{
+	static const struct {
+		int id;
+		int severity;
+		const char *text;
+	} kinds[] = {
+		[EVIDENCE_NONE] = { SID_CONTRADICTION, 2, "minewall: retransmission contradicts what was seen" },
+		[EVIDENCE_ADDRESS] = { SID_ADDRESS, 1, "minewall: blocked address" },
+		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
+		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+	};
+	bool again = e->count > 0;
+
+	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
+			 "signature", again ? "minewall: stopped in the kernel" : kinds[e->evidence].text,
+			 "signature_id", again ? SID_REPEATED : kinds[e->evidence].id, "category", "Crypto mining",
+			 "severity", kinds[e->evidence].severity);
+}
+
+static json_t *mining_json(const struct event *e)
+{
+	json_t *m = json_object();
+
+	put(m, "dialect", e->dialect);
+	put(m, "method", e->method);
+	put(m, "agent", e->agent);
+	put(m, "algo", e->algo);
+	put(m, "login_hash", e->login);
+	put(m, "login", e->login_clear);
+	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
+	put(m, "list", e->list);
+	put(m, "entry", e->entry);
+	put(m, "rule", e->rule);
+	if (e->line)
+		json_object_set_new(m, "line", json_integer(e->line));
+	if (e->learned == SCOPE_PAIR || e->learned == SCOPE_ENDPOINT)
+		put(m, "learned", scope_text(e->learned));
+	if (e->older)
+		json_object_set_new(m, "older", json_true());
+	if (e->reason == REASON_CONTRADICTION)
+		put(m, "reason", reason_text(e->reason));
+	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1));
+	return m;
+}
+
+static void put_name(json_t *j, const struct event *e)
+{
+	json_t *o = json_object();
+
+	if (e->named && (e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI)) {
+		put(o, "sni", e->name);
+		put(o, "version", tls_version_text(e->tls_version));
+		json_object_set(j, e->name_kind == NAME_TLS_SNI ? "tls" : "quic", o);
+	} else if (e->named && e->name_kind == NAME_DNS) {
+		put(o, "rrname", e->name);
+		json_object_set(j, "dns", o);
+	} else if (e->named) {
+		put(o, "hostname", e->name);
+		json_object_set(j, "http", o);
+	}
+	json_decref(o);
+}
+
+json_t *event_json(const struct event *e)
+{
+	char when[64], src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], mac[18];
+	json_t *j;
+
+	event_time(when, sizeof(when), &e->when);
+	event_address(src, sizeof(src), e->subject.src, e->family);
+	event_address(dst, sizeof(dst), e->subject.dst, e->family);
+	j = json_pack("{s:s, s:s, s:s}", "timestamp", when, "event_type", "alert", "src_ip", src);
+	if (!j)
+		return NULL;
+	if (e->subject.sport)	/* unknown for attempts that only the kernel saw */
+		json_object_set_new(j, "src_port", json_integer(e->subject.sport));
+	put(j, "dest_ip", dst);
+	json_object_set_new(j, "dest_port", json_integer(e->subject.dport));
+	put(j, "proto", event_proto(e->subject.proto));
+	put(j, "app_proto", app_text(e->app));
+	put_name(j, e);
+	json_object_set_new(j, "alert", alert_json(e));
+	json_object_set_new(j, "mining", mining_json(e));
+	if (e->mac_known) {
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1], e->mac[2], e->mac[3],
+			 e->mac[4], e->mac[5]);
+		json_object_set_new(j, "host", json_pack("{s:s}", "mac", mac));
+	}
+	return j;
+}
+
+struct event_log {
+	char *path;
+	int fd;
+	uint64_t lost;
+};
+
+int event_log_reopen(struct event_log *log)
+{
+	int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return -errno;
+	if (log->fd >= 0)
+		close(log->fd);
+	log->fd = fd;
+	return 0;
+}
+
+int event_log_open(struct event_log **out, const char *path)
+{
+	struct event_log *log = calloc(1, sizeof(*log));
+	int err = -ENOMEM;
+
+	*out = NULL;
+	if (!log)
+		return err;
+	log->fd = -1;
+	log->path = strdup(path);
+	if (log->path)
+		err = event_log_reopen(log);
+	if (err) {
+		event_log_close(log);
+		return err;
+	}
+	*out = log;
+	return 0;
+}
+
+void event_log_close(struct event_log *log)
+{
+	if (!log)
+		return;
+	if (log->fd >= 0)
+		close(log->fd);
+	free(log->path);
+	free(log);
+}
+
+uint64_t event_log_lost(const struct event_log *log)
+{
+	return log->lost;
+}
+
+/* Has the file been moved or removed under us? Then the line belongs into a new one. */
+static bool log_gone(const struct event_log *log)
+{
+	struct stat ours, there;
+
+	return fstat(log->fd, &ours) || stat(log->path, &there) || ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+}
+
+void event_log_write(struct event_log *log, const struct event *e)
+{
+	json_t *j = event_json(e);
+	char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	size_t len = line ? strlen(line) : 0;
+	off_t start;
+
+	if (log_gone(log))
+		event_log_reopen(log);
+	start = lseek(log->fd, 0, SEEK_END);
+	if (line)
+		line[len++] = '\n';	/* in place of the NUL */
+	/* A line that a full disk cut short is taken back, so that readers never meet half a line. */
+	if (!line || write(log->fd, line, len) != (ssize_t)len) {
+		if (start >= 0 && ftruncate(log->fd, start) == 0)
+			lseek(log->fd, start, SEEK_SET);
+		log->lost++;
+	}
+	free(line);
+	json_decref(j);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One finding as a value, its JSON line as a Suricata EVE reader understands it, and the writer of the log.
+ * Wallets and logins enter only as a keyed hash unless the policy says otherwise. */
+#ifndef MINEWALL_EVENT_H
+#define MINEWALL_EVENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "daemon/pipeline.h"
+
+/* Longest of each text, in bytes with the NUL; longer ones are cut. A host name has at most 253 bytes. */
+#define EVENT_NAME_MAX 260
+#define EVENT_TEXT_MAX 128
+#define EVENT_HASH_MAX 33
+
+struct event {
+	struct timespec when;		/* CLOCK_REALTIME, or the capture's time */
+	bool blocked;			/* false: allowed (mode or detector says monitor) */
+	enum evidence evidence;
+	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
+	enum app app;
+	struct subject subject;
+	uint8_t family;
+	bool older;
+	bool named;
+	enum name_kind name_kind;
+	char name[EVENT_NAME_MAX];	/* host as sent, escaped */
+	uint16_t tls_version;
+	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
+	char login[EVENT_HASH_MAX];	/* hash, hex */
+	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
+	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
+	unsigned line;
+	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */
+	uint64_t count;			/* attempts that the kernel stopped by itself; 0: this is a judged one */
+	uint8_t mac[6];
+	bool mac_known;
+};
+
+/* Bytes from the wire as text: printable ASCII stays, everything else becomes \xHH. Always ends with a NUL; returns its length. */
+size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len);
+
+/* Fills an event from an outcome that says `event`. `key` (32 bytes) hashes the login; NULL leaves it out. */
+void event_fill(struct event *e, const struct outcome *o, const struct packet *packet, const uint8_t *key, bool clear);
+
+/* New reference; NULL: no memory. */
+json_t *event_json(const struct event *e);
+
+/* RFC 3339 with offset and microseconds, local time. */
+void event_time(char *out, size_t size, const struct timespec *when);
+
+/* "udp", "tcp" as EVE writes it ("TCP"), and an address as inet_ntop prints it. */
+const char *event_proto(uint8_t proto);
+void event_address(char *out, size_t size, const uint8_t address[16], uint8_t family);
+
+/* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
+void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len);
+
+/* Makes or reads the 32-byte key file (0600). 0 or -errno. */
+int event_key(const char *path, uint8_t key[32]);
+
+/* The log file. Writing never fails the caller: what could not be written is counted. */
+struct event_log;
+int event_log_open(struct event_log **log, const char *path);
+void event_log_close(struct event_log *log);
+void event_log_write(struct event_log *log, const struct event *e);
+/* After rotation: opens the path anew. */
+int event_log_reopen(struct event_log *log);
+uint64_t event_log_lost(const struct event_log *log);
+
+#endif

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way of one packet: flow, stream, inspectors, policy, outcome. It decides and remembers; it never
+ * touches the system, and every path through it gives exactly one verdict. */
+#include "daemon/pipeline.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nfq/flow.h"
+
+/* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
+#define HEADS_MAX 16
+/* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
+#define OLDER_SEGMENTS_MAX 16
+
+struct pipeline {
+	struct flow_table *flows;
+	const struct policy *policy;
+	struct facts found;	/* of the packet at hand, all messages together */
+	struct facts message;	/* of the message at hand */
+	struct inspect_scratch scratch;
+};
+
+/* One packet on its way. */
+struct step {
+	struct pipeline *p;
+	const struct packet *packet;
+	struct flow *flow;
+	struct flow_side *side;
+	uint32_t at;		/* offset of the packet's first byte in the side's stream */
+	bool news;		/* it brought bytes that were not there */
+	struct outcome out;
+};
+
+struct pipeline *pipeline_new(const struct pipeline_config *config)
+{
+	struct pipeline *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
+	if (!p->flows) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	flow_table_free(p->flows);
+	free(p);
+}
+
+void pipeline_policy(struct pipeline *p, const struct policy *policy)
+{
+	p->policy = policy;
+}
+
+uint32_t pipeline_flows(const struct pipeline *p)
+{
+	return flow_count(p->flows);
+}
+
+const char *reason_text(enum reason r)
+{
+	switch (r) {
+	case REASON_NONE:		return "none";
+	case REASON_CLEAN:		return "clean";
+	case REASON_EXEMPT:		return "exempt";
+	case REASON_NO_SNI:		return "no_sni";
+	case REASON_ECH:		return "ech";
+	case REASON_UNKNOWN:		return "unknown";
+	case REASON_BUDGET:		return "budget";
+	case REASON_MALFORMED:		return "malformed";
+	case REASON_CONTRADICTION:	return "contradiction";
+	case REASON_OLDER:		return "older";
+	case REASON_COUNT:		break;
+	}
+	return "";
+}
+
+static struct flow_key key_of(const struct packet *packet)
+{
+	bool reply = packet->origin == ORIGIN_OLDER_REPLY;
+	struct flow_key key = { .family = packet->family, .proto = packet->proto };
+
+	memcpy(key.src, reply ? packet->dst : packet->src, sizeof(key.src));
+	memcpy(key.dst, reply ? packet->src : packet->dst, sizeof(key.dst));
+	key.sport = reply ? packet->dport : packet->sport;
+	key.dport = reply ? packet->sport : packet->dport;
+	return key;
+}
+
+void pipeline_forget(struct pipeline *p, const struct packet *packet)
+{
+	struct flow_key key = key_of(packet);
+	struct flow *f = flow_find(p->flows, &key);
+
+	if (f)
+		flow_drop(p->flows, f);
+}
+
+/* The three ways out. Data in a SYN may block but never clears: the server may ignore it. */
+
+static void leave_clear(struct step *s, enum reason reason)
+{
+	if (s->packet->tcp_flags & PACKET_SYN) {
+		s->side->next = 0;
+		s->side->only = APP_UNKNOWN;
+		s->side->heads = 0;
+		return;
+	}
+	if (s->flow->state == FLOW_INSPECTING)
+		s->out.reason = reason;
+	s->side->done = true;
+	s->flow->state = FLOW_CLEARED;
+	s->out.verdict = VERDICT_CLEAR;
+}
+
+static void leave_block(struct step *s, enum reason reason)
+{
+	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
+	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
+	s->flow->state = FLOW_BLOCKED;
+	s->out.reason = reason;
+	s->out.verdict = VERDICT_BLOCK;
+}
+
+/* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
+static bool act_on(struct step *s, const struct decision *d)
+{
+	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
+		return false;
+	if (!s->flow->reported) {
+		s->flow->reported = true;
+		s->out.event = true;
+		s->out.decision = *d;
+	}
+	if (d->action == ACTION_MONITOR)
+		return false;
+	leave_block(s, REASON_NONE);
+	return true;
+}
+
+/* Judges the addresses when a flow is first seen. True: there is nothing more to judge. */
+static bool judge_address(struct step *s)
+{
+	struct decision d = policy_decide_address(s->p->policy, &s->out.subject);
+
+	if (d.action == ACTION_ALLOW) {
+		s->flow->state = FLOW_EXEMPT;
+		s->out.reason = REASON_EXEMPT;
+		s->out.verdict = VERDICT_CLEAR;
+		return true;
+	}
+	return act_on(s, &d);
+}
+
+/* Adds the message's names and mining facts to those of the packet; the decision's name moves along. */
+static void collect(struct step *s, uint32_t start, struct decision *d)
+{
+	struct facts *all = &s->p->found, *m = &s->p->message;
+	unsigned first = all->n_names, n = start < s->side->told ? 0 : m->n_names;
+	ptrdiff_t decided = d->name ? d->name - m->names : -1;
+
+	d->name = NULL;
+	for (unsigned i = 0; i < n && all->n_names < FACTS_NAMES_MAX; i++)
+		all->names[all->n_names++] = m->names[i];
+	all->names_lost |= m->names_lost || first + n > FACTS_NAMES_MAX;
+	if (decided >= 0) {
+		if (first + decided >= all->n_names || n == 0) {
+			/* already told: it still is what decides */
+			first = all->n_names < FACTS_NAMES_MAX ? all->n_names : FACTS_NAMES_MAX - 1;
+			all->names[first] = m->names[decided];
+			decided = 0;
+		}
+		d->name = &all->names[first + decided];
+	}
+	all->app = m->app;
+	all->tls_version = m->tls_version ? m->tls_version : all->tls_version;
+	all->tls_ech |= m->tls_ech;
+	if (m->mining && !all->mining) {
+		all->mining = true;
+		all->stratum = m->stratum;
+	}
+}
+
+static enum reason reason_of(const struct step *s, const struct facts *m)
+{
+	if (s->flow->older)
+		return REASON_OLDER;
+	if (m->app == APP_TLS && m->n_names == 0)
+		return m->tls_ech ? REASON_ECH : REASON_NO_SNI;
+	return REASON_CLEAN;
+}
+
+/* Judges one whole message. True: go on with the bytes behind it. */
+static bool judge_message(struct step *s, uint32_t start)
+{
+	struct facts *m = &s->p->message;
+	struct decision d = policy_decide(s->p->policy, &s->out.subject, m);
+
+	collect(s, start, &d);
+	s->flow->app = m->app;
+	if (start + m->consumed > s->side->told)
+		s->side->told = start + (uint32_t)m->consumed;
+	if (act_on(s, &d))
+		return false;
+	s->side->next = start + (uint32_t)m->consumed;
+	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	/* An older flow's client may be heard later: only what a client says ends the search. */
+	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
+		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
+			s->side->done = true;
+		else
+			leave_clear(s, reason_of(s, m));
+		return false;
+	}
+	return m->consumed > 0;
+}
+
+/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another. */
+static void judge_unknown(struct step *s, uint32_t start, size_t len)
+{
+	if (s->flow->older)
+		s->side->next = start + (uint32_t)len;
+	else if (s->side->only != APP_UNKNOWN || (s->news && s->at > start))
+		leave_clear(s, REASON_UNKNOWN);
+}
+
+static void inspect_from(struct step *s, uint32_t start)
+{
+	struct inspect_input in = {
+		.side = s->flow->older ? SIDE_UNSURE : SIDE_CLIENT,
+		.dialects = policy_dialects(s->p->policy),
+		.scratch = &s->p->scratch,
+	};
+	bool more;
+
+	do {
+		in.p = stream_run(&s->side->stream, start, &in.len);
+		if (!in.len)
+			return;
+		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
+		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
+		more = false;
+		switch (inspect_stream(&in, &s->p->message)) {
+		case INSPECT_MATCH:
+			more = judge_message(s, start);
+			start = s->side->next;
+			break;
+		case INSPECT_MORE:
+			break;
+		case INSPECT_BAD:
+			s->flow->app = s->p->message.app;
+			leave_clear(s, REASON_MALFORMED);
+			break;
+		case INSPECT_NO:
+			judge_unknown(s, start, in.len);
+			break;
+		}
+	} while (more);
+}
+
+/* Where to look after this segment came in: at the next message, or at the start of a run of its own. */
+static void inspect_segment(struct step *s)
+{
+	struct flow_side *side = s->side;
+	uint32_t run = stream_run_start(&side->stream, s->at);
+
+	if (s->flow->state == FLOW_CLEARED && side->done) {
+		/* The server has not answered yet, so what was judged may have been a decoy that it never got. What comes
+		 * in order behind a request is its body; behind a ClientHello only another one can be meant. */
+		if (!s->news)
+			return;
+		if (s->at >= side->next && run <= side->next) {
+			if (s->flow->app == APP_TLS)
+				inspect_from(s, s->at);
+			return;
+		}
+		if (s->at < side->told)
+			side->told = s->at;
+		inspect_from(s, run);
+		return;
+	}
+	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))
+		side->told = s->at;
+	inspect_from(s, s->at >= side->next && run <= side->next ? side->next : run);
+}
+
+/* The place for this packet's bytes: an older flow has one a direction; another has two for its opener, the second
+ * for a segment that is far from the first ones. */
+static struct flow_side *side_for(struct step *s)
+{
+	struct flow *f = s->flow;
+	struct flow_side *side = &f->side[f->recent];
+
+	if (f->older)
+		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
+	if (stream_near(&side->stream, s->packet->seq) || s->packet->seq == side->end_seq)
+		return side;
+	f->recent ^= 1;
+	side = &f->side[f->recent];
+	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq)) {
+		stream_clear(flow_streams(s->p->flows), &side->stream);
+		memset(side, 0, sizeof(*side));
+	}
+	return side;
+}
+
+/* Stops the search when it has cost enough: bytes a flow, packets of an older one. */
+static void spend(struct step *s)
+{
+	struct flow *f = s->flow;
+	uint32_t taken = f->side[0].taken + f->side[1].taken;
+	unsigned segments = f->side[0].segments + f->side[1].segments;
+
+	if (s->out.verdict != VERDICT_ACCEPT || f->state != FLOW_INSPECTING)
+		return;
+	if (f->older && segments >= OLDER_SEGMENTS_MAX)
+		leave_clear(s, REASON_OLDER);
+	else if (taken >= STREAM_BYTES_MAX)
+		leave_clear(s, REASON_BUDGET);
+}
+
+static void take_tcp(struct step *s)
+{
+	const struct packet *packet = s->packet;
+	struct flow_side *side = s->side = side_for(s);
+	enum stream_result added;
+	uint32_t moved;
+
+	/* Without its bytes a judged flow cannot tell a body from a new start; only TLS has no body to be wrong about. */
+	if (side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS)
+		return;
+	added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload, packet->payload_len,
+			   packet->checksum != CHECKSUM_BAD, &moved);
+	if (moved && side->next) {
+		side->next += moved;
+		side->told += moved;
+	}
+	if (side->stream.lost) {
+		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
+		side->stream.lost = false;
+		side->next = side->told = 0;
+		s->out.overload = s->flow->state == FLOW_INSPECTING;
+	}
+	s->at = packet->seq - side->stream.base;
+	s->news = added == STREAM_ADDED || added == STREAM_FAR;
+	if (s->news) {
+		side->taken += (uint32_t)packet->payload_len;
+		side->segments++;
+	}
+	if (!side->end_seq || packet->seq == side->end_seq)
+		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
+	if (added == STREAM_CONTRADICTS && policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
+		s->out.event = !s->flow->reported;
+		s->flow->reported = true;
+		leave_block(s, REASON_CONTRADICTION);
+		return;
+	}
+	if (added != STREAM_FAR)
+		inspect_segment(s);
+	spend(s);
+}
+
+static void take(struct step *s, bool fresh)
+{
+	struct flow *f = s->flow;
+
+	s->side = &f->side[0];
+	switch (f->state) {
+	case FLOW_BLOCKED:
+		s->out.verdict = VERDICT_BLOCK;
+		return;
+	case FLOW_EXEMPT:
+		s->out.verdict = VERDICT_CLEAR;
+		return;
+	case FLOW_CLEARED:
+		/* Said again, in case the mark was lost. */
+		s->out.verdict = VERDICT_CLEAR;
+		break;
+	case FLOW_INSPECTING:
+		if (fresh && judge_address(s))
+			return;
+		break;
+	}
+	if (f->key.proto == IPPROTO_TCP)
+		take_tcp(s);
+	else
+		leave_clear(s, REASON_UNKNOWN);
+}
+
+struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
+{
+	struct flow_key key = key_of(packet);
+	struct step s = { .p = p, .packet = packet };
+	bool fresh;
+
+	p->found.app = APP_UNKNOWN;
+	p->found.n_names = 0;
+	p->found.names_lost = p->found.mining = p->found.tls_ech = false;
+	p->found.tls_version = 0;
+	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	if (fresh)
+		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
+	memcpy(s.out.subject.src, key.src, sizeof(key.src));
+	memcpy(s.out.subject.dst, key.dst, sizeof(key.dst));
+	s.out.subject.sport = key.sport;
+	s.out.subject.dport = key.dport;
+	s.out.subject.proto = key.proto;
+	s.out.family = key.family;
+	s.out.facts = &p->found;
+	take(&s, fresh);
+	s.out.older = s.flow->older;
+	s.out.app = s.flow->app;
+	return s.out;
+}

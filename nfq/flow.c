@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Flow table: one array, chained buckets and one list in order of use, all by index. The hash is SipHash-1-3
+ * (Aumasson and Bernstein 2012, reduced rounds) because both ends of a flow can be chosen by an attacker. */
+#include "nfq/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+struct flow_table {
+	struct flow *flows;
+	uint32_t *buckets;
+	uint32_t n, mask, used, free;	/* `free` chains through bucket_next; flows from `used` on were never given out */
+	uint32_t count;
+	uint32_t newest, oldest;
+	uint64_t key[2];
+	struct stream_pool *streams;
+};
+
+static uint64_t rotl(uint64_t x, int b)
+{
+	return x << b | x >> (64 - b);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1]; v[1] = rotl(v[1], 13); v[1] ^= v[0]; v[0] = rotl(v[0], 32);
+	v[2] += v[3]; v[3] = rotl(v[3], 16); v[3] ^= v[2];
+	v[0] += v[3]; v[3] = rotl(v[3], 21); v[3] ^= v[0];
+	v[2] += v[1]; v[1] = rotl(v[1], 17); v[1] ^= v[2]; v[2] = rotl(v[2], 32);
+}
+
+_Static_assert(sizeof(struct flow_key) == 40, "the key is hashed as five words");
+
+static uint32_t hash(const struct flow_table *t, const struct flow_key *key)
+{
+	uint64_t v[4] = { t->key[0] ^ 0x736f6d6570736575ull, t->key[1] ^ 0x646f72616e646f6dull,
+			  t->key[0] ^ 0x6c7967656e657261ull, t->key[1] ^ 0x7465646279746573ull };
+	uint64_t words[6];
+
+	memcpy(words, key, sizeof(*key));
+	words[5] = (uint64_t)sizeof(*key) << 56;
+	for (int i = 0; i < 6; i++) {
+		v[3] ^= words[i];
+		sip_round(v);
+		v[0] ^= words[i];
+	}
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]) & t->mask;
+}
+
+struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_t key[2])
+{
+	struct flow_table *t = calloc(1, sizeof(*t));
+	uint32_t buckets = 1;
+
+	if (!t)
+		return NULL;
+	while (buckets < n)
+		buckets <<= 1;
+	t->flows = calloc(n, sizeof(*t->flows));
+	t->buckets = malloc(buckets * sizeof(*t->buckets));
+	t->streams = stream_pool_new(reassembly);
+	if (!t->flows || !t->buckets || !t->streams) {
+		flow_table_free(t);
+		return NULL;
+	}
+	memset(t->buckets, 0xff, buckets * sizeof(*t->buckets));
+	t->n = n;
+	t->mask = buckets - 1;
+	t->free = t->newest = t->oldest = NONE;
+	memcpy(t->key, key, sizeof(t->key));
+	return t;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+	if (!t)
+		return;
+	stream_pool_free(t->streams);
+	free(t->flows);
+	free(t->buckets);
+	free(t);
+}
+
+struct stream_pool *flow_streams(struct flow_table *t)
+{
+	return t->streams;
+}
+
+uint32_t flow_count(const struct flow_table *t)
+{
+	return t->count;
+}
+
+static void lru_unlink(struct flow_table *t, struct flow *f)
+{
+	*(f->lru_newer == NONE ? &t->newest : &t->flows[f->lru_newer].lru_older) = f->lru_older;
+	*(f->lru_older == NONE ? &t->oldest : &t->flows[f->lru_older].lru_newer) = f->lru_newer;
+}
+
+static void lru_put_newest(struct flow_table *t, struct flow *f)
+{
+	uint32_t i = (uint32_t)(f - t->flows);
+
+	f->lru_newer = NONE;
+	f->lru_older = t->newest;
+	*(t->newest == NONE ? &t->oldest : &t->flows[t->newest].lru_newer) = i;
+	t->newest = i;
+}
+
+void flow_drop(struct flow_table *t, struct flow *f)
+{
+	uint32_t i = (uint32_t)(f - t->flows), *link = &t->buckets[hash(t, &f->key)];
+
+	while (*link != i)
+		link = &t->flows[*link].bucket_next;
+	*link = f->bucket_next;
+	lru_unlink(t, f);
+	stream_clear(t->streams, &f->side[0].stream);
+	stream_clear(t->streams, &f->side[1].stream);
+	f->bucket_next = t->free;
+	t->free = i;
+	t->count--;
+}
+
+static struct flow *find_in(struct flow_table *t, const struct flow_key *key, uint32_t bucket)
+{
+	for (uint32_t i = t->buckets[bucket]; i != NONE; i = t->flows[i].bucket_next)
+		if (!memcmp(&t->flows[i].key, key, sizeof(*key)))
+			return &t->flows[i];
+	return NULL;
+}
+
+struct flow *flow_find(struct flow_table *t, const struct flow_key *key)
+{
+	return find_in(t, key, hash(t, key));
+}
+
+/* A place for a new flow: one given back, one never used, or the oldest flow's. Blocked flows are passed over a few
+ * times, as they must be remembered for FLOW_BLOCKED_MS, but never at the price of a long search. */
+static struct flow *flow_place(struct flow_table *t, uint64_t now_ms)
+{
+	struct flow *f;
+
+	for (int tries = 0; t->free == NONE && t->used == t->n; tries++) {
+		f = &t->flows[t->oldest];
+		if (f->state == FLOW_BLOCKED && now_ms - f->seen_ms < FLOW_BLOCKED_MS && tries < 8 && t->n > 8) {
+			lru_unlink(t, f);
+			lru_put_newest(t, f);
+		} else {
+			flow_drop(t, f);
+		}
+	}
+	if (t->free == NONE)
+		return &t->flows[t->used++];
+	f = &t->flows[t->free];
+	t->free = f->bucket_next;
+	return f;
+}
+
+struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t now_ms, bool *fresh)
+{
+	uint32_t bucket = hash(t, key);
+	struct flow *f = find_in(t, key, bucket);
+
+	*fresh = false;
+	if (f && now_ms - f->seen_ms > (f->state == FLOW_BLOCKED ? FLOW_BLOCKED_MS : FLOW_IDLE_MS)) {
+		flow_drop(t, f);
+		f = NULL;
+	}
+	if (!f) {
+		f = flow_place(t, now_ms);
+		memset(f, 0, sizeof(*f));
+		f->key = *key;
+		f->bucket_next = t->buckets[bucket];
+		t->buckets[bucket] = (uint32_t)(f - t->flows);
+		t->count++;
+		*fresh = true;
+	} else {
+		lru_unlink(t, f);
+	}
+	lru_put_newest(t, f);
+	/* A blocked flow's life counts from its verdict, so that a port that is used again is judged again. */
+	if (*fresh || f->state != FLOW_BLOCKED)
+		f->seen_ms = now_ms;
+	return f;
+}

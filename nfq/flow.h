@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The flows of one worker in a table of fixed size: keyed hash, least recently used flow gives way. A flow
+ * is a place to remember; what to think of it is the pipeline's business. */
+#ifndef MINEWALL_FLOW_H
+#define MINEWALL_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inspect/inspect.h"
+#include "nfq/stream.h"
+
+/* A flow in conntrack's original direction. All bytes count in the hash, so zero it first. */
+struct flow_key {
+	uint8_t src[16], dst[16];	/* IPv4 v4-mapped */
+	uint16_t sport, dport;
+	uint8_t family, proto;
+	uint8_t zero[2];
+};
+
+enum flow_state {
+	FLOW_INSPECTING,
+	FLOW_CLEARED,		/* judged clean; the server has not answered yet */
+	FLOW_EXEMPT,		/* an allow rule won: nothing is looked at again */
+	FLOW_BLOCKED,
+};
+
+/* What the pipeline remembers of one stream of bytes. */
+struct flow_side {
+	struct stream stream;
+	uint32_t next;		/* offset where the next message starts */
+	uint32_t told;		/* names of messages that start below this offset were given already */
+	uint32_t taken;		/* payload bytes seen, retransmissions left out */
+	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
+	uint16_t segments;
+	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
+	enum app only;		/* AGAIN_SAME: just this protocol may follow */
+	bool done;		/* nothing more to learn here */
+};
+
+struct flow {
+	struct flow_key key;
+	enum flow_state state;
+	enum app app;
+	bool reported;		/* its event was given: one a connection */
+	bool older;
+	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or
+	 * may be the truth. An older flow: one for each direction. */
+	struct flow_side side[2];
+	uint8_t recent;		/* ordinary flow: the place used last */
+	uint64_t seen_ms;
+	uint32_t bucket_next, lru_newer, lru_older;
+};
+
+struct flow_table;
+
+/* `n` flows and `reassembly` bytes for their streams; `key` is the secret of the hash. NULL: no memory. */
+struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_t key[2]);
+void flow_table_free(struct flow_table *t);
+
+struct stream_pool *flow_streams(struct flow_table *t);
+
+/* Idle time after which a flow is a new one, in ms. A blocked flow is kept longer, because a first UDP packet or a
+ * closed TCP entry loses its mark and the kernel asks again. */
+#define FLOW_IDLE_MS (10u * 60 * 1000)
+#define FLOW_BLOCKED_MS (15u * 60 * 1000)
+
+/* The flow of `key`, made if it is not there (`*fresh` says so); a full table gives up its least recently used flow. */
+struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t now_ms, bool *fresh);
+
+/* The flow of `key` or NULL; does not touch its age. */
+struct flow *flow_find(struct flow_table *t, const struct flow_key *key);
+
+void flow_drop(struct flow_table *t, struct flow *f);
+
+/* Flows in the table. */
+uint32_t flow_count(const struct flow_table *t);
+
+#endif

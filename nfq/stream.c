@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reassembly of a stream's first bytes in blocks of two sizes, with two bits a byte: seen, and seen with a
+ * right checksum. No list of segments, so that a flood of one-byte segments costs no more than one big one. */
+#include "nfq/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct stream_block {
+	struct stream *owner;		/* NULL: free */
+	struct stream_block *next;	/* free list */
+	uint32_t capacity;
+	uint8_t *bytes;			/* capacity bytes, then the two bitmaps of capacity / 8 each */
+};
+
+/* Blocks of one size. When none is free the hand takes the block that was given out longest ago. */
+struct block_class {
+	struct stream_block *blocks;
+	struct stream_block *free;
+	uint8_t *memory;
+	size_t n, hand;
+};
+
+enum { SMALL, FULL, CLASSES };
+
+struct stream_pool {
+	struct block_class class[CLASSES];
+};
+
+static const uint32_t class_bytes[CLASSES] = { STREAM_BYTES_SMALL, STREAM_BYTES_MAX };
+
+static uint8_t *seen_map(const struct stream_block *b)
+{
+	return b->bytes + b->capacity;
+}
+
+static uint8_t *trusted_map(const struct stream_block *b)
+{
+	return b->bytes + b->capacity + b->capacity / 8;
+}
+
+static bool bit_get(const uint8_t *map, uint32_t i)
+{
+	return map[i / 8] >> (i % 8) & 1;
+}
+
+static void bit_put(uint8_t *map, uint32_t i)
+{
+	map[i / 8] |= (uint8_t)(1u << (i % 8));
+}
+
+/* Sets the bits [from, to), eight at a time where it can. */
+static void bits_put(uint8_t *map, uint32_t from, uint32_t to)
+{
+	for (; from < to && from % 8; from++)
+		bit_put(map, from);
+	if (to - from >= 8) {
+		memset(map + from / 8, 0xff, (to - from) / 8);
+		from += (to - from) / 8 * 8;
+	}
+	for (; from < to; from++)
+		bit_put(map, from);
+}
+
+/* First offset in [from, to) whose bit is `value`; `to` if none. */
+static uint32_t bit_find(const uint8_t *map, uint32_t from, uint32_t to, bool value)
+{
+	uint8_t whole = value ? 0x00 : 0xff;
+
+	while (from < to) {
+		if (from % 8 == 0 && to - from >= 8 && map[from / 8] == whole)
+			from += 8;
+		else if (bit_get(map, from) == value)
+			return from;
+		else
+			from++;
+	}
+	return to;
+}
+
+static int class_init(struct block_class *c, uint32_t bytes, uint64_t budget)
+{
+	size_t stride = bytes + bytes / 4;
+
+	/* At least a handful, so that a tiny budget still judges one flow after another. */
+	c->n = budget / stride < 8 ? 8 : budget / stride;
+	c->blocks = calloc(c->n, sizeof(*c->blocks));
+	c->memory = calloc(c->n, stride);
+	if (!c->blocks || !c->memory)
+		return -1;
+	for (size_t i = c->n; i-- > 0;) {
+		c->blocks[i].capacity = bytes;
+		c->blocks[i].bytes = c->memory + i * stride;
+		c->blocks[i].next = c->free;
+		c->free = &c->blocks[i];
+	}
+	return 0;
+}
+
+struct stream_pool *stream_pool_new(uint64_t bytes)
+{
+	struct stream_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	for (int i = 0; i < CLASSES; i++)
+		if (class_init(&pool->class[i], class_bytes[i], bytes / CLASSES)) {
+			stream_pool_free(pool);
+			return NULL;
+		}
+	return pool;
+}
+
+void stream_pool_free(struct stream_pool *pool)
+{
+	if (!pool)
+		return;
+	for (int i = 0; i < CLASSES; i++) {
+		free(pool->class[i].blocks);
+		free(pool->class[i].memory);
+	}
+	free(pool);
+}
+
+static struct block_class *class_of(struct stream_pool *pool, const struct stream_block *b)
+{
+	return &pool->class[b->capacity == STREAM_BYTES_SMALL ? SMALL : FULL];
+}
+
+static struct stream_block *block_take(struct block_class *c, struct stream *owner)
+{
+	struct stream_block *b = c->free;
+
+	if (b) {
+		c->free = b->next;
+	} else {
+		b = &c->blocks[c->hand++ % c->n];
+		b->owner->block = NULL;
+		b->owner->end = 0;
+		b->owner->lost = true;
+	}
+	b->owner = owner;
+	b->next = NULL;
+	memset(seen_map(b), 0, b->capacity / 4);
+	return b;
+}
+
+static void block_give(struct stream_pool *pool, struct stream_block *b)
+{
+	struct block_class *c = class_of(pool, b);
+
+	b->owner = NULL;
+	b->next = c->free;
+	c->free = b;
+}
+
+void stream_clear(struct stream_pool *pool, struct stream *s)
+{
+	if (s->block)
+		block_give(pool, s->block);
+	s->block = NULL;
+	s->base = s->end = 0;
+	s->lost = false;
+}
+
+/* Makes room for `end` bytes after `shift` new ones in front of what is there. */
+static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift, uint32_t end)
+{
+	struct stream_block *old = s->block, *b = old;
+	uint32_t kept = s->end < STREAM_BYTES_MAX - shift ? s->end : STREAM_BYTES_MAX - shift;
+
+	if (!old || end > old->capacity) {
+		b = block_take(&pool->class[end > STREAM_BYTES_SMALL ? FULL : SMALL], s);
+		old = s->block;	/* taking may have taken from this very stream */
+	} else if (!shift) {
+		return;
+	}
+	if (old) {
+		/* Rare (a segment before the first one, or growth), so bit by bit is good enough. */
+		uint8_t maps[STREAM_BYTES_SMALL / 2] = { 0 }, *seen = seen_map(b), *trusted = trusted_map(b);
+		uint8_t large[STREAM_BYTES_MAX / 4] = { 0 };
+		uint8_t *copy = b->capacity == STREAM_BYTES_SMALL ? maps : large;
+
+		for (uint32_t i = 0; i < kept; i++) {
+			if (bit_get(seen_map(old), i))
+				bit_put(copy, i + shift);
+			if (bit_get(trusted_map(old), i))
+				bit_put(copy + b->capacity / 8, i + shift);
+		}
+		memmove(b->bytes + shift, old->bytes, kept);
+		memcpy(seen, copy, b->capacity / 8);
+		memcpy(trusted, copy + b->capacity / 8, b->capacity / 8);
+		if (old != b)
+			block_give(pool, old);
+	}
+	s->end = old ? kept + shift : 0;
+	s->block = b;
+}
+
+static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
+{
+	uint32_t to = at + len < s->end ? at + len : s->end;
+
+	/* A keep-alive repeats the last byte, often as a zero. */
+	if (len == 1 && at + 1 == s->end)
+		return false;
+	for (uint32_t i = at; i < to; i++)
+		if (s->block->bytes[i] != bytes[i - at] && bit_get(trusted_map(s->block), i))
+			return true;
+	return false;
+}
+
+bool stream_near(const struct stream *s, uint32_t seq)
+{
+	int32_t offset = (int32_t)(seq - s->base);
+
+	return !s->block || (offset < STREAM_BYTES_MAX && offset > -STREAM_BYTES_MAX);
+}
+
+/* Stores [at, at + len): right bytes over wrong ones, wrong ones only where nothing is. */
+static enum stream_result store(struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len, bool trusted)
+{
+	uint8_t *better = trusted ? trusted_map(s->block) : seen_map(s->block);
+	enum stream_result result = STREAM_KNOWN;
+
+	for (uint32_t i = at, to; i < at + len; i = to) {
+		i = bit_find(better, i, at + len, false);
+		to = bit_find(better, i, at + len, true);
+		if (i == to)
+			break;
+		memcpy(s->block->bytes + i, bytes + (i - at), to - i);
+		result = STREAM_ADDED;
+	}
+	bits_put(seen_map(s->block), at, at + len);
+	if (trusted)
+		bits_put(trusted_map(s->block), at, at + len);
+	return result;
+}
+
+enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32_t seq, const uint8_t *bytes,
+			      size_t len, bool trusted, uint32_t *moved)
+{
+	uint32_t shift = 0, at = 0, n;
+
+	*moved = 0;
+	if (!stream_near(s, seq))
+		return STREAM_FAR;
+	if (!s->block) {
+		s->base = seq;
+		s->end = 0;
+	} else if ((int32_t)(seq - s->base) < 0) {
+		shift = s->base - seq;
+	} else {
+		at = seq - s->base;
+	}
+	n = len > STREAM_BYTES_MAX - at ? STREAM_BYTES_MAX - at : (uint32_t)len;
+	make_room(pool, s, shift, at + n > s->end + shift ? at + n :
+		  s->end + shift > STREAM_BYTES_MAX ? STREAM_BYTES_MAX : s->end + shift);
+	s->base -= shift;
+	*moved = shift;
+	if (trusted && contradicts(s, at, bytes, n))
+		return STREAM_CONTRADICTS;
+	if (at + n > s->end)
+		s->end = at + n;
+	return store(s, at, bytes, n, trusted);
+}
+
+uint32_t stream_run_start(const struct stream *s, uint32_t offset)
+{
+	while (offset > 0 && s->block && bit_get(seen_map(s->block), offset - 1))
+		offset--;
+	return offset;
+}
+
+const uint8_t *stream_run(const struct stream *s, uint32_t offset, size_t *len)
+{
+	*len = 0;
+	if (!s->block || offset >= s->end)
+		return NULL;
+	*len = bit_find(seen_map(s->block), offset, s->end, false) - offset;
+	return s->block->bytes + offset;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The first bytes of one direction of a TCP stream, put together from segments in any order. It remembers
+ * which bytes it has and which of them came with a right checksum; it judges nothing. */
+#ifndef MINEWALL_STREAM_H
+#define MINEWALL_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Longest prefix kept of a stream: what an inspector ever looks at (inspect.h). */
+#define STREAM_BYTES_MAX 16384
+/* What nearly every first flight fits into: a post-quantum ClientHello has about 1.8 KB. */
+#define STREAM_BYTES_SMALL 2048
+
+struct stream_pool;	/* memory for all streams of a worker, sized once */
+struct stream_block;
+
+/* Zeroed = empty. `base` is the sequence number of offset 0: the lowest one seen. */
+struct stream {
+	uint32_t base;
+	uint32_t end;			/* highest offset seen + 1 */
+	bool lost;			/* its memory was taken for a newer stream */
+	struct stream_block *block;
+};
+
+enum stream_result {
+	STREAM_ADDED,			/* at least one byte is new or better */
+	STREAM_KNOWN,			/* every byte was there already */
+	STREAM_CONTRADICTS,		/* a byte with a right checksum differs from one seen with a right checksum */
+	STREAM_FAR,			/* more than STREAM_BYTES_MAX away from what is there: nothing stored */
+};
+
+/* NULL: no memory. `bytes` is the total; half goes to small blocks, half to full ones. */
+struct stream_pool *stream_pool_new(uint64_t bytes);
+void stream_pool_free(struct stream_pool *pool);
+
+/* Adds a segment; bytes beyond the window are left out. A new lowest sequence number moves the base: `*moved` says by
+ * how many bytes. `trusted`: its checksum is right. A one-byte keep-alive (RFC 9293 3.8.4) contradicts nothing.
+ * When the pool is spent the oldest block is taken from its stream, which is then `lost` and empty. */
+enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32_t seq, const uint8_t *bytes,
+			      size_t len, bool trusted, uint32_t *moved);
+
+/* Would a segment at `seq` belong into this stream's window? True for an empty one. */
+bool stream_near(const struct stream *s, uint32_t seq);
+
+/* First offset of the gapless run that holds `offset`. */
+uint32_t stream_run_start(const struct stream *s, uint32_t offset);
+
+/* The gapless bytes from `offset` on. Valid until the stream is changed. */
+const uint8_t *stream_run(const struct stream *s, uint32_t offset, size_t *len);
+
+/* Gives the memory back. */
+void stream_clear(struct stream_pool *pool, struct stream *s);
+
+#endif
