@@ -22,7 +22,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PYTHON = "/usr/bin/python3"
+PYTHON = ("/usr/bin/python3", "-IS")  # without site-packages: starts faster, needs nothing
 PREFIX = os.environ.get("MINEWALL_BED", "mw")
 
 MARK_MASK = 0x0E000000
@@ -45,6 +45,7 @@ EXEMPT = {4: "198.18.1.9", 6: "2001:db8:1::9"}
 GATEWAY_IN = {4: "198.18.1.1", 6: "2001:db8:1::1"}
 GATEWAY_OUT = {4: "100.64.2.1", 6: "2001:db8:2::1"}
 SERVER = {4: "100.64.2.2", 6: "2001:db8:2::2"}
+INSIDE = ("198.18.1.", "2001:db8:1:")
 POOL_RANGE = {4: "100.65.0.0/16", 6: "2001:db8:65::/64"}
 
 FIREWALL = """
@@ -283,8 +284,7 @@ class Bed:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
             namespace.ip("link", "set", device, "up")
-            if not self.gso:
-                namespace.run("ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off")
+        self.set_gso(self.gso)
         c.ip("route", "add", "default", "via", GATEWAY_IN[4], "src", CLIENT[4])
         c.ip("-6", "route", "add", "default", "via", GATEWAY_IN[6], "src", CLIENT[6])
         s.ip("route", "add", "default", "via", GATEWAY_OUT[4])
@@ -299,13 +299,20 @@ class Bed:
         g.nft(FIREWALL + (MASQUERADE if self.masquerade else ""))
         c.nft(CLIENT_RULES)
 
+    def set_gso(self, on):
+        """Packets larger than the MTU on every link of the bed, or none."""
+        self.gso = on
+        for namespace, device in ((self.client, "c0"), (self.gateway, "g0"), (self.gateway, "g1"), (self.server, "s0")):
+            word = "on" if on else "off"
+            namespace.run("ethtool", "-K", device, "tso", word, "gso", word, "gro", word)
+
     def start_servers(self):
         cert, key = os.path.join(self.tmp, "cert.pem"), os.path.join(self.tmp, "key.pem")
         command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                 "-subj", "/CN=bed", "-days", "2", "-keyout", key, "-out", cert)
         path = os.path.join(self.tmp, "server.jsonl")
         options = [f"--{kind}={','.join(map(str, ports))}" for kind, ports in PORTS.items()]
-        process = self.server.start(PYTHON, os.path.join(HERE, "server.py"), "--log", path, "--cert", cert,
+        process = self.server.start(*PYTHON, os.path.join(HERE, "server.py"), "--log", path, "--cert", cert,
                                     "--key", key, "--interface", "s0", f"--quiet={LOAD_PORT}", *options,
                                     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         readable, _, _ = select.select([process.stdout], [], [], 10)
@@ -334,18 +341,21 @@ class Bed:
         """Runs stratum_client.py with these bytes (hex) or the name of a dialect; returns its JSON."""
         known = ("--dialect", data) if data in ("stratum-v1", "cryptonote", "eth-proxy") else ("--hex", data)
         done = (where or self.client).run(
-            PYTHON, os.path.join(HERE, "stratum_client.py"), address, port, *known, "--wait", wait, *options,
+            *PYTHON, os.path.join(HERE, "stratum_client.py"), address, port, *known, "--wait", wait, *options,
             timeout=wait + 20)
         return json.loads(done.stdout)
 
     def raw(self, script, timeout=20):
-        done = self.client.run(PYTHON, os.path.join(HERE, "raw_client.py"), text_in=json.dumps(script), timeout=timeout)
+        done = self.client.run(*PYTHON, os.path.join(HERE, "raw_client.py"), text_in=json.dumps(script), timeout=timeout)
         return json.loads(done.stdout)
 
     def load(self, address, seconds, clients=32):
         """Starts many clients in the background; communicate() with the process gives the JSON of load_client.py."""
-        return self.client.start(PYTHON, os.path.join(HERE, "load_client.py"), address, LOAD_PORT, "--seconds", seconds,
+        return self.client.start(*PYTHON, os.path.join(HERE, "load_client.py"), address, LOAD_PORT, "--seconds", seconds,
                                  "--clients", clients, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+    def client_mac(self):
+        return self.client.run("cat", "/sys/class/net/c0/address").stdout.strip()
 
     def curl(self, address, port, name, scheme="https", where=None, source=None, timeout=5, extra=()):
         """{"rc", "code", "why", "reset_ms": time from the TCP connection to the end}"""
@@ -466,7 +476,7 @@ class Kernel:
             if isinstance(field, int):
                 one["port"] = field
             elif isinstance(field, str) and re.fullmatch(r"[0-9a-f:.]*[:.][0-9a-f:.]*", field):
-                one["src" if field.startswith(("198.18.1.", "2001:db8:1:")) else "dst"] = field
+                one["src" if field.startswith(INSIDE) or field in GATEWAY_OUT.values() else "dst"] = field
             else:
                 one["proto"] = field
         return one
@@ -514,7 +524,8 @@ class Daemon:
         self.bed = bed
         self.binary = os.path.abspath(binary)
         self.folder = os.path.join(bed.tmp, name)
-        os.makedirs(self.folder, exist_ok=True)
+        self.state = os.path.join(self.folder, "state")
+        os.makedirs(self.state, exist_ok=True)
         self.policy = self.write("policy.yaml", policy)
         self.stderr = os.path.join(self.folder, "stderr")
         self.process = None
@@ -528,8 +539,7 @@ class Daemon:
     def start(self, timeout=10, wrap=()):
         """Starts it with a PATH that holds nothing, so that it can execute nothing by name."""
         with open(self.stderr, "wb") as err:
-            self.process = self.bed.gateway.start(*wrap, "env", "-i", "PATH=/nonexistent", self.binary, "run", "-c",
-                                                  self.policy, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+            self.process = self.bed.gateway.start(*self.argv(wrap), stdin=subprocess.DEVNULL, stdout=err, stderr=err)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if re.search(r"\bready\b", self.said()):
@@ -539,6 +549,16 @@ class Daemon:
                 raise BedError(f"minewall run ended with {self.process.returncode}: {self.said().strip()[:300]}")
             time.sleep(0.01)
         raise BedError(f"minewall run is not ready after {timeout} s: {self.said().strip()[:300]}")
+
+    def argv(self, wrap=(), user=()):
+        """The whole command line. `ip netns exec` gives it mounts of its own, so /var/lib can be a folder of ours."""
+        return ("sh", "-c", 'mount --bind "$0" /var/lib && exec "$@"', self.state, *wrap, "env", "-i", "PATH=/nonexistent",
+                *user, self.binary, "run", "-c", self.policy)
+
+    def refused(self, user=(), timeout=10):
+        """Runs it expecting that it ends by itself at once: (exit status, what it said)."""
+        done = self.bed.gateway.run(*self.argv(user=user), check=False, timeout=timeout)
+        return done.returncode, (done.stdout + done.stderr).strip()
 
     def said(self):
         with open(self.stderr, encoding="utf-8", errors="replace") as f:
@@ -576,7 +596,17 @@ class Daemon:
                 raise BedError("minewall did not end within 10 s of SIGTERM")
         return self.process.returncode
 
-
-def client_mac(bed):
-    with_text = bed.client.run("cat", "/sys/class/net/c0/address")
-    return with_text.stdout.strip()
+    def readers(self):
+        """Processes that hold a queue's socket: found by the socket's inode, since a port id is no process id."""
+        portids = {q["portid"] for q in self.bed.kernel.queues().values()}
+        rows = [line.split() for line in self.bed.gateway.run("cat", "/proc/net/netlink").stdout.splitlines()[1:]]
+        wanted = {f"socket:[{row[9]}]" for row in rows if row[1] == "12" and int(row[2]) in portids}
+        found = []
+        for pid in self.bed.gateway.pids():
+            try:
+                links = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            except OSError:
+                continue
+            if links & wanted:
+                found.append(pid)
+        return found

@@ -158,6 +158,7 @@ def udp_echo(port, family, log):
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND: the address is a route's, not an interface's
     else:
         sock.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO, not named in Python 3.11
     sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
