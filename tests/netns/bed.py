@@ -538,6 +538,7 @@ class Daemon:
 
     def start(self, timeout=10, wrap=()):
         """Starts it with a PATH that holds nothing, so that it can execute nothing by name."""
+        self.bed.gateway.run("nft", "delete", "table", "inet", "bed_leaks", check=False)
         with open(self.stderr, "wb") as err:
             self.process = self.bed.gateway.start(*self.argv(wrap), stdin=subprocess.DEVNULL, stdout=err, stderr=err)
         deadline = time.monotonic() + timeout
