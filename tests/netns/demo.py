@@ -49,33 +49,37 @@ class Show:
         sys.stdout.flush()
 
 
+def with_key(text, key, value):
+    """The policy with this top-level key set, whether the sample names it or not."""
+    line = f"{key}: {value}"
+    changed, n = re.subn(rf"(?m)^{key}:.*$", lambda _: line, text)
+    return changed if n else text.rstrip("\n") + f"\n{line}\n"
+
+
 def demo_policy(folder):
     """The sample as it is shipped, changed in as few lines as the demo needs; returns the text and those lines."""
     with open(SAMPLE, encoding="utf-8") as f:
         sample = f.read()
+    text = with_key(sample, "mode", "enforce")
+    text = with_key(text, "control", f"{folder}/control.sock")
+    text = with_key(text, "log", f"{{file: {folder}/eve.json}}")
+    # The sample names its lists from its own folder; the demo's policy stands elsewhere.
     lists = os.path.join(ROOT, "contrib", "lists")
-
-    def own_list(match):
-        return os.path.join(lists, os.path.basename(match.group(0)))
-
-    text = re.sub(r"(?m)^mode:.*$", "mode: enforce", sample)
-    text = re.sub(r"(?m)^control:.*$", f"control: {folder}/control.sock", text)
-    text = re.sub(r"/[\w./-]*eve\.json", f"{folder}/eve.json", text)
-    text = re.sub(r"(?<=file: )[\w./-]*lists/[\w.-]+", own_list, text)
-    changed = [(old, new) for old, new in zip(sample.splitlines(), text.splitlines()) if old != new]
-    return text, changed
+    text = re.sub(r"(?<=file: )[\w./-]*lists/([\w.-]+)", lambda m: os.path.join(lists, m[1]), text)
+    before = set(sample.splitlines())
+    return text, [line for line in text.splitlines() if line not in before]
 
 
 def listed_name():
-    """A name of the lists that are shipped: the first, so that nothing here needs to know a pool."""
+    """The first name with "pool" in it in the lists that are shipped, so that nothing here needs to know one."""
     folder = os.path.join(ROOT, "contrib", "lists")
     for file in sorted(os.listdir(folder)):
         with open(os.path.join(folder, file), encoding="utf-8") as f:
             for line in f:
                 words = line.split("#")[0].split()
-                if words and re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", words[-1]) and re.search("[a-z]", words[-1]):
+                if words and re.fullmatch(r"[a-z0-9.-]*pool[a-z0-9-]*\.[a-z0-9.-]+", words[-1]):
                     return words[-1]
-    raise beds.BedError(f"no name in {folder}")
+    raise beds.BedError(f"no pool's name in {folder}")
 
 
 def nothing(bed, address, port):
@@ -182,8 +186,7 @@ def play(show, bed, binary):
     daemon.write("policy.yaml", text)
     print("Three namespaces, no way out: client -- gateway -- server. The gateway masquerades and has a firewall of its own.")
     print("The policy is contrib/policies/minewall.yaml, but for these lines:")
-    for _, new in changed:
-        show.quote(new)
+    show.quote("\n".join(changed))
     places = {what: {family: bed.fresh(family) for family in (4, 6)} for what in ("unlisted", "listed", "listed2", "pool")}
     daemon.start()
     unlisted(show, bed, places)
