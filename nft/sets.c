@@ -163,6 +163,21 @@ static struct nftnl_set_elem *add_elem(struct netlink_batch *b, struct nftnl_set
 	return e;
 }
 
+/* The life left and the packets counted go on: tries may not have been read since the daemon before us ended. */
+static void adopt(struct netlink_batch *b, struct nftnl_set_elem *e, const struct element *from)
+{
+	struct nftnl_expr *counter = nftnl_expr_alloc("counter");
+
+	if (from->expires_ms || from->timeout_s)	/* an expiry of 0 would mean the whole life again */
+		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, from->expires_ms ? from->expires_ms : 1);
+	if (!counter) {
+		b->error = -ENOMEM;
+		return;
+	}
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, from->packets);
+	nftnl_set_elem_add_expr(e, counter);
+}
+
 static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, const struct element *elements, size_t n)
 {
 	struct nftnl_set *s = named(b, set);
@@ -179,8 +194,8 @@ static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, 
 			break;
 		if (op != SETS_DELETE && elements[i].timeout_s)
 			nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, elements[i].timeout_s * UINT64_C(1000));
-		if (op == SETS_ADOPT && elements[i].timeout_s)	/* 0 would mean the whole life again */
-			nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, elements[i].expires_ms ? elements[i].expires_ms : 1);
+		if (op == SETS_ADOPT)
+			adopt(b, e, &elements[i]);
 	}
 	put_set(b, s, op == SETS_DELETE ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, op == SETS_DELETE ? 0 : NLM_F_CREATE, true);
 	nftnl_set_free(s);
