@@ -4,6 +4,7 @@
 #include "nft/sets.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,10 +412,27 @@ static int read_message(const struct nlmsghdr *h, void *arg)
 	return rc;
 }
 
-int sets_read(struct netlink *n, enum set set, struct sets_list *list)
+static int compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct element, timeout_s));	/* grow has zeroed what lies between */
+}
+
+static void drop_doubles(struct sets_list *list, size_t from)
+{
+	size_t out = from;
+
+	if (list->n == from)
+		return;
+	qsort(&list->element[from], list->n - from, sizeof(struct element), compare_keys);
+	for (size_t i = from; i < list->n; i++)
+		if (out == from || compare_keys(&list->element[out - 1], &list->element[i]))
+			list->element[out++] = list->element[i];
+	list->n = out;
+}
+
+static int read_once(struct netlink *n, enum set set, struct sets_list *list)
 {
 	struct reading reading = { .set = set, .list = list };
-	size_t before = list->n;
 	char buf[512];
 	int rc, tries = 10;
 
@@ -423,8 +441,22 @@ int sets_read(struct netlink *n, enum set set, struct sets_list *list)
 
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, SETS_TABLE);
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, shapes[set].name);
-		list->n = before;
 		rc = netlink_dump(n, h, read_message, &reading);
 	} while (rc == -EINTR && --tries);
 	return rc == -ENOENT ? 0 : rc;
+}
+
+/* A dump of several messages finds its place again by counting, so an element that expires or a hash table that grows
+ * meanwhile makes it miss some and give others twice. */
+int sets_read(struct netlink *n, enum set set, bool thorough, struct sets_list *list)
+{
+	size_t from = list->n, known;
+	int rc, passes = thorough ? 8 : 1;
+
+	do {
+		known = list->n;
+		rc = read_once(n, set, list);
+		drop_doubles(list, from);
+	} while (!rc && --passes && list->n != known);
+	return rc;
 }

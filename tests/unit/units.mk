@@ -9,3 +9,5 @@ $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
+
+$(eval $(call unit,table,nft/table nft/rules nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
