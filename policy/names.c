@@ -336,23 +336,55 @@ static struct slot *slot_find(const struct name_set *set, uint64_t hash, const c
 	}
 }
 
-static void seal_entry(struct name_set *set, uint32_t place, const char *name, size_t len)
-{
+/* An entry on its way into the table: hashed, and its places asked for from memory while others are hashed. One such
+ * miss a name is most of what a big list costs at the start. */
+struct sealing {
+	uint64_t hash;
+	uint32_t place;
 	unsigned depth;
-	uint64_t hash = entry_hash(set, name, len, &depth);
-	struct slot *slot = slot_find(set, hash, name, len);
+	size_t len;
+};
+
+#define SEAL_BATCH 16
+
+static void seal_entry(struct name_set *set, const struct sealing *e)
+{
+	struct slot *slot = slot_find(set, e->hash, entry_name(set, e->place), e->len);
 
 	if (slot->place) {
-		if (entry_below(set, slot->place) && !entry_below(set, place))
-			slot->place = place;
+		if (entry_below(set, slot->place) && !entry_below(set, e->place))
+			slot->place = e->place;
 		return;
 	}
-	*slot = (struct slot) { .tag = (uint32_t)hash, .place = place };
-	set->filter[spread((uint32_t)hash, set->n_words)] |= filter_bits(hash);
-	set->depths |= depth_bit(depth);
-	if (depth > set->depth_max)
-		set->depth_max = depth;
+	*slot = (struct slot) { .tag = (uint32_t)e->hash, .place = e->place };
+	set->filter[spread((uint32_t)e->hash, set->n_words)] |= filter_bits(e->hash);
+	set->depths |= depth_bit(e->depth);
+	if (e->depth > set->depth_max)
+		set->depth_max = e->depth;
 	set->n++;
+}
+
+static void seal_entries(struct name_set *set)
+{
+	struct sealing batch[SEAL_BATCH];
+	unsigned n = 0;
+
+	for (size_t place = 1; place < set->used;) {
+		struct sealing *e = &batch[n++];
+		const char *name = entry_name(set, (uint32_t)place);
+
+		e->place = (uint32_t)place;
+		e->len = strlen(name);
+		e->hash = entry_hash(set, name, e->len, &e->depth);
+		__builtin_prefetch(&set->slots[spread(e->hash >> 32, set->n_slots)], 1);
+		__builtin_prefetch(&set->filter[spread((uint32_t)e->hash, set->n_words)], 1);
+		place = name + e->len + 1 - set->arena;
+		if (n < SEAL_BATCH && place < set->used)
+			continue;
+		for (unsigned i = 0; i < n; i++)
+			seal_entry(set, &batch[i]);
+		n = 0;
+	}
 }
 
 int name_set_seal(struct name_set *set)
@@ -375,13 +407,7 @@ int name_set_seal(struct name_set *set)
 	if (!set->slots || !set->filter)
 		return -ENOMEM;
 	set->n = 0;
-	for (size_t place = 1; place < set->used;) {
-		const char *name = entry_name(set, (uint32_t)place);
-		size_t len = strlen(name);
-
-		seal_entry(set, (uint32_t)place, name, len);
-		place = name + len + 1 - set->arena;
-	}
+	seal_entries(set);
 	return 0;
 }
 
