@@ -90,9 +90,10 @@ struct facts {
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
 struct dialect_row {
 	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
-	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*") */
+	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
+	const char *capture;		/* NULL, or where the facts stand: "agent=params[0]", see stratum.h */
 };
 #define DIALECT_FROM_CLIENT 1u
 #define DIALECT_FROM_SERVER 2u
@@ -131,9 +132,9 @@ struct inspector {
 	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
 };
 
-/* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched. MORE: at
- * least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes.
- * On MORE `out` may already hold names that are certain (a Host line before the head ends never counts as one). */
+/* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched; otherwise it is
+ * empty. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,
+ * whatever follows. From INSPECT_BYTES_MAX bytes on the stream counts as ended; it may be shown with any length. */
 enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out);
 
 /* The word of EVE's app_proto for it: "tls", "http", "stratum", "unknown" ... */
