@@ -9,3 +9,10 @@ $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
+
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+$(eval $(call unit,cursor,inspect/cursor,))
+$(eval $(call unit,tls,$(INSPECT),))
+$(eval $(call unit,http,$(INSPECT),))
+$(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,inspect,$(INSPECT),))
