@@ -9,3 +9,8 @@ $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.
 	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
+
+$(eval $(call unit,packet,nfq/packet,))
+$(eval $(call unit,defrag,cli/defrag,))
+$(eval $(call unit,link,cli/link,))
+$(eval $(call unit,replay_flow,cli/replay_flow,))

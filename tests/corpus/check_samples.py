@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs `minewall replay` over the captures of make_samples.py and compares every line with what it must be.
+
+Usage: check_samples.py [--minewall PROGRAM] [--folder FOLDER]
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+ENDS = ("src_ip", "src_port", "dest_ip", "dest_port", "proto")
+TIMEOUT_S = 60
+
+
+def names_fit(want, got):
+    """All of them; with `some` only in this order, others between."""
+    if not want["some"]:
+        return want["names"] == got
+    rest = iter(got)
+    return all(name in rest for name in want["names"])
+
+
+def line_fault(want, got):
+    """What is wrong with the line, or None."""
+    if any(got[key] != want[key] for key in ENDS):
+        return "the ends are wrong"
+    if not names_fit(want, [[n["kind"], n["name"]] for n in got["names"]]):
+        return f"names {got['names']}, expected {want['names']}"
+    if got["verdict"]["action"] != want["action"]:
+        return f"{got['verdict']}, expected {want['action']}"
+    if want["reason"] and got["verdict"].get("reason") != want["reason"]:
+        return f"{got['verdict']}, expected reason {want['reason']}"
+    evidence = got.get("mining", {}).get("evidence")
+    if (evidence == "protocol") != bool(want["mining"]):
+        return f"evidence {evidence}"
+    if want["mining"] and not got["mining"].get("dialect"):
+        return "no dialect"
+    return None
+
+
+def check(program, folder, name, want):
+    """A list of faults of one capture."""
+    done = subprocess.run([program, "replay", "--flows", "--json", name], cwd=folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=TIMEOUT_S)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+    faults = []
+    if done.returncode != want["exit"]:
+        faults.append(f"exit {done.returncode}, expected {want['exit']}")
+    if len(done.stderr.splitlines()) != (1 if want["exit"] else 0):
+        faults.append(f"error text {done.stderr!r}")
+    if len(lines) != len(want["lines"]):
+        return faults + [f"{len(lines)} lines, expected {len(want['lines'])}"]
+    return faults + [fault for fault in map(line_fault, want["lines"], lines) if fault]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minewall", default=os.path.join(ROOT, "build", "minewall"))
+    parser.add_argument("--folder", default=os.path.join(ROOT, "build", "samples"))
+    args = parser.parse_args()
+    program = os.path.abspath(args.minewall)
+    subprocess.run([sys.executable, os.path.join(HERE, "make_samples.py"), args.folder], check=True, timeout=TIMEOUT_S)
+    with open(os.path.join(args.folder, "expect.json"), encoding="utf-8") as f:
+        expect = json.load(f)
+    failed = 0
+    for name, want in expect.items():
+        faults = check(program, args.folder, name, want)
+        failed += bool(faults)
+        for fault in faults:
+            print(f"FAILED {name}: {fault}")
+    print(f"samples: {len(expect) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
