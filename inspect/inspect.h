@@ -90,9 +90,10 @@ struct facts {
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
 struct dialect_row {
 	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
-	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*") */
+	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
+	const char *capture;		/* NULL, or where the facts stand: "agent=params[0]", see stratum.h */
 };
 #define DIALECT_FROM_CLIENT 1u
 #define DIALECT_FROM_SERVER 2u

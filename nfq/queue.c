@@ -47,6 +47,11 @@ uint16_t queue_number(const struct queue *q)
 	return q->config.number;
 }
 
+int queue_fd(const struct queue *q)
+{
+	return mnl_socket_get_fd(q->socket);
+}
+
 static struct nlmsghdr *config_message(const struct queue *q, char *buf)
 {
 	struct nlmsghdr *h = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, q->config.number);

@@ -57,6 +57,9 @@ int queue_wake(struct queue *q);
 
 uint16_t queue_number(const struct queue *q);
 
+/* The netlink socket: readable while packets wait to be received. */
+int queue_fd(const struct queue *q);
+
 /* A queue's line of /proc/net/netfilter/nfnetlink_queue. */
 struct queue_losses {
 	uint32_t waiting;	/* packets held now */

@@ -24,6 +24,7 @@ struct network {
 	uint8_t prefix;		/* 0..128 */
 	uint16_t port;		/* host order */
 	unsigned line;		/* of the policy file */
+	const char *text;	/* as the policy has it */
 };
 
 struct networks {
@@ -132,10 +133,12 @@ struct decision {
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
 
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
- * In mode monitor a BLOCK becomes MONITOR. */
+ * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
+ * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
+ * next request on the connection may name another host. block.addresses is not asked again. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
-/* Is this name (any case, no port) blocked or allowed by the policy? For `explain` and tests. */
+/* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
 
 const char *evidence_text(enum evidence e);	/* "address", "name", "protocol" */

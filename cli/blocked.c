@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall blocked` and `minewall unblock`: what the kernel holds, and the way out at 3 a.m. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const char blocked_usage[] =
+	"minewall blocked [-c POLICY] [--json]\n\n"
+	"Lists what the kernel blocks by itself now: endpoint, the one host it holds for (if not all), life left, packets\n"
+	"stopped, and why. Exit code 1 if there is nothing.\n";
+
+static const char unblock_usage[] =
+	"minewall unblock [-c POLICY] ADDRESS|NAME\n\n"
+	"Takes every learnt endpoint at ADDRESS (outside or inside), or that NAME or a name below it taught, out of the kernel.\n"
+	"What is listed in the policy will be learnt again at the next attempt: see allow.names, allow.addresses and allow.hosts.\n"
+	"Exit code 1 if nothing was blocked.\n";
+
+static const char *text(const json_t *j, const char *outer, const char *key)
+{
+	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
+
+	return s ? s : "";
+}
+
+static void print_why(const json_t *why)
+{
+	const char *name = text(why, "tls", "sni");
+
+	if (!*name)
+		name = text(why, "http", "hostname");
+	printf("%s", text(why, "mining", "evidence"));
+	if (*name)
+		printf(" %s", name);
+	if (*text(why, "mining", "dialect"))
+		printf(" %s", text(why, "mining", "dialect"));
+	if (*text(why, "mining", "list"))
+		printf(" (list %s)", text(why, "mining", "list"));
+	else if (*text(why, "mining", "rule"))
+		printf(" (%s)", text(why, "mining", "rule"));
+}
+
+static void print_row(const json_t *row)
+{
+	const json_t *why = json_object_get(row, "why");
+	json_int_t left = json_integer_value(json_object_get(row, "left_s"));
+	char endpoint[80];
+
+	snprintf(endpoint, sizeof(endpoint), strchr(text(row, NULL, "address"), ':') ? "[%s]:%lld" : "%s:%lld",
+		 text(row, NULL, "address"), (long long)json_integer_value(json_object_get(row, "port")));
+	printf("%-3s %-44s %-16s %3lldm%02llds %6lld packets  ", text(row, NULL, "proto"), endpoint,
+	       *text(row, NULL, "host") ? text(row, NULL, "host") : "everybody", (long long)(left / 60), (long long)(left % 60),
+	       (long long)json_integer_value(json_object_get(row, "packets")));
+	if (why)
+		print_why(why);
+	else
+		printf("learnt by a daemon before this one");
+	putchar('\n');
+}
+
+int blocked_main(int argc, char **argv)
+{
+	struct cli_args args;
+	json_t *reply, *rows, *row;
+	size_t i, n;
+	int code = cli_parse(argc, argv, blocked_usage, NULL, &args);
+
+	if (code >= 0)
+		return code;
+	code = cli_ask(&args, json_pack("{s:s}", "verb", "blocked"), &reply);
+	if (code >= 0)
+		return code;
+	rows = json_object_get(reply, "blocked");
+	n = json_array_size(rows);
+	if (args.json) {
+		json_incref(rows);
+		json_decref(reply);
+		cli_print_json(rows);
+		return n ? EXIT_DONE : EXIT_NO;
+	}
+	json_array_foreach(rows, i, row)
+		print_row(row);
+	if (!n)
+		fprintf(stderr, "minewall: the kernel blocks no endpoint now\n");
+	json_decref(reply);
+	return n ? EXIT_DONE : EXIT_NO;
+}
+
+int unblock_main(int argc, char **argv)
+{
+	struct cli_args args;
+	json_t *reply;
+	json_int_t n;
+	int code = cli_parse(argc, argv, unblock_usage, "ADDRESS|NAME", &args);
+
+	if (code >= 0)
+		return code;
+	code = cli_ask(&args, json_pack("{s:s, s:s}", "verb", "unblock", "target", args.argument), &reply);
+	if (code >= 0)
+		return code;
+	n = json_integer_value(json_object_get(reply, "unblocked"));
+	json_decref(reply);
+	if (!n) {
+		fprintf(stderr, "minewall: nothing is blocked at %s\n", args.argument);
+		return EXIT_NO;
+	}
+	printf("%lld unblocked; the policy may block it again at the next attempt\n", (long long)n);
+	return EXIT_DONE;
+}

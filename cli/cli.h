@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The operator's verbs: each takes the arguments behind the program's name, its own first, and returns an exit
+ * code of daemon/run.h. */
+#ifndef MINEWALL_CLI_H
+#define MINEWALL_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "daemon/run.h"
+
+#define CLI_POLICY "/etc/minewall/policy.yaml"
+
+int run_main(int argc, char **argv);
+int stop_main(int argc, char **argv);
+int check_main(int argc, char **argv);
+int status_main(int argc, char **argv);
+int log_main(int argc, char **argv);
+int blocked_main(int argc, char **argv);
+int unblock_main(int argc, char **argv);
+int replay_main(int argc, char **argv);
+
+/* What most verbs take: -c FILE, --json, --help, and up to one argument of their own. */
+struct cli_args {
+	const char *policy;
+	bool json;
+	const char *argument;
+};
+
+/* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;
+ * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
+int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
+
+/* Prints `j` (its reference is taken over); returns EXIT_DONE. */
+int cli_print_json(json_t *j);
+
+/* Asks the daemon of this policy. -1: `*reply` is there (new reference); else the exit code, with its line said. */
+int cli_ask(const struct cli_args *args, json_t *request, json_t **reply);
+
+#endif

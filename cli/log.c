@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall log`: the event log for people. It first asks a running daemon to bring in what the kernel
+ * counted, so that the last minute is never missing. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "daemon/control.h"
+#include "policy/policy.h"
+
+static const char usage[] =
+	"minewall log [-c POLICY] [--json]\n\n"
+	"Shows the events: when, which machine, what it tried to reach, and the evidence. --json prints the lines as they are.\n"
+	"Exit code 1 if there are none.\n";
+
+static const char *text(const json_t *j, const char *outer, const char *key)
+{
+	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
+
+	return s ? s : "";
+}
+
+static void print_what(const json_t *j)
+{
+	const char *name = text(j, "tls", "sni"), *kind = "TLS";
+
+	if (!*name) {
+		name = text(j, "http", "hostname");
+		kind = "HTTP";
+	}
+	if (*name)
+		printf(" %s %s", kind, name);
+	if (*text(j, "mining", "dialect"))
+		printf(" %s", text(j, "mining", "dialect"));
+	if (*text(j, "mining", "method"))
+		printf(" %s", text(j, "mining", "method"));
+	if (*text(j, "mining", "agent"))
+		printf(" agent \"%s\"", text(j, "mining", "agent"));
+	if (*text(j, "mining", "login_hash"))
+		printf(" wallet #%.8s", text(j, "mining", "login_hash"));
+	if (*text(j, "mining", "reason"))
+		printf(" %s", text(j, "mining", "reason"));
+}
+
+static void print_event(const json_t *j)
+{
+	json_int_t count = json_integer_value(json_object_get(json_object_get(j, "mining"), "count"));
+	char when[20];
+
+	snprintf(when, sizeof(when), "%s", text(j, NULL, "timestamp"));
+	if (strlen(when) > 10)
+		when[10] = ' ';
+	printf("%s  %-7s  %s", when, text(j, "alert", "action"), text(j, NULL, "src_ip"));
+	if (*text(j, "host", "mac"))
+		printf(" (%s)", text(j, "host", "mac"));
+	printf(strchr(text(j, NULL, "dest_ip"), ':') ? " -> [%s]:%lld" : " -> %s:%lld", text(j, NULL, "dest_ip"),
+	       (long long)json_integer_value(json_object_get(j, "dest_port")));
+	print_what(j);
+	if (*text(j, "mining", "list"))
+		printf("  [list %s: %s]", text(j, "mining", "list"), text(j, "mining", "entry"));
+	else if (*text(j, "mining", "rule"))
+		printf("  [%s]", text(j, "mining", "rule"));
+	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
+		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
+	putchar('\n');
+}
+
+/* Prints the file's events; returns how many there were. */
+static size_t print_file(FILE *f, bool as_json)
+{
+	char *line = NULL;
+	size_t size = 0, n = 0;
+
+	while (getline(&line, &size, f) > 0) {
+		json_t *j = json_loads(line, 0, NULL);
+
+		if (!j || strcmp(text(j, NULL, "event_type"), "alert")) {
+			json_decref(j);
+			continue;
+		}
+		if (as_json)
+			fputs(line, stdout);
+		else
+			print_event(j);
+		json_decref(j);
+		n++;
+	}
+	free(line);
+	return n;
+}
+
+int log_main(int argc, char **argv)
+{
+	struct cli_args args;
+	struct policy_error error;
+	struct policy *p;
+	json_t *reply = NULL;
+	size_t n = 0;
+	FILE *f;
+	int code = cli_parse(argc, argv, usage, NULL, &args);
+
+	if (code >= 0)
+		return code;
+	p = policy_load(args.policy, &error);
+	if (!p) {
+		fprintf(stderr, "%s\n", error.text);
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	}
+	if (control_ask(policy_settings(p)->control, json_pack("{s:s}", "verb", "flush"), &reply) == 0)
+		json_decref(reply);
+	f = fopen(policy_settings(p)->log_file, "re");
+	if (!f && errno != ENOENT) {
+		fprintf(stderr, "minewall: %s: %s\n", policy_settings(p)->log_file, strerror(errno));
+		code = EXIT_SYSTEM;
+	} else {
+		n = f ? print_file(f, args.json) : 0;
+		code = n ? EXIT_DONE : EXIT_NO;
+		if (!n)
+			fprintf(stderr, "minewall: no event in %s\n", policy_settings(p)->log_file);
+	}
+	if (f)
+		fclose(f);
+	policy_free(p);
+	return code;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* main(): a table of verbs, from which the help is printed, too. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct verb {
+	const char *name;
+	int (*main)(int argc, char **argv);
+	const char *text;
+} verbs[] = {
+	{ "run", run_main, "judge the traffic of this gateway until stopped" },
+	{ "stop", stop_main, "end the daemon and take everything back" },
+	{ "check", check_main, "read a policy and say what is wrong with it" },
+	{ "status", status_main, "how the daemon is doing" },
+	{ "log", log_main, "what was blocked, and which machine tried" },
+	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },
+	{ "unblock", unblock_main, "let go of an address or a name" },
+	{ "replay", replay_main, "judge capture files instead of live traffic" },
+};
+
+static void help(FILE *out)
+{
+	fprintf(out, "minewall %s: a firewall against cryptojacking\n\nminewall VERB [-c POLICY] [...]\n\n", MINEWALL_VERSION);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		fprintf(out, "  %-8s  %s\n", verbs[i].name, verbs[i].text);
+	fprintf(out, "\nEach verb has --help. The policy is %s unless -c names another.\n", CLI_POLICY);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		help(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("minewall %s\n", MINEWALL_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(argv[1], verbs[i].name))
+			return verbs[i].main(argc - 1, argv + 1);
+	fprintf(stderr, "minewall: there is no verb '%s'; minewall --help names all\n", argv[1]);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall run`: the daemon, in the foreground. */
+#include "cli/cli.h"
+
+static const char usage[] =
+	"minewall run [-c POLICY]\n\n"
+	"Judges the traffic of this gateway by the policy, in the foreground, until SIGTERM, SIGINT or `minewall stop`.\n"
+	"SIGHUP opens the event log anew. Needs root (CAP_NET_ADMIN).\n";
+
+int run_main(int argc, char **argv)
+{
+	struct cli_args args;
+	int code = cli_parse(argc, argv, usage, NULL, &args);
+
+	return code >= 0 ? code : (int)daemon_run(args.policy);
+}

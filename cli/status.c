@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall status`: the daemon's counters for people, or as JSON for scripts. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+static const char usage[] =
+	"minewall status [-c POLICY] [--json]\n\n"
+	"Shows how the daemon is doing: mode, queues, what was judged and why flows were let go undecided, what got lost.\n";
+
+static json_int_t number(const json_t *j, const char *outer, const char *key)
+{
+	return json_integer_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
+}
+
+static const char *text(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static void print_duration(json_int_t s)
+{
+	printf("up %lldd %02lld:%02lld:%02lld\n", (long long)(s / 86400), (long long)(s / 3600 % 24), (long long)(s / 60 % 60),
+	       (long long)(s % 60));
+}
+
+static void print_losses(const json_t *j)
+{
+	static const struct {
+		const char *key, *text;
+	} losses[] = {
+		{ "events_lost", "events could not be written" },
+		{ "not_taught", "endpoints could not be taught to the kernel (set full?)" },
+		{ "overload", "flows lost their first bytes (memory.reassembly is too small)" },
+		{ "overruns", "times the kernel had to drop or pass packets for us" },
+		{ "watchdog", "times the reader hung and traffic passed unjudged" },
+		{ "restored", "times another program removed our table" },
+	};
+
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		if (number(j, NULL, losses[i].key))
+			printf("  %lld %s\n", (long long)number(j, NULL, losses[i].key), losses[i].text);
+	if (*text(j, "blind"))
+		printf("  blind: %s\n", text(j, "blind"));
+	if (number(j, "kernel", "untracked"))
+		printf("  blind: %lld packets without connection tracking\n", (long long)number(j, "kernel", "untracked"));
+}
+
+static void print_status(const json_t *j)
+{
+	const char *reason;
+	json_t *value, *queue;
+	size_t i;
+
+	printf("minewall %s, %s, fail-%s, policy %s, pid %lld, ", text(j, "version"), text(j, "mode"), text(j, "fail"),
+	       text(j, "policy"), (long long)number(j, NULL, "pid"));
+	print_duration(number(j, NULL, "uptime_s"));
+	printf("names: %lld\n", (long long)number(j, NULL, "names"));
+	json_array_foreach(json_object_get(j, "queues"), i, queue)
+		printf("queue %lld: %s, %lld packets, %lld waiting, %lld lost\n", (long long)number(queue, NULL, "number"),
+		       json_is_true(json_object_get(queue, "bound")) ? "bound" : "NOT BOUND", (long long)number(queue, NULL, "packets"),
+		       (long long)number(queue, NULL, "waiting"),
+		       (long long)(number(queue, NULL, "lost_full") + number(queue, NULL, "lost_unread")));
+	printf("packets judged: %lld (%lld cleared, %lld blocked, %lld not decided yet)\n", (long long)number(j, "packets", "judged"),
+	       (long long)number(j, "packets", "cleared"), (long long)number(j, "packets", "blocked"),
+	       (long long)number(j, "packets", "undecided"));
+	printf("stopped in the kernel alone: %lld packets\n", (long long)number(j, "kernel", "rejected"));
+	printf("findings: %lld\n", (long long)number(j, NULL, "findings"));
+	printf("flows let go:");
+	json_object_foreach(json_object_get(j, "reasons"), reason, value)
+		if (json_integer_value(value))
+			printf(" %s %lld", reason, (long long)json_integer_value(value));
+	putchar('\n');
+	print_losses(j);
+}
+
+int status_main(int argc, char **argv)
+{
+	struct cli_args args;
+	json_t *reply;
+	int code = cli_parse(argc, argv, usage, NULL, &args);
+
+	if (code >= 0)
+		return code;
+	code = cli_ask(&args, json_pack("{s:s}", "verb", "status"), &reply);
+	if (code >= 0)
+		return code;
+	if (args.json)
+		return cli_print_json(reply);
+	print_status(reply);
+	json_decref(reply);
+	return EXIT_DONE;
+}

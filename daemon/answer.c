@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon tells the verbs: its state, what is blocked and why, and the deleting of elements. Reads
+ * counters and kernel state; decides nothing. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+
+static json_t *queue_json(const struct daemon *d, unsigned i)
+{
+	struct queue_losses l = { 0 };
+	bool bound = queue_losses_read(d->losses, queue_number(d->queues[i]), &l) == 0;
+
+	return json_pack("{s:i, s:b, s:I, s:I, s:I, s:I}", "number", queue_number(d->queues[i]), "bound", bound,
+			 "waiting", (json_int_t)l.waiting, "packets", (json_int_t)l.packets, "lost_full", (json_int_t)l.full,
+			 "lost_unread", (json_int_t)l.unread);
+}
+
+static uint64_t sum(const struct daemon *d, size_t offset)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < d->n_workers; i++)
+		total += atomic_load_explicit((const atomic_uint_fast64_t *)
+					      ((const char *)worker_counters(d->workers[i]) + offset), memory_order_relaxed);
+	return total;
+}
+
+#define SUM(d, field) ((json_int_t)sum(d, offsetof(struct worker_counters, field)))
+
+static json_t *reasons_json(const struct daemon *d)
+{
+	json_t *reasons = json_object();
+
+	for (int r = REASON_NONE + 1; r < REASON_COUNT; r++)
+		json_object_set_new(reasons, reason_text((enum reason)r),
+				    json_integer((json_int_t)sum(d, offsetof(struct worker_counters, reasons) +
+								    (size_t)r * sizeof(atomic_uint_fast64_t))));
+	return reasons;
+}
+
+static json_t *kernel_json(const struct daemon *d)
+{
+	struct table_counters c = { 0 };
+
+	table_counters(d->shared.table, &c);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "queue", table_queue_kind(d->shared.table), "queued", (json_int_t)c.queued,
+			 "rejected", (json_int_t)c.rejected, "blocked", (json_int_t)c.blocked, "invalid", (json_int_t)c.invalid,
+			 "untracked", (json_int_t)c.untracked);
+}
+
+static json_t *status(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	json_t *queues = json_array(), *j;
+
+	for (unsigned i = 0; i < d->n_queues; i++)
+		json_array_append_new(queues, queue_json(d, i));
+	j = json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "ok", true, "version", MINEWALL_VERSION, "pid",
+		      (int)getpid(), "policy", d->policy_path, "mode", s->mode == MODE_ENFORCE ? "enforce" : "monitor", "fail",
+		      s->fail == FAIL_OPEN ? "open" : "closed", "uptime_s", (json_int_t)(daemon_now_s() - d->started_s), "names",
+		      (json_int_t)policy_names(d->policy), "queues", queues, "kernel", kernel_json(d), "reasons", reasons_json(d));
+	if (!j)
+		return NULL;
+	json_object_set_new(j, "packets", json_pack("{s:I, s:I, s:I, s:I}", "judged", SUM(d, packets), "undecided", SUM(d, accepted),
+						    "cleared", SUM(d, cleared), "blocked", SUM(d, blocked)));
+	json_object_set_new(j, "flows", json_integer(SUM(d, flows)));
+	json_object_set_new(j, "findings", json_integer(SUM(d, found)));
+	json_object_set_new(j, "events_lost", json_integer((json_int_t)(ring_lost(d->shared.events) + event_log_lost(d->log))));
+	json_object_set_new(j, "not_taught", json_integer(SUM(d, teach_failed)));
+	json_object_set_new(j, "overload", json_integer(SUM(d, overload)));
+	json_object_set_new(j, "overruns", json_integer(SUM(d, lost)));
+	json_object_set_new(j, "watchdog", json_integer((json_int_t)watchdog_releases(d->shared.watchdog)));
+	json_object_set_new(j, "restored", json_integer((json_int_t)d->restored));
+	json_object_set_new(j, "adopted", json_integer((json_int_t)d->adopted));
+	if (d->blind[0])
+		json_object_set_new(j, "blind", json_string(d->blind));
+	return j;
+}
+
+static json_t *element_json(struct daemon *d, const struct element *e)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct event why;
+	json_t *j = json_object(), *reason;
+
+	event_address(text, sizeof(text), e->dst, e->family);
+	json_object_set_new(j, "address", json_string(text));
+	json_object_set_new(j, "port", json_integer(e->port));
+	json_object_set_new(j, "proto", json_string(event_proto(e->proto)));
+	if (e->pair) {
+		event_address(text, sizeof(text), e->src, e->family);
+		json_object_set_new(j, "host", json_string(text));
+	}
+	json_object_set_new(j, "left_s", json_integer((json_int_t)(e->expires_ms / 1000)));
+	json_object_set_new(j, "packets", json_integer((json_int_t)e->packets));
+	if (learnt_get(d->shared.learnt, e, &why)) {
+		reason = event_json(&why);
+		json_object_set_new(j, "why", reason);
+	}
+	return j;
+}
+
+struct gather {
+	struct daemon *d;
+	json_t *list;			/* element_json of each */
+	const char *name;		/* only those that this name (or one below it) taught */
+	bool by_address;
+	uint8_t address[16];
+	struct element *found;		/* at most `max` */
+	size_t n, max;
+};
+
+static bool below(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n >= m && !strcasecmp(name + n - m, suffix) && (n == m || name[n - m - 1] == '.');
+}
+
+static bool matches(const struct gather *g, const struct element *e)
+{
+	struct event why;
+
+	if (g->by_address)
+		return !memcmp(e->dst, g->address, sizeof(e->dst)) || (e->pair && !memcmp(e->src, g->address, sizeof(e->src)));
+	if (g->name)
+		return learnt_get(g->d->shared.learnt, e, &why) && why.named && below(why.name, g->name);
+	return true;
+}
+
+static int gather_one(const struct element *e, void *arg)
+{
+	struct gather *g = arg;
+
+	if (!matches(g, e))
+		return 0;
+	if (g->list)
+		json_array_append_new(g->list, element_json(g->d, e));
+	else if (g->n < g->max)
+		g->found[g->n++] = *e;
+	return g->found && g->n == g->max;
+}
+
+static json_t *blocked(struct daemon *d)
+{
+	struct gather g = { .d = d, .list = json_array() };
+	int err = table_each_blocked(d->shared.table, gather_one, &g);
+
+	if (err < 0) {
+		json_decref(g.list);
+		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be read");
+	}
+	return json_pack("{s:b, s:o}", "ok", true, "blocked", g.list);
+}
+
+/* An address as typed, or the host part of a name. */
+static void read_target(struct gather *g, const char *target)
+{
+	struct in_addr v4;
+
+	g->by_address = true;
+	if (inet_pton(AF_INET, target, &v4) == 1) {
+		memset(g->address, 0, 10);
+		memset(g->address + 10, 0xff, 2);
+		memcpy(g->address + 12, &v4, 4);
+	} else if (inet_pton(AF_INET6, target, g->address) != 1) {
+		g->by_address = false;
+		g->name = target;
+	}
+}
+
+static json_t *unblock(struct daemon *d, const char *target)
+{
+	struct element found[256];
+	struct gather g = { .d = d, .found = found, .max = 256 };
+	size_t deleted = 0, n;
+
+	if (!target || !*target)
+		return json_pack("{s:b, s:s}", "ok", false, "error", "an address or a name is expected");
+	read_target(&g, target);
+	do {
+		g.n = n = 0;
+		if (table_each_blocked(d->shared.table, gather_one, &g) < 0 ||
+		    (g.n && table_delete(d->shared.table, found, g.n, &n)))
+			return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be changed");
+		for (size_t i = 0; i < g.n; i++)
+			learnt_forget(d->shared.learnt, &found[i]);
+		deleted += n;
+	} while (n > 0 && g.n == g.max);
+	return json_pack("{s:b, s:I}", "ok", true, "unblocked", (json_int_t)deleted);
+}
+
+json_t *answer(struct daemon *d, const json_t *request)
+{
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+
+	if (verb && !strcmp(verb, "status"))
+		return status(d);
+	if (verb && !strcmp(verb, "blocked"))
+		return blocked(d);
+	if (verb && !strcmp(verb, "unblock"))
+		return unblock(d, json_string_value(json_object_get(request, "target")));
+	if (verb && !strcmp(verb, "flush")) {
+		daemon_read_tries(d);
+		return json_pack("{s:b}", "ok", true);
+	}
+	return json_pack("{s:b, s:s}", "ok", false, "error", "unknown request");
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A Unix stream socket that carries one JSON text each way; whoever sent his request shuts his side down.
+ * Requests are served one at a time by the main loop, so every wait in here is bounded. */
+#include "daemon/control.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A request is a verb and its argument. */
+#define REQUEST_BYTES_MAX 65536
+
+static int open_socket(const char *path, struct sockaddr_un *address)
+{
+	int fd;
+
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address->sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static void set_patience(int fd, int seconds)
+{
+	struct timeval t = { .tv_sec = seconds };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t));
+}
+
+/* Reads up to `max` bytes to the end. NULL with errno set on failure; the caller frees. */
+static char *read_all(int fd, size_t max, size_t *len)
+{
+	size_t size = 4096, n = 0;
+	char *buf = malloc(size), *more;
+	ssize_t got;
+
+	while (buf && (got = read(fd, buf + n, size - n)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			goto bad;
+		n += (size_t)got;
+		if (n < size)
+			continue;
+		if (size >= max) {
+			errno = EMSGSIZE;
+			goto bad;
+		}
+		more = realloc(buf, size *= 2);
+		if (!more)
+			goto bad;
+		buf = more;
+	}
+	*len = n;
+	return buf;
+bad:
+	free(buf);
+	return NULL;
+}
+
+static int write_all(int fd, const char *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = send(fd, buf, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_json(int fd, json_t *j)
+{
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	int err = text ? write_all(fd, text, strlen(text)) : -ENOMEM;
+
+	free(text);
+	json_decref(j);
+	return err;
+}
+
+int control_listen(const char *path)
+{
+	struct sockaddr_un address;
+	char folder[sizeof(address.sun_path)];
+	int fd = open_socket(path, &address), err;
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	/* Nobody answers: what is there is a dead daemon's. */
+	if (errno == ECONNREFUSED)
+		unlink(path);
+	snprintf(folder, sizeof(folder), "%s", path);
+	mkdir(dirname(folder), 0755);
+	umask(0177);
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 16) ? -errno : 0;
+	umask(022);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int control_accept(int fd, json_t **request)
+{
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	size_t len = 0;
+	char *text;
+
+	if (client < 0)
+		return -errno;
+	set_patience(client, 1);
+	text = read_all(client, REQUEST_BYTES_MAX, &len);
+	*request = text ? json_loadb(text, len, 0, NULL) : NULL;
+	free(text);
+	if (!*request) {
+		close(client);
+		return -EBADMSG;
+	}
+	return client;
+}
+
+void control_reply(int fd, json_t *reply)
+{
+	write_json(fd, reply);
+	close(fd);
+}
+
+int control_ask(const char *path, json_t *request, json_t **reply)
+{
+	struct sockaddr_un address;
+	int fd = open_socket(path, &address), err;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fd < 0) {
+		json_decref(request);
+		return fd;
+	}
+	set_patience(fd, 30);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		err = errno == ENOENT ? -ECONNREFUSED : -errno;
+		json_decref(request);
+		goto out;
+	}
+	err = write_json(fd, request);
+	if (err)
+		goto out;
+	shutdown(fd, SHUT_WR);
+	text = read_all(fd, CONTROL_BYTES_MAX, &len);
+	*reply = text ? json_loadb(text, len, 0, NULL) : NULL;
+	if (!*reply)
+		err = text ? -EBADMSG : -errno;
+out:
+	free(text);
+	close(fd);
+	return err;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control socket: one JSON request a connection, one JSON reply. Both ends are here, the daemon's and
+ * that of the verbs. */
+#ifndef MINEWALL_CONTROL_H
+#define MINEWALL_CONTROL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Longest request or reply in bytes: a reply lists up to 131,072 elements. */
+#define CONTROL_BYTES_MAX (64u << 20)
+
+/* Listens at `path` (mode 0600, its folder is made if missing). -EADDRINUSE: a daemon answers there already; -errno. */
+int control_listen(const char *path);
+
+/* Takes one connection and reads its request. Returns the connection's descriptor and a new reference in `*request`, or -errno
+ * (a client that is too slow or talks nonsense is dropped). */
+int control_accept(int fd, json_t **request);
+
+/* Sends the reply (its reference is taken over) and closes the connection. */
+void control_reply(int fd, json_t *reply);
+
+/* A verb's side: sends `request` (reference taken over), waits for the reply. -ECONNREFUSED: no daemon is running; -EACCES; -errno. */
+int control_ask(const char *path, json_t *request, json_t **reply);
+
+#endif

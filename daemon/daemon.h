@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of the running process, for the files of this folder that wire them together. */
+#ifndef MINEWALL_DAEMON_H
+#define MINEWALL_DAEMON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/worker.h"
+#include "nft/table.h"
+
+struct daemon {
+	const char *policy_path;
+	struct policy *policy;
+	const struct settings *settings;
+	struct worker_shared shared;
+	struct event_log *log;
+	struct queue *queues[WATCHDOG_QUEUES_MAX];
+	struct worker *workers[WATCHDOG_QUEUES_MAX];
+	unsigned n_queues, n_workers;
+	int control, losses, signals, timer;
+	bool table_there;
+	uint64_t started_s;		/* CLOCK_MONOTONIC */
+	uint64_t restored;		/* how often the table had to be made again */
+	size_t adopted;			/* elements taken over from a daemon before us */
+	char blind[512];		/* what hides flows from us, "" if nothing does */
+	bool stop;
+	int stop_client;		/* waits for the answer to its `stop` */
+};
+
+/* CLOCK_MONOTONIC in seconds. */
+uint64_t daemon_now_s(void);
+
+/* Brings in what the kernel stopped by itself since last time, as events with a count. */
+void daemon_read_tries(struct daemon *d);
+
+/* Answers one request of the control socket; new reference. */
+json_t *answer(struct daemon *d, const json_t *request);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Why the kernel blocks what it blocks: for each endpoint and pair that was taught the event that taught it,
+ * and how many attempts each host has made since. Bounded, shared by the workers, guarded by one lock; off the packet path. */
+#ifndef MINEWALL_LEARNT_H
+#define MINEWALL_LEARNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/event.h"
+#include "nft/table.h"
+
+struct learnt;
+
+/* NULL: no memory. */
+struct learnt *learnt_new(void);
+void learnt_free(struct learnt *l);
+
+/* Remembers the event for an element taught at `now_s`; the oldest gives way when there are too many. */
+void learnt_put(struct learnt *l, const struct element *e, const struct event *event, uint64_t now_s);
+
+/* The event that taught this element, or (for a try) the endpoint or pair that it ran into. False: not known. */
+bool learnt_get(struct learnt *l, const struct element *e, struct event *out);
+
+/* Forgets an element that was deleted. */
+void learnt_forget(struct learnt *l, const struct element *e);
+
+/* Takes out up to `max` elements that name evidence taught at this address, protocol and port. */
+size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
+
+/* Calls `each` for every element taught; `event` is its reason, `timeout_s` its remaining life. `each` must not call back. */
+void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct element *e, const struct event *event, void *arg),
+		 void *arg);
+
+/* Forgets what expired before `now_s`. */
+void learnt_expire(struct learnt *l, uint64_t now_s);
+
+/* Attempts of this try element since it was asked last (it says how many there were in all). */
+uint64_t learnt_growth(struct learnt *l, const struct element *try, uint64_t now_s);
+
+/* The link address last seen for an inside host. */
+void learnt_host(struct learnt *l, const uint8_t address[16], uint8_t family, const uint8_t mac[6], uint64_t now_s);
+bool learnt_host_get(struct learnt *l, const uint8_t address[16], uint8_t family, uint8_t mac[6]);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Start, main loop and end of the daemon. The table comes last and goes first, so that no packet is queued
+ * while there is nobody to judge it. */
+#include "daemon/run.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/control.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "daemon/neighbour.h"
+#include "nft/connmark.h"
+#include "nft/marks.h"
+
+/* Elements of each learnt set: some 6 MB of kernel memory when all are full. */
+#define SET_SIZE 65536
+/* How often the kernel's own counting is read. */
+#define TRIES_EVERY_S 10
+
+uint64_t daemon_now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec;
+}
+
+/* The folder of `path`, one level. What is wrong with it shows when the file is opened. */
+static void make_folder(const char *path, mode_t mode)
+{
+	char copy[4096];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	mkdir(dirname(copy), mode);
+}
+
+static enum exit_code open_policy(struct daemon *d)
+{
+	struct policy_error error;
+
+	d->policy = policy_load(d->policy_path, &error);
+	if (!d->policy) {
+		fprintf(stderr, "%s\n", error.text);
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	}
+	d->settings = policy_settings(d->policy);
+	d->shared.policy = d->policy;
+	return EXIT_DONE;
+}
+
+static enum exit_code open_kernel(struct daemon *d)
+{
+	struct table_error error;
+	char text[512];
+	int err = table_open(&d->shared.table, &error);
+
+	if (err) {
+		fprintf(stderr, "minewall: %s\n", error.text);
+		return EXIT_SYSTEM;
+	}
+	err = marks_conflict(d->settings->mark_mask, text, sizeof(text));
+	if (err > 0) {
+		fprintf(stderr, "minewall: the mark bits 0x%08x are in use: %s; set mark.mask to three other bits\n",
+			d->settings->mark_mask, text);
+		return EXIT_SYSTEM;
+	}
+	if (err < 0)
+		log_warn(err, "cannot see whether another rule uses the mark bits");
+	if (marks_flowtable(text, sizeof(text)) > 0) {
+		snprintf(d->blind, sizeof(d->blind), "flowtable: %.480s", text);
+		log_info("blind: flows that %s offloads are not seen", text);
+	}
+	d->losses = queue_losses_open();
+	if (d->losses < 0) {
+		log_warn(d->losses, "/proc/net/netfilter/nfnetlink_queue cannot be read; is nfnetlink_queue loaded");
+		return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
+static enum exit_code open_files(struct daemon *d)
+{
+	char key[4096 + 8];
+	int err;
+
+	d->control = control_listen(d->settings->control);
+	if (d->control == -EADDRINUSE) {
+		fprintf(stderr, "minewall: it runs already and answers at %s; `minewall stop` ends it\n", d->settings->control);
+		return EXIT_NO;
+	}
+	if (d->control < 0) {
+		log_warn(d->control, "control socket %s", d->settings->control);
+		return EXIT_SYSTEM;
+	}
+	make_folder(d->settings->log_file, 0750);
+	err = event_log_open(&d->log, d->settings->log_file);
+	if (err) {
+		log_warn(err, "event log %s cannot be opened", d->settings->log_file);
+		return EXIT_SYSTEM;
+	}
+	snprintf(key, sizeof(key), "%s/key", d->settings->state);
+	make_folder(key, 0750);
+	err = event_key(key, d->shared.login_key);
+	if (err) {
+		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made", key);
+		return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
+static enum exit_code open_memory(struct daemon *d)
+{
+	if (getrandom(d->shared.hash_key, sizeof(d->shared.hash_key), 0) != sizeof(d->shared.hash_key)) {
+		log_warn(errno, "no random bytes");
+		return EXIT_SYSTEM;
+	}
+	d->shared.learnt = learnt_new();
+	d->shared.tenants = tenants_new(d->shared.hash_key);
+	d->shared.events = ring_new();
+	if (!d->shared.learnt || !d->shared.tenants || !d->shared.events) {
+		log_warn(ENOMEM, "starting");
+		return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
+static unsigned queue_count(const struct settings *s)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (s->queue_count)
+		return s->queue_count < WATCHDOG_QUEUES_MAX ? s->queue_count : WATCHDOG_QUEUES_MAX;
+	return cpus < 1 ? 1 : cpus > 8 ? 8 : (unsigned)cpus;
+}
+
+static enum exit_code open_queues(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	int err;
+
+	for (unsigned n = queue_count(s); d->n_queues < n; d->n_queues++) {
+		struct queue_config config = { .number = (uint16_t)(s->queue_first + d->n_queues), .length = s->queue_length,
+					       .fail_open = s->fail == FAIL_OPEN, .mark_mask = s->mark_mask };
+		struct queue_losses other = { 0 };
+
+		err = queue_open(&d->queues[d->n_queues], &config);
+		if (!err)
+			continue;
+		if (err == -EBUSY && queue_losses_read(d->losses, config.number, &other) == 0)
+			fprintf(stderr, "minewall: queue %u belongs to another program (netlink port %u); set queues.first to a free range\n",
+				config.number, other.owner);
+		else
+			log_warn(err, "queue %u cannot be bound", config.number);
+		return EXIT_SYSTEM;
+	}
+	if (s->fail == FAIL_OPEN) {
+		err = watchdog_start(&d->shared.watchdog, d->queues, d->n_queues, d->losses);
+		if (err) {
+			log_warn(err, "the watchdog cannot be started");
+			return EXIT_SYSTEM;
+		}
+	}
+	return EXIT_DONE;
+}
+
+static struct table_network *table_networks(struct networks n)
+{
+	struct table_network *out = calloc(n.n + 1, sizeof(*out));
+
+	for (size_t i = 0; out && i < n.n; i++) {
+		memcpy(out[i].addr, n.items[i].addr, sizeof(out[i].addr));
+		out[i].prefix = n.items[i].prefix;
+		out[i].port = n.items[i].port;
+	}
+	return out;
+}
+
+static int install_table(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	const char *out[POLICY_INTERFACES_MAX + 1] = { NULL };
+	struct networks exempt = policy_exempt_hosts(d->policy), allowed = policy_allowed_addresses(d->policy);
+	struct table_config config = {
+		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
+		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
+		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
+		.exempt = table_networks(exempt), .n_exempt = exempt.n, .allowed = table_networks(allowed), .n_allowed = allowed.n,
+	};
+	struct table_error error;
+	int err = -ENOMEM;
+
+	for (unsigned i = 0; i < s->n_out; i++)
+		out[i] = s->out[i];
+	snprintf(error.text, sizeof(error.text), "no memory for the table");
+	if (config.exempt && config.allowed)
+		err = table_install(d->shared.table, &config, &d->adopted, &error);
+	if (err)
+		fprintf(stderr, "minewall: %s\n", error.text);
+	else
+		d->table_there = true;
+	free((void *)config.exempt);
+	free((void *)config.allowed);
+	return err;
+}
+
+static enum exit_code start_workers(struct daemon *d)
+{
+	int err;
+
+	for (; d->n_workers < d->n_queues; d->n_workers++) {
+		err = worker_start(&d->workers[d->n_workers], &d->shared, d->queues[d->n_workers], d->n_workers, d->n_queues);
+		if (err) {
+			log_warn(err, "a worker cannot be started");
+			return EXIT_SYSTEM;
+		}
+	}
+	return install_table(d) ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+static enum exit_code open_loop(struct daemon *d)
+{
+	struct itimerspec every = { { TRIES_EVERY_S, 0 }, { TRIES_EVERY_S, 0 } };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->signals < 0 || d->timer < 0 || timerfd_settime(d->timer, 0, &every, NULL)) {
+		log_warn(errno, "starting");
+		return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
+/* One host's attempts at one endpoint, stopped by the kernel alone. */
+static int report_try(const struct element *e, void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t growth = learnt_growth(d->shared.learnt, e, daemon_now_s());
+	struct event event;
+
+	if (growth == 0)
+		return 0;
+	if (!learnt_get(d->shared.learnt, e, &event)) {
+		/* Taught by a daemon before us: what it knew went with it. */
+		memset(&event, 0, sizeof(event));
+		memcpy(event.subject.dst, e->dst, sizeof(event.subject.dst));
+		event.subject.dport = e->port;
+		event.subject.proto = e->proto;
+		event.family = e->family;
+	}
+	memcpy(event.subject.src, e->src, sizeof(event.subject.src));
+	event.subject.sport = 0;
+	event.blocked = true;
+	event.count = growth;
+	event.older = false;
+	event.learned = SCOPE_FLOW;
+	event.agent[0] = event.login[0] = event.login_clear[0] = '\0';	/* another connection's, maybe another host's */
+	event.mac_known = learnt_host_get(d->shared.learnt, e->src, e->family, event.mac) ||
+			  neighbour_mac(e->src, e->family, event.mac) == 0;
+	clock_gettime(CLOCK_REALTIME, &event.when);
+	event_log_write(d->log, &event);
+	return 0;
+}
+
+static void write_events(struct daemon *d)
+{
+	struct event e;
+
+	while (ring_take(d->shared.events, &e))
+		event_log_write(d->log, &e);
+}
+
+void daemon_read_tries(struct daemon *d)
+{
+	write_events(d);
+	table_each_try(d->shared.table, report_try, d);
+}
+
+static void teach_again(const struct element *e, const struct event *why, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)why;
+	table_add(d->shared.table, e, 1, NULL);
+}
+
+/* Somebody touched our table. If it is not whole any more it is made again, endpoints included. */
+static void heed_table(struct daemon *d)
+{
+	if (table_watch_drain(d->shared.table) <= 0 || table_check(d->shared.table) == 1)
+		return;
+	if (install_table(d))
+		return;
+	d->restored++;
+	learnt_each(d->shared.learnt, daemon_now_s(), teach_again, d);
+	log_info("another program removed our table or a part of it; it is back");
+}
+
+static void heed_signal(struct daemon *d)
+{
+	struct signalfd_siginfo s;
+
+	while (read(d->signals, &s, sizeof(s)) == sizeof(s)) {
+		if (s.ssi_signo == SIGHUP) {
+			int err = event_log_reopen(d->log);
+
+			if (err)
+				log_warn(err, "event log %s", d->settings->log_file);
+		} else {
+			d->stop = true;
+		}
+	}
+}
+
+static void heed_control(struct daemon *d)
+{
+	json_t *request = NULL;
+	int client = control_accept(d->control, &request);
+	const char *verb;
+
+	if (client < 0)
+		return;
+	verb = json_string_value(json_object_get(request, "verb"));
+	if (verb && !strcmp(verb, "stop") && d->stop_client < 0) {
+		d->stop = true;
+		d->stop_client = client;	/* answered when all is undone */
+	} else {
+		control_reply(client, answer(d, request));
+	}
+	json_decref(request);
+}
+
+static void heed_timer(struct daemon *d)
+{
+	uint64_t ticks;
+
+	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
+		return;
+	daemon_read_tries(d);
+	learnt_expire(d->shared.learnt, daemon_now_s());
+}
+
+static void loop(struct daemon *d)
+{
+	struct pollfd fds[] = {
+		{ .fd = d->signals, .events = POLLIN },
+		{ .fd = ring_fd(d->shared.events), .events = POLLIN },
+		{ .fd = d->control, .events = POLLIN },
+		{ .fd = d->timer, .events = POLLIN },
+		{ .fd = table_watch_fd(d->shared.table), .events = POLLIN },
+	};
+
+	while (!d->stop) {
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+			continue;
+		if (fds[0].revents)
+			heed_signal(d);
+		if (fds[1].revents)
+			write_events(d);
+		if (fds[2].revents)
+			heed_control(d);
+		if (fds[3].revents)
+			heed_timer(d);
+		if (fds[4].revents)
+			heed_table(d);
+	}
+}
+
+/* Takes everything back, whatever part of it was reached; our connmark bits, too. */
+static void undo(struct daemon *d)
+{
+	struct connmark *connmark = NULL;
+
+	if (d->table_there) {
+		daemon_read_tries(d);
+		table_remove(d->shared.table);
+	}
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_stop(d->workers[i]);
+	if (d->shared.events && d->log)
+		write_events(d);
+	watchdog_stop(d->shared.watchdog);
+	for (unsigned i = 0; i < d->n_queues; i++)
+		queue_close(d->queues[i]);
+	if (d->table_there && connmark_open(&connmark) == 0)
+		connmark_clear(connmark, d->settings->mark_mask);
+	connmark_close(connmark);
+	table_close(d->shared.table);
+	event_log_close(d->log);
+	ring_free(d->shared.events);
+	tenants_free(d->shared.tenants);
+	learnt_free(d->shared.learnt);
+	if (d->control >= 0) {
+		unlink(d->settings->control);
+		close(d->control);
+	}
+	if (d->stop_client >= 0)
+		control_reply(d->stop_client, json_pack("{s:b}", "ok", true));
+	policy_free(d->policy);
+}
+
+enum exit_code daemon_run(const char *policy_path)
+{
+	static enum exit_code (*const steps[])(struct daemon *) = {
+		open_policy, open_kernel, open_files, open_memory, open_loop, open_queues, start_workers,
+	};
+	struct daemon d = { .policy_path = policy_path, .control = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
+	enum exit_code code = EXIT_DONE;
+
+	umask(022);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && code == EXIT_DONE; i++)
+		code = steps[i](&d);
+	if (code == EXIT_DONE) {
+		d.started_s = daemon_now_s();
+		log_info("ready: %s, queue%s %u-%u by %s, fail-%s", d.settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
+			 d.n_queues > 1 ? "s" : "", d.settings->queue_first, d.settings->queue_first + d.n_queues - 1,
+			 table_queue_kind(d.shared.table), d.settings->fail == FAIL_OPEN ? "open" : "closed");
+		loop(&d);
+	}
+	undo(&d);
+	return code;
+}

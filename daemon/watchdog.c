@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The watchdog must be a process: SIGSTOP, a page fault on a dead disk or a debugger stop all threads at
+ * once. It sleeps in poll while nothing is queued, so an idle gateway is not woken. */
+#include "daemon/watchdog.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_MS 50
+/* Ticks without a packet after which it sleeps in poll again. */
+#define IDLE_TICKS 20
+
+/* In memory that both processes share. */
+struct shared {
+	_Atomic uint64_t beats[WATCHDOG_QUEUES_MAX];
+	atomic_bool released[WATCHDOG_QUEUES_MAX];
+	_Atomic uint64_t releases;
+};
+
+struct watchdog {
+	struct shared *shared;
+	pid_t child;
+	/* the child's */
+	struct queue *const *queues;
+	unsigned n;
+	int losses_fd;
+	struct {
+		uint64_t beats;
+		unsigned stuck_ms;
+	} seen[WATCHDOG_QUEUES_MAX];
+};
+
+static void nap(unsigned ms)
+{
+	struct timespec t = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+/* One look at one queue. True: packets move or wait. */
+static bool look(struct watchdog *w, unsigned i)
+{
+	uint64_t beats = atomic_load(&w->shared->beats[i]);
+	struct queue_losses now;
+	bool moved = beats != w->seen[i].beats;
+
+	w->seen[i].beats = beats;
+	if (queue_losses_read(w->losses_fd, queue_number(w->queues[i]), &now) || now.waiting == 0 || moved) {
+		w->seen[i].stuck_ms = 0;
+		return moved;
+	}
+	w->seen[i].stuck_ms += TICK_MS;
+	if (w->seen[i].stuck_ms >= WATCHDOG_PATIENCE_MS && !atomic_load(&w->shared->released[i])) {
+		atomic_store(&w->shared->released[i], true);
+		atomic_fetch_add(&w->shared->releases, 1);
+		queue_release(w->queues[i]);
+		w->seen[i].stuck_ms = 0;
+	}
+	return true;
+}
+
+static void watch(struct watchdog *w)
+{
+	struct pollfd fds[WATCHDOG_QUEUES_MAX];
+	unsigned idle = 0;
+
+	for (unsigned i = 0; i < w->n; i++)
+		fds[i] = (struct pollfd){ .fd = queue_fd(w->queues[i]), .events = POLLIN };
+	for (;;) {
+		bool busy = false;
+
+		if (idle >= IDLE_TICKS)
+			poll(fds, w->n, -1);
+		nap(TICK_MS);
+		for (unsigned i = 0; i < w->n; i++)
+			busy |= look(w, i);
+		idle = busy ? 0 : idle + 1;
+	}
+}
+
+/* Another name than the daemon's, so that whoever stops or kills `minewall` by name does not stop its watchdog. */
+static void rename_process(void)
+{
+	static const char name[] = "mw-watchdog";
+	size_t room = strlen(program_invocation_name);
+
+	prctl(PR_SET_NAME, name);
+	memset(program_invocation_name, 0, room);
+	memcpy(program_invocation_name, name, room < sizeof(name) ? room : sizeof(name));
+}
+
+int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned n, int losses_fd)
+{
+	struct watchdog *w = calloc(1, sizeof(*w));
+	pid_t parent = getpid();
+
+	*out = NULL;
+	if (!w)
+		return -ENOMEM;
+	w->shared = mmap(NULL, sizeof(*w->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (w->shared == MAP_FAILED) {
+		free(w);
+		return -ENOMEM;
+	}
+	w->queues = queues;
+	w->n = n;
+	w->losses_fd = losses_fd;
+	w->child = fork();
+	if (w->child < 0) {
+		int err = -errno;
+
+		munmap(w->shared, sizeof(*w->shared));
+		free(w);
+		return err;
+	}
+	if (w->child == 0) {
+		/* It must not outlive the reader, or the queue would stay bound with nobody to read it. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+			_exit(1);
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		rename_process();
+		watch(w);
+	}
+	*out = w;
+	return 0;
+}
+
+void watchdog_stop(struct watchdog *w)
+{
+	if (!w)
+		return;
+	kill(w->child, SIGKILL);
+	waitpid(w->child, NULL, 0);
+	munmap(w->shared, sizeof(*w->shared));
+	free(w);
+}
+
+void watchdog_beat(struct watchdog *w, unsigned i)
+{
+	if (w)
+		atomic_fetch_add_explicit(&w->shared->beats[i], 1, memory_order_relaxed);
+}
+
+bool watchdog_released(struct watchdog *w, unsigned i)
+{
+	return w && atomic_exchange(&w->shared->released[i], false);
+}
+
+uint64_t watchdog_releases(const struct watchdog *w)
+{
+	return w ? atomic_load(&w->shared->releases) : 0;
+}

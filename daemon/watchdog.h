@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A small process beside the reader. When packets wait and the reader does not move, it lets go of the queue
+ * through the socket that it inherited, so that the rules' `bypass` takes over. It reads no packet. */
+#ifndef MINEWALL_WATCHDOG_H
+#define MINEWALL_WATCHDOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nfq/queue.h"
+
+/* Queues at most. */
+#define WATCHDOG_QUEUES_MAX 64
+/* How long packets may wait for a reader that does not move. */
+#define WATCHDOG_PATIENCE_MS 250
+
+struct watchdog;
+
+/* Forks. Call before any thread is made. `losses_fd`: queue_losses_open(). 0 or -errno. */
+int watchdog_start(struct watchdog **w, struct queue *const *queues, unsigned n, int losses_fd);
+void watchdog_stop(struct watchdog *w);
+
+/* The reader of queue `i` moved: call for each batch, before its verdicts are sent. NULL is allowed. */
+void watchdog_beat(struct watchdog *w, unsigned i);
+
+/* True once after the watchdog let go of queue `i`: bind it again. */
+bool watchdog_released(struct watchdog *w, unsigned i);
+
+/* How often it let go of a queue. */
+uint64_t watchdog_releases(const struct watchdog *w);
+
+#endif

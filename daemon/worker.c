@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Performs the pipeline's outcomes. The order matters: verdicts leave first, in one send; only then the
+ * kernel is taught, and the main loop hears of it last. */
+#include "daemon/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/log.h"
+#include "nft/connmark.h"
+
+_Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY,
+	       "the rules and the reader agree on the values in the packet mark");
+
+/* Something to do once the verdicts are sent. */
+struct lesson {
+	bool teach;
+	struct element element;
+	struct event event;
+};
+
+struct worker {
+	pthread_t thread;
+	const struct worker_shared *shared;
+	const struct settings *settings;
+	struct queue *queue;
+	struct pipeline *pipeline;
+	struct connmark *connmark;
+	unsigned index, shift;
+	atomic_bool stop;
+	struct worker_counters counters;
+	unsigned n_lessons;
+	struct lesson lessons[QUEUE_BATCH];
+};
+
+/* One writer each, so no locked instruction is needed. */
+static void count(atomic_uint_fast64_t *counter)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The mark of a packet that this host sends itself steers its route (WireGuard, policy routing): such a packet keeps its
+ * mark, and the flow's state goes through ctnetlink. False: it could not be set. */
+static bool mark_flow(struct worker *w, const struct outcome *o, enum state state)
+{
+	struct connmark_tuple t = { .sport = o->subject.sport, .dport = o->subject.dport, .family = o->family,
+				    .proto = o->subject.proto };
+
+	memcpy(t.src, o->subject.src, sizeof(t.src));
+	memcpy(t.dst, o->subject.dst, sizeof(t.dst));
+	return connmark_set(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask) == 0;
+}
+
+/* Exactly one verdict for each packet. A blocked one is accepted with the mark BLOCKED: the late chain drops it there and
+ * resets both sides in the same pass. */
+static void give_verdict(struct worker *w, const struct queued *packet, const struct outcome *o)
+{
+	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
+			   o->verdict == VERDICT_CLEAR ? STATE_PENDING : STATE_OLDER;
+	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
+
+	if (by_netlink)
+		marked = mark_flow(w, o, state);
+	if (o->verdict == VERDICT_BLOCK && !marked)
+		queue_drop(w->queue, packet);
+	else
+		queue_accept(w->queue, packet, by_netlink ? 0 : state);
+}
+
+/* What the kernel is to learn from this finding. */
+static bool lesson_element(const struct worker *w, const struct outcome *o, struct element *e)
+{
+	memset(e, 0, sizeof(*e));
+	memcpy(e->src, o->subject.src, sizeof(e->src));
+	memcpy(e->dst, o->subject.dst, sizeof(e->dst));
+	e->family = o->family;
+	e->proto = o->subject.proto;
+	e->port = o->subject.dport;
+	e->timeout_s = o->decision.timeout_s;
+	e->pair = o->decision.scope == SCOPE_PAIR;
+	if (o->verdict != VERDICT_BLOCK || o->decision.action != ACTION_BLOCK || o->decision.scope == SCOPE_FLOW)
+		return false;
+	/* A name says nothing of its neighbours at the same address. */
+	return o->decision.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+}
+
+static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)
+{
+	struct lesson *lesson = &w->lessons[w->n_lessons++];
+
+	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
+	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+	lesson->teach = lesson_element(w, o, &lesson->element);
+	count(&w->counters.found);
+}
+
+static void note_names(struct worker *w, const struct outcome *o)
+{
+	const struct subject *s = &o->subject;
+	struct element pairs[32];
+	size_t n;
+
+	if (o->facts->n_names == 0 || o->verdict == VERDICT_BLOCK ||
+	    !tenants_harmless(w->shared->tenants, s->dst, s->proto, s->dport))
+		return;
+	/* Rare: a blocked name and a harmless one share an address. What the blocked one taught is given back at once. */
+	while ((n = learnt_take_named(w->shared->learnt, s->dst, s->proto, s->dport, pairs, 32)) > 0)
+		table_delete(w->shared->table, pairs, n, NULL);
+}
+
+static void account(struct worker *w, const struct outcome *o)
+{
+	struct worker_counters *c = &w->counters;
+
+	count(o->verdict == VERDICT_BLOCK ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
+	if (o->reason != REASON_NONE)
+		count(&c->reasons[o->reason]);
+	if (o->overload)
+		count(&c->overload);
+}
+
+static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms)
+{
+	struct outcome o;
+
+	count(&w->counters.packets);
+	if (!packet->parsed) {
+		queue_accept(w->queue, packet, 0);
+		return;
+	}
+	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
+	give_verdict(w, packet, &o);
+	account(w, &o);
+	if (o.event)
+		note_finding(w, packet, &o);
+	else
+		note_names(w, &o);
+}
+
+static void teach(struct worker *w)
+{
+	uint64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
+
+	for (unsigned i = 0; i < w->n_lessons; i++) {
+		struct lesson *l = &w->lessons[i];
+		size_t done = 0;
+
+		if (l->teach && (table_add(w->shared->table, &l->element, 1, &done) || done == 0))
+			count(&w->counters.teach_failed);
+		if (done) {
+			l->event.learned = l->element.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
+			learnt_put(w->shared->learnt, &l->element, &l->event, now_s);
+		}
+		if (l->event.mac_known)
+			learnt_host(w->shared->learnt, l->event.subject.src, l->event.family, l->event.mac, now_s);
+		ring_put(w->shared->events, &l->event);
+	}
+	w->n_lessons = 0;
+}
+
+/* After the watchdog let go of the queue, or another error of the socket. */
+static void rebind(struct worker *w)
+{
+	int err = queue_bind(w->queue);
+
+	if (err)
+		log_warn(err, "queue %u could not be bound again", queue_number(w->queue));
+	else
+		log_info("queue %u: the reader had stopped; traffic passed unjudged until now", queue_number(w->queue));
+}
+
+static void receive_failed(struct worker *w, int err)
+{
+	struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+
+	if (err == -ENOBUFS) {
+		count(&w->counters.lost);
+		return;
+	}
+	log_warn(err, "queue %u cannot be read, trying again", queue_number(w->queue));
+	nanosleep(&pause, NULL);
+	queue_bind(w->queue);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	const struct queued *batch;
+
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		int n = queue_receive(w->queue, &batch);
+		uint64_t now_ms;
+
+		watchdog_beat(w->shared->watchdog, w->index);
+		if (watchdog_released(w->shared->watchdog, w->index))
+			rebind(w);
+		if (n < 0) {
+			receive_failed(w, n);
+			continue;
+		}
+		now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+		for (int i = 0; i < n; i++)
+			judge(w, &batch[i], now_ms);
+		queue_flush(w->queue);
+		teach(w);
+		atomic_store_explicit(&w->counters.flows, pipeline_flows(w->pipeline), memory_order_relaxed);
+	}
+	return NULL;
+}
+
+int worker_start(struct worker **out, const struct worker_shared *shared, struct queue *queue, unsigned index, unsigned share)
+{
+	const struct settings *settings = policy_settings(shared->policy);
+	struct pipeline_config config = {
+		.flows = settings->memory_flows / share,
+		.reassembly = settings->memory_reassembly / share,
+		.key = { shared->hash_key[0], shared->hash_key[1] },
+	};
+	struct worker *w = calloc(1, sizeof(*w));
+	int err = -ENOMEM;
+
+	*out = NULL;
+	if (!w)
+		goto out;
+	w->shared = shared;
+	w->settings = settings;
+	w->index = index;
+	w->shift = (unsigned)__builtin_ctz(settings->mark_mask);
+	w->pipeline = pipeline_new(&config);
+	if (!w->pipeline)
+		goto out;
+	pipeline_policy(w->pipeline, shared->policy);
+	err = connmark_open(&w->connmark);
+	if (err)
+		goto out;
+	w->queue = queue;
+	err = -pthread_create(&w->thread, NULL, run, w);
+	if (!err) {
+		*out = w;
+		return 0;
+	}
+out:
+	if (w) {
+		connmark_close(w->connmark);
+		pipeline_free(w->pipeline);
+	}
+	free(w);
+	return err;
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w)
+		return;
+	atomic_store(&w->stop, true);
+	queue_wake(w->queue);
+	pthread_join(w->thread, NULL);
+	connmark_close(w->connmark);
+	pipeline_free(w->pipeline);
+	free(w);
+}
+
+const struct worker_counters *worker_counters(const struct worker *w)
+{
+	return &w->counters;
+}

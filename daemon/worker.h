@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The packet loop: a thread for each queue that receives a batch, asks the pipeline, gives the verdicts and,
+ * once they are sent, teaches the kernel and hands the events on. */
+#ifndef MINEWALL_WORKER_H
+#define MINEWALL_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/event.h"
+#include "daemon/learnt.h"
+#include "daemon/pipeline.h"
+#include "daemon/ring.h"
+#include "daemon/tenants.h"
+#include "daemon/watchdog.h"
+#include "nfq/queue.h"
+#include "nft/table.h"
+
+/* What all workers share. */
+struct worker_shared {
+	const struct policy *policy;
+	struct table *table;
+	struct learnt *learnt;
+	struct tenants *tenants;
+	struct ring *events;
+	struct watchdog *watchdog;	/* NULL when failing closed */
+	uint8_t login_key[32];
+	uint64_t hash_key[2];
+};
+
+/* Written by its worker only, read by anybody. */
+struct worker_counters {
+	atomic_uint_fast64_t packets, accepted, cleared, blocked, found, overload;
+	atomic_uint_fast64_t reasons[REASON_COUNT];
+	atomic_uint_fast64_t lost;		/* ENOBUFS notices */
+	atomic_uint_fast64_t teach_failed;	/* a set was full or the kernel refused */
+	atomic_uint_fast64_t flows;		/* remembered now */
+};
+
+struct worker;
+
+/* Reads `queue` until it is stopped. `share`: how many workers there are, as the memory is divided among them. */
+int worker_start(struct worker **w, const struct worker_shared *shared, struct queue *queue, unsigned index, unsigned share);
+
+/* Asks it to end; worker_stop waits for that and frees it. */
+void worker_stop(struct worker *w);
+
+const struct worker_counters *worker_counters(const struct worker *w);
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of inspectors and the one loop over them. No protocol is known here beyond its row. */
+#include "inspect/inspect.h"
+
+#include "inspect/http.h"
+#include "inspect/stratum.h"
+#include "inspect/tls.h"
+
+/* Cheapest refusal first; no two of them can match the same bytes. */
+static const struct inspector inspectors[] = {
+	{ "tls", APP_TLS, tls_inspect },
+	{ "http", APP_HTTP, http_inspect },
+	{ "stratum", APP_STRATUM, stratum_inspect },
+};
+
+/* The names' array is large and guarded by its count, so it is not cleared. */
+static void inspect_reset(struct facts *out, struct inspect_scratch *scratch)
+{
+	out->app = APP_UNKNOWN;
+	out->n_names = 0;
+	out->names_lost = false;
+	out->tls_version = 0;
+	out->tls_ech = false;
+	out->mining = false;
+	out->stratum = (struct stratum_facts){ 0 };
+	out->consumed = 0;
+	out->again = AGAIN_NO;
+	scratch->used = 0;
+}
+
+enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out)
+{
+	enum inspect_result best = INSPECT_NO, r;
+	struct inspect_input all = *in;
+	size_t i;
+
+	inspect_reset(out, in->scratch);
+	if (!all.len)
+		return all.ended ? INSPECT_NO : INSPECT_MORE;
+	if (all.len >= INSPECT_BYTES_MAX) {
+		all.len = INSPECT_BYTES_MAX;
+		all.ended = true;
+	}
+	for (i = 0; i < sizeof(inspectors) / sizeof(inspectors[0]); i++) {
+		if (in->only != APP_UNKNOWN && in->only != inspectors[i].app)
+			continue;
+		r = inspectors[i].inspect(&all, out);
+		if (r == INSPECT_MATCH)
+			return r;
+		inspect_reset(out, in->scratch);
+		if (r == INSPECT_MORE || (r == INSPECT_BAD && best == INSPECT_NO))
+			best = r;
+	}
+	return best;
+}
+
+const char *app_text(enum app app)
+{
+	switch (app) {
+	case APP_TLS:
+		return "tls";
+	case APP_QUIC:
+		return "quic";
+	case APP_HTTP:
+		return "http";
+	case APP_DNS:
+		return "dns";
+	case APP_STRATUM:
+		return "stratum";
+	case APP_UNKNOWN:
+		break;
+	}
+	return "unknown";
+}
+
+const char *name_kind_text(enum name_kind kind)
+{
+	switch (kind) {
+	case NAME_TLS_SNI:
+		return "tls_sni";
+	case NAME_QUIC_SNI:
+		return "quic_sni";
+	case NAME_HTTP_HOST:
+		return "http_host";
+	case NAME_CONNECT:
+		return "connect";
+	case NAME_SOCKS:
+		return "socks";
+	case NAME_DNS:
+		break;
+	}
+	return "dns";
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Cleans names for matching and appends them to the facts. The text itself stays as it was sent. */
+#include "inspect/name.h"
+
+#include <string.h>
+
+/* Longest name that DNS can hold, with some air for the dots (PROTOCOLS 7.3). */
+#define NAME_LEN_MAX 255
+
+/* Letters, digits and what RFC 3986 lets into a reg-name, but no percent sign: nobody decodes it in a Host. */
+static bool name_byte(uint8_t c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+		return true;
+	return c && strchr("-._~!$&'()*+,;=", c);
+}
+
+/* A last label of digits or 0x… is an IPv4 literal to every resolver; IPv6 has colons, which name_byte refuses. */
+static bool name_is_address(struct view v)
+{
+	size_t at = v.len, i;
+
+	while (at && v.p[at - 1] != '.')
+		at--;
+	if (v.len - at >= 2 && v.p[at] == '0' && (v.p[at + 1] | 0x20) == 'x')
+		return true;
+	for (i = at; i < v.len; i++)
+		if (v.p[i] < '0' || v.p[i] > '9')
+			return false;
+	return at < v.len;
+}
+
+static bool name_matchable(struct view v)
+{
+	size_t i;
+
+	if (!v.len || v.len > NAME_LEN_MAX)
+		return false;
+	for (i = 0; i < v.len; i++)
+		if (!name_byte(v.p[i]))
+			return false;
+	return !name_is_address(v);
+}
+
+static void name_add(struct facts *out, enum name_kind kind, struct view text, struct view host)
+{
+	struct name_fact *n;
+
+	if (out->n_names == FACTS_NAMES_MAX) {
+		out->names_lost = true;
+		return;
+	}
+	if (host.len && host.p[host.len - 1] == '.')
+		host.len--;
+	n = &out->names[out->n_names++];
+	n->kind = kind;
+	n->text = text;
+	n->matchable = name_matchable(host);
+	n->host = n->matchable ? host : (struct view){ 0 };
+}
+
+void name_add_host(struct facts *out, enum name_kind kind, struct view text)
+{
+	name_add(out, kind, text, text);
+}
+
+void name_add_authority(struct facts *out, enum name_kind kind, struct view text)
+{
+	struct view host = text;
+	size_t i;
+
+	for (i = host.len; i; i--)
+		if (host.p[i - 1] == '@') {
+			host.p += i;
+			host.len -= i;
+			break;
+		}
+	for (i = host.len; i && host.p[i - 1] != ']'; i--)
+		if (host.p[i - 1] == ':') {
+			host.len = i - 1;
+			break;
+		}
+	name_add(out, kind, text, host);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The little language of a dialect row's `require` and `capture` (described in stratum.h), evaluated over one
+ * JSON message in one pass. It knows no method and no dialect, and keeps nothing between messages. */
+#ifndef MINEWALL_REQUIRE_H
+#define MINEWALL_REQUIRE_H
+
+#include "inspect/inspect.h"
+
+/* Steps of one path: result[0][0][0] is the deepest that any dialect needs. */
+#define REQUIRE_STEPS_MAX 4
+
+/* Tests and captures that one pass looks for: the rows that share a method need fewer than half of them. */
+#define REQUIRE_TERMS_MAX 64
+
+struct require_step {
+	const char *name;	/* NULL: array index `index` */
+	uint8_t len;
+	uint8_t index;
+};
+
+struct require_term {
+	struct require_step steps[REQUIRE_STEPS_MAX];
+	uint8_t n_steps;
+	char op;		/* '.' present, ':' type, '=' equal, '^' starts with, '~' shape, '>' capture */
+	bool seen;
+	uint8_t arg_len;
+	const char *arg;	/* of a capture: the fact's name */
+	struct view value;	/* of a capture: still escaped */
+};
+
+struct require_set {
+	struct require_term terms[REQUIRE_TERMS_MAX];
+	size_t n;
+};
+
+/* Adds the tests of an expression (NULL: none) or of a capture list. False: syntax error or no room; nothing is added then. */
+bool require_add(struct require_set *set, const char *expression);
+bool require_add_captures(struct require_set *set, const char *captures);
+
+/* Marks all terms that the object at `p` fulfils. The bytes may end anywhere. */
+void require_scan(struct require_set *set, const uint8_t *p, const uint8_t *end);
+
+/* The value of an expression whose first test is term `first`. `whole`: the object has ended, so that what
+ * was not seen is absent; before that a negation is never true, and so a true answer is final. */
+bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole);
+
+#endif

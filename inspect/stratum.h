@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stratum and its relatives: JSON messages at the start of a stream, judged by the rows of a dialect table. It
+ * never searches inside other text, and any-JSON-RPC is not mining (PROTOCOLS 1.10, 1.12).
+ *
+ * The language of a row's `require`. A test is a path and perhaps one operator:
+ *
+ *	params.login		this member is there (null counts as absent)
+ *	params:array		it has this type: string number bool null array object
+ *	params.mode=self-select	it is this string or number (letters, digits and _ - . / only)
+ *	result[0][0]^mining.	it starts with this
+ *	params.login~wallet	it has the shape of a wallet; ~hash: 0x and 64 hex digits
+ *
+ * A path has at most four steps from the message's own object: names in any case, or one-digit indices. `!` negates,
+ * `|` (or) binds closer than `&` (and), brackets group: "params.login & params.agent|params.algo & !params.passwd".
+ * Of a repeated member each occurrence counts: a test is true if any of them passes it. A row without a negation
+ * decides as soon as its tests are true, others at the end of the object at the latest.
+ *
+ * `capture` is a list of fact=path, fact being agent, algo or login; the first string found is taken. Of the rows
+ * that are true the first gives the dialect (rows without a method come before the others). A table has at most DIALECT_ROWS_MAX rows. */
+#ifndef MINEWALL_STRATUM_H
+#define MINEWALL_STRATUM_H
+
+#include "inspect/inspect.h"
+
+#define DIALECT_ROWS_MAX 256
+
+/* MATCH: a message is protocol evidence; `consumed` is its end. MORE: JSON so far, and no more than a few whole messages
+ * that are not mining. BAD: a JSON message that never ended. From an unsure side the stream may begin in the middle of
+ * a message: then one may also start behind a line that ends like one (`}` LF). */
+enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts *out);
+
+/* Are all `require` and `capture` texts of the table well formed? For tests and for tables that come from a file. */
+bool stratum_table_valid(const struct dialect_table *table);
+
+#endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads the ClientHello. Tolerant of the record layer as OpenSSL's server is (PROTOCOLS 7.2), since an
+ * evader may cut the hello in any way that the server still accepts; never looks behind the hello. */
+#include "inspect/tls.h"
+
+#include <string.h>
+
+#include "inspect/cursor.h"
+#include "inspect/name.h"
+
+#define RECORD_CCS 0x14
+#define RECORD_ALERT 0x15
+#define RECORD_HANDSHAKE 0x16
+#define RECORD_DATA 0x17
+#define RECORD_LEN_MAX 16384		/* RFC 8446 5.1 */
+#define RECORD_EXPANSION_MAX 2048	/* of a protected record, RFC 5246 6.2.3 */
+#define HANDSHAKE_CLIENT_HELLO 1
+#define HANDSHAKE_HEADER 4
+#define EXT_SERVER_NAME 0
+#define EXT_SUPPORTED_VERSIONS 43
+#define EXT_ECH 0xfe0d
+
+/* The handshake bytes that have arrived, with their header, and where they end in the stream. */
+struct tls_hello {
+	struct view got;
+	size_t need;		/* header included; 0: not known yet */
+	size_t consumed;
+};
+
+static enum cursor_error tls_server_names(struct cursor ext, struct facts *out)
+{
+	struct cursor list = cursor_sub(&ext, cursor_u16(&ext));
+
+	while (cursor_left(&list)) {
+		uint8_t type = cursor_u8(&list);
+		struct view name = cursor_take(&list, cursor_u16(&list));
+
+		if (!list.error && type == 0)
+			name_add_host(out, NAME_TLS_SNI, name);
+	}
+	return list.error;
+}
+
+/* GREASE values (0x?A?A, RFC 8701) fall out because their major is neither TLS's nor that of the 1.3 drafts. */
+static void tls_versions(struct cursor ext, struct facts *out)
+{
+	struct cursor list = cursor_sub(&ext, cursor_u8(&ext));
+	uint16_t best = 0;
+
+	while (cursor_left(&list)) {
+		uint16_t v = cursor_u16(&list);
+
+		if (v >> 8 == 0x7f)
+			v = 0x0304;
+		if (v >> 8 == 3 && v > best)
+			best = v;
+	}
+	if (best)
+		out->tls_version = best;
+}
+
+static enum cursor_error tls_extensions(struct cursor *exts, struct facts *out)
+{
+	while (cursor_left(exts)) {
+		uint16_t type = cursor_u16(exts);
+		struct cursor ext = cursor_sub(exts, cursor_u16(exts));
+
+		if (exts->error)
+			break;
+		if (type == EXT_SERVER_NAME)
+			exts->error = tls_server_names(ext, out);
+		else if (type == EXT_SUPPORTED_VERSIONS)
+			tls_versions(ext, out);
+		else if (type == EXT_ECH)
+			out->tls_ech = true;
+	}
+	return exts->error;
+}
+
+/* `c`: the body of the hello, which may have arrived in part. */
+static enum cursor_error tls_body(struct cursor *c, struct facts *out)
+{
+	struct cursor exts;
+	enum cursor_error error;
+
+	out->tls_version = cursor_u16(c);
+	cursor_skip(c, 32);
+	cursor_skip(c, cursor_u8(c));
+	cursor_skip(c, cursor_u16(c));
+	cursor_skip(c, cursor_u8(c));
+	if (c->error || !cursor_left(c))
+		return c->error;	/* TLS 1.2 and before may have no extensions at all */
+	exts = cursor_sub(c, cursor_u16(c));
+	if (c->error)
+		return c->error;
+	error = tls_extensions(&exts, out);
+	return !error && cursor_left(c) ? CURSOR_BAD : error;
+}
+
+/* Appends a fragment; the first one is used in place, and copied only when a second one follows. */
+static bool tls_join(struct tls_hello *h, struct view frag, struct inspect_scratch *s)
+{
+	if (!frag.len)
+		return true;
+	if (!h->got.len) {
+		h->got = frag;
+		return true;
+	}
+	if (h->got.p != s->bytes) {
+		memcpy(s->bytes, h->got.p, h->got.len);
+		h->got.p = s->bytes;
+		s->used = h->got.len;
+	}
+	if (frag.len > sizeof(s->bytes) - s->used)
+		return false;
+	memcpy(s->bytes + s->used, frag.p, frag.len);
+	s->used += frag.len;
+	h->got.len = s->used;
+	return true;
+}
+
+/* Types that only a session which is already running begins with. */
+static bool tls_session_type(const struct inspect_input *in, uint8_t type)
+{
+	return in->side != SIDE_CLIENT && type >= RECORD_CCS && type <= RECORD_DATA;
+}
+
+/* A record that cannot carry the client's hello. Only the middle of a session is still of use. */
+static enum inspect_result tls_midstream(const struct inspect_input *in, uint8_t type, uint16_t len, struct facts *out)
+{
+	bool plausible = (type == RECORD_CCS && len == 1) ||
+			 (type == RECORD_ALERT && len >= 2 && len <= RECORD_LEN_MAX + RECORD_EXPANSION_MAX) ||
+			 (type == RECORD_DATA && len && len <= RECORD_LEN_MAX + RECORD_EXPANSION_MAX) ||
+			 (type == RECORD_HANDSHAKE && len && len <= RECORD_LEN_MAX + RECORD_EXPANSION_MAX);
+
+	if (in->side == SIDE_CLIENT || !plausible)
+		return INSPECT_NO;
+	out->app = APP_TLS;
+	return INSPECT_MATCH;
+}
+
+/* Learns the hello's length as soon as its header is there. */
+static enum inspect_result tls_header(struct tls_hello *h)
+{
+	struct cursor c = cursor_make(h->got.p, h->got.len, h->got.len);
+	uint8_t type = cursor_u8(&c);
+	uint32_t len = cursor_u24(&c);
+
+	if (h->got.len && type != HANDSHAKE_CLIENT_HELLO)
+		return INSPECT_NO;
+	if (c.error)
+		return INSPECT_MORE;
+	if (len > INSPECT_BYTES_MAX - HANDSHAKE_HEADER)
+		return INSPECT_BAD;
+	h->need = len + HANDSHAKE_HEADER;
+	return h->got.len < h->need ? INSPECT_MORE : INSPECT_MATCH;
+}
+
+/* One record. MATCH: the hello is whole; MORE with a cursor at its end: go on with the next record. */
+static enum inspect_result tls_record(const struct inspect_input *in, struct cursor *c, struct tls_hello *h,
+				      struct facts *out)
+{
+	bool first = !h->got.len;
+	enum inspect_result broken = first ? INSPECT_NO : INSPECT_BAD, r;
+	uint8_t type = cursor_u8(c), major = cursor_u8(c);
+	struct cursor frag;
+	uint16_t len;
+
+	if (!c->error && major != 3)
+		return broken;
+	cursor_skip(c, 1);
+	len = cursor_u16(c);
+	if (c->error)
+		return type == RECORD_HANDSHAKE || (first && tls_session_type(in, type)) ? INSPECT_MORE : broken;
+	if (type != RECORD_HANDSHAKE || len > RECORD_LEN_MAX)
+		return first ? tls_midstream(in, type, len, out) : broken;
+	frag = cursor_make(c->base + c->pos, len, c->have - c->pos);
+	if (!tls_join(h, cursor_take(&frag, frag.have), in->scratch))
+		return INSPECT_BAD;
+	r = tls_header(h);
+	if (r == INSPECT_NO && first)
+		return tls_midstream(in, type, len, out);
+	h->consumed = c->pos + len;
+	cursor_skip(c, len);
+	return r;
+}
+
+static enum inspect_result tls_collect(const struct inspect_input *in, struct tls_hello *h, struct facts *out)
+{
+	struct cursor c = cursor_make(in->p, in->len, in->len);
+	enum inspect_result r = INSPECT_MORE;
+
+	c.len = SIZE_MAX;	/* the stream's end is not known: a read over what is there is short, not bad */
+	while (r == INSPECT_MORE && !c.error && c.pos < c.have)
+		r = tls_record(in, &c, h, out);
+	if (h->consumed > in->len)
+		h->consumed = in->len;
+	return r;
+}
+
+/* SSLv2's hello (RFC 5246 E.2) has no extensions. Its three lengths must add up to the record's. */
+static enum inspect_result tls_sslv2(const struct inspect_input *in, struct facts *out)
+{
+	struct cursor c = cursor_make(in->p, in->len, in->len);
+	unsigned len = cursor_u16(&c) & 0x7fff, type = cursor_u8(&c), version = cursor_u16(&c);
+	unsigned suites = cursor_u16(&c), session = cursor_u16(&c), challenge = cursor_u16(&c);
+
+	if ((in->len > 2 && type != 1) || (in->len > 4 && version != 2 && version >> 8 != 3))
+		return INSPECT_NO;
+	if (c.error)
+		return in->ended ? INSPECT_NO : INSPECT_MORE;
+	if (len != 9 + suites + session + challenge || !suites || suites % 3 || challenge < 16 || challenge > 32)
+		return INSPECT_NO;
+	if (in->len < len + 2u && !in->ended)
+		return INSPECT_MORE;
+	out->app = APP_TLS;
+	out->tls_version = (uint16_t)version;
+	out->consumed = in->len < len + 2u ? in->len : len + 2u;
+	return INSPECT_MATCH;
+}
+
+enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *out)
+{
+	struct tls_hello h = { 0 };
+	enum inspect_result r;
+	enum cursor_error error;
+	struct cursor body;
+
+	if (in->len && in->p[0] & 0x80)
+		return in->side == SIDE_SERVER ? INSPECT_NO : tls_sslv2(in, out);
+	r = tls_collect(in, &h, out);
+	if (r == INSPECT_NO || r == INSPECT_BAD || out->app == APP_TLS)
+		return r;
+	if (r == INSPECT_MORE && (!in->ended || !h.got.len))
+		return in->ended ? INSPECT_NO : r;
+	if (in->side == SIDE_SERVER)
+		return INSPECT_NO;
+	if (!h.need)
+		return INSPECT_BAD;
+	body = cursor_make(h.got.p + HANDSHAKE_HEADER, h.need - HANDSHAKE_HEADER, h.got.len - HANDSHAKE_HEADER);
+	out->app = APP_TLS;
+	out->consumed = h.consumed;
+	error = tls_body(&body, out);
+	return (error || r == INSPECT_MORE) && !out->n_names ? INSPECT_BAD : INSPECT_MATCH;
+}

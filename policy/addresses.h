@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Networks and endpoints as the policy writes them, and sets of them that are searched by longest prefix.
+ * Addresses are 16 bytes, IPv4 v4-mapped; an IPv6 network never covers an IPv4 address, ::/0 included. */
+#ifndef MINEWALL_ADDRESSES_H
+#define MINEWALL_ADDRESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+/* Entries of one list of the policy; more than a few hundred belong into a set of the admin's own firewall. */
+#define ADDRESS_SET_MAX 16384
+
+/* Longest text of an entry: "[" + 45 of an IPv6 address + "]:65535", or "/128". */
+#define ADDRESS_TEXT_MAX 53
+
+enum address_problem {
+	ADDRESS_GOOD,
+	ADDRESS_SHAPE,		/* no address, network or endpoint */
+	ADDRESS_PREFIX,		/* prefix is no number of 0..32 or 0..128 */
+	ADDRESS_PORT,		/* port is no number of 1..65535 */
+	ADDRESS_HOST_BITS,	/* a network whose address has bits behind the prefix */
+};
+
+/* Reads `A`, `A/P`, `A:port` and, for IPv6, `A`, `A/P`, `[A]`, `[A]:port`. Leaves line and text alone. On
+ * ADDRESS_HOST_BITS `net` is the network that was probably meant. */
+enum address_problem address_parse(const char *text, size_t len, struct network *net);
+
+/* Writes the network as text ("10.0.0.0/8", no port) into a buffer of ADDRESS_TEXT_MAX + 1 bytes. */
+void address_print(const struct network *net, char *to);
+
+bool address_is_v4(const uint8_t addr[16]);
+
+struct address_set {
+	struct network *items;		/* sorted after address_set_seal; texts are owned, too */
+	size_t n;
+	uint8_t prefixes[129];		/* distinct prefix lengths, longest first */
+	unsigned n_prefixes;
+};
+
+/* Takes a copy of the text. 0 or -ENOMEM. */
+int address_set_add(struct address_set *set, const struct network *net, const char *text, size_t len);
+void address_set_seal(struct address_set *set);
+void address_set_fini(struct address_set *set);
+
+/* The most specific entry that covers the address and (unless it says none) the port, or NULL. */
+const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port);
+
+#endif

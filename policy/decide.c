@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Facts in, decision out: the order of the rules and what is taught to the kernel, and nothing else. Allocates
+ * nothing and reads no clock: it runs for every flow. */
+#include <stddef.h>
+
+#include "policy/rules.h"
+
+const char *evidence_text(enum evidence e)
+{
+	switch (e) {
+	case EVIDENCE_NONE:
+		return "none";
+	case EVIDENCE_ADDRESS:
+		return "address";
+	case EVIDENCE_NAME:
+		return "name";
+	case EVIDENCE_PROTOCOL:
+		return "protocol";
+	}
+	return "none";
+}
+
+const char *scope_text(enum scope s)
+{
+	switch (s) {
+	case SCOPE_AUTO:
+		return "auto";
+	case SCOPE_FLOW:
+		return "flow";
+	case SCOPE_PAIR:
+		return "pair";
+	case SCOPE_ENDPOINT:
+		return "endpoint";
+	}
+	return "auto";
+}
+
+static struct decision by_network(enum action action, const char *rule, const struct network *net)
+{
+	return (struct decision) {
+		.action = action, .evidence = EVIDENCE_ADDRESS, .scope = SCOPE_FLOW,
+		.rule = rule, .entry = net->text, .line = net->line,
+	};
+}
+
+/* What a block teaches: `own` is the detector's wish, AUTO if it has none. */
+static void teach(const struct policy *p, struct decision *d, enum scope own, enum scope by_evidence)
+{
+	const struct settings *s = &p->settings;
+
+	d->scope = own != SCOPE_AUTO ? own : s->scope != SCOPE_AUTO ? s->scope : by_evidence;
+	/* Monitor teaches nothing: a taught address would be dropped. */
+	if (s->mode == MODE_MONITOR && d->action == ACTION_BLOCK)
+		d->action = ACTION_MONITOR;
+	if (d->action != ACTION_BLOCK)
+		d->scope = SCOPE_FLOW;
+	d->timeout_s = d->scope == SCOPE_ENDPOINT ? s->endpoint_timeout_s :
+		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
+}
+
+/* Exempt hosts first: theirs is the stronger promise. */
+static bool allowed_by_address(const struct policy *p, const struct subject *who, struct decision *d)
+{
+	const struct network *net = address_set_match(&p->allow_hosts, who->src, 0);
+
+	if (net) {
+		*d = by_network(ACTION_ALLOW, "allow.hosts", net);
+		return true;
+	}
+	net = address_set_match(&p->allow_addresses, who->dst, who->dport);
+	if (net)
+		*d = by_network(ACTION_ALLOW, "allow.addresses", net);
+	return net;
+}
+
+struct decision policy_decide_address(const struct policy *p, const struct subject *who)
+{
+	struct decision d = { .scope = SCOPE_FLOW };
+	const struct network *net;
+
+	if (allowed_by_address(p, who, &d))
+		return d;
+	net = address_set_match(&p->block_addresses, who->dst, who->dport);
+	if (net) {
+		d = by_network(ACTION_BLOCK, "block.addresses", net);
+		teach(p, &d, SCOPE_AUTO, SCOPE_ENDPOINT);
+	}
+	return d;
+}
+
+static struct decision judge_protocol(const struct policy *p)
+{
+	const struct detect_rule *rule = &p->detect[DETECTOR_STRATUM];
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (rule->action == DETECT_OFF)
+		return d;
+	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
+	d.evidence = EVIDENCE_PROTOCOL;
+	d.rule = "detect.stratum";
+	teach(p, &d, rule->scope, SCOPE_ENDPOINT);
+	return d;
+}
+
+/* Local allow rules win over every block entry, however specific. */
+static struct decision judge_text(const struct policy *p, const void *name, size_t len,
+				  const struct detect_rule *detect)
+{
+	struct decision d = { .scope = SCOPE_FLOW };
+	struct name_hit hit;
+
+	if (name_set_match(p->allow_names, name, len, &hit)) {
+		d.action = ACTION_ALLOW;
+		d.rule = "allow.names";
+	} else if (name_set_match(p->block_names, name, len, &hit)) {
+		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = hit.source ? "list" : "block.names";
+		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
+	} else {
+		return d;
+	}
+	d.evidence = EVIDENCE_NAME;
+	d.entry = hit.entry;
+	d.line = hit.line;
+	if (d.action != ACTION_ALLOW)
+		teach(p, &d, detect->scope, SCOPE_PAIR);
+	return d;
+}
+
+/* Which key of `detect:` rules a kind of name. Kinds without a key of their own are judged as names always are. */
+static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind)
+{
+	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+
+	switch (kind) {
+	case NAME_TLS_SNI:
+	case NAME_QUIC_SNI:
+		return &p->detect[DETECTOR_TLS];
+	case NAME_HTTP_HOST:
+	case NAME_CONNECT:
+		return &p->detect[DETECTOR_HTTP];
+	case NAME_SOCKS:
+	case NAME_DNS:
+		break;
+	}
+	return &always;
+}
+
+static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct name_fact *name)
+{
+	const struct detect_rule *detect = detect_of(p, name->kind);
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (!name->matchable || detect->action == DETECT_OFF)
+		return d;
+	d = judge_text(p, name->host.p, name->host.len, detect);
+	if (d.action != ACTION_NONE)
+		d.name = name;
+	/* Behind an address of a shared range live others: the name says nothing of them. */
+	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
+		d.scope = SCOPE_FLOW;
+		d.timeout_s = 0;
+	}
+	return d;
+}
+
+/* Of the names of one message the worst decides: a client that sends an allowed and a blocked one is blocked. */
+static struct decision judge_names(const struct policy *p, const struct subject *who, const struct facts *facts)
+{
+	struct decision worst = { .scope = SCOPE_FLOW };
+
+	for (unsigned i = 0; i < facts->n_names; i++) {
+		struct decision d = judge_fact(p, who, &facts->names[i]);
+
+		if (d.action > worst.action)
+			worst = d;
+	}
+	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
+	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+		worst.action = ACTION_NONE;
+	return worst;
+}
+
+struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
+{
+	struct decision d, names;
+
+	if (allowed_by_address(p, who, &d))
+		return d;
+	d = (struct decision) { .scope = SCOPE_FLOW };
+	if (facts->mining)
+		d = judge_protocol(p);
+	if (d.action == ACTION_BLOCK)
+		return d;
+	names = judge_names(p, who, facts);
+	return names.action > d.action ? names : d.action ? d : names;
+}
+
+struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)
+{
+	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+
+	return judge_text(p, name, len, &always);
+}

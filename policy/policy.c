@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Builds a whole policy out of its file and its lists, or nothing and one message; and lets others look at it. Errors
+ * of lists are said at the list's `file:` in the policy, because that is what the operator has to mend. */
+#include "policy/policy.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/doc.h"
+#include "policy/file.h"
+#include "policy/rules.h"
+
+struct policy *rules_new(void)
+{
+	struct policy *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->settings = (struct settings) {
+		.mode = MODE_MONITOR,
+		.hook = HOOK_BOTH,
+		.fail = FAIL_OPEN,
+		.queue_length = 4096,
+		.mark_mask = 0x0e000000,
+		.endpoint_timeout_s = 3600,
+		.pair_timeout_s = 600,
+		.scope = SCOPE_AUTO,
+		.reset = true,
+		.memory_flows = 65536,
+		.memory_reassembly = 16 << 20,
+		.control = "/run/minewall/control.sock",
+		.log_file = "/var/log/minewall/eve.json",
+	};
+	for (unsigned i = 0; i < DETECTORS; i++)
+		p->detect[i].action = DETECT_BLOCK;
+	p->block_names = name_set_new();
+	p->allow_names = name_set_new();
+	if (!p->block_names || !p->allow_names) {
+		policy_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void policy_free(struct policy *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < RULES_LISTS_MAX; i++) {
+		free(p->lists[i].name);
+		free(p->lists[i].file);
+		free(p->lists[i].category);
+	}
+	name_set_free(p->block_names);
+	name_set_free(p->allow_names);
+	address_set_fini(&p->block_addresses);
+	address_set_fini(&p->allow_addresses);
+	address_set_fini(&p->allow_hosts);
+	address_set_fini(&p->shared);
+	free(p);
+}
+
+static int seal(struct policy *p)
+{
+	address_set_seal(&p->block_addresses);
+	address_set_seal(&p->allow_addresses);
+	address_set_seal(&p->allow_hosts);
+	address_set_seal(&p->shared);
+	return name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
+}
+
+static int out_of_memory(const char *path, struct policy_error *error)
+{
+	snprintf(error->text, sizeof(error->text), "%s: not enough memory", path);
+	error->kind = POLICY_NO_MEMORY;
+	return -1;
+}
+
+static bool is_denied(int errnum)
+{
+	return errnum == EACCES || errnum == EPERM || errnum == EIO || errnum == ENFILE || errnum == EMFILE;
+}
+
+static const char *read_problem(int errnum)
+{
+	switch (errnum) {
+	case EISDIR:
+		return "is a folder, expected a file";
+	case EINVAL:
+		return "is no regular file, expected one";
+	case EFBIG:
+		return "is too large";
+	case ENOENT:
+		return "does not exist";
+	default:
+		return strerror(errnum);
+	}
+}
+
+/* Says what is wrong with a list at the place where the policy names it. */
+static int __attribute__((format(printf, 5, 6))) list_fail(const char *path, const struct list_rule *list,
+							    struct policy_error *error, int kind, const char *format, ...)
+{
+	struct doc doc = { .file = path, .error = error };
+	yaml_node_t at = { .start_mark = { .line = list->at.line, .column = list->at.column } };
+	char what[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	return doc_fail_kind(&doc, &at, kind, "list '%s': %s %s", list->name, list->file, what);
+}
+
+static int load_list(struct policy *p, const char *path, size_t i, struct policy_error *error)
+{
+	const struct list_rule *list = &p->lists[i];
+	struct list_counts counts;
+	char *text = NULL;
+	size_t len;
+	int result = file_read(list->file, LIST_FILE_MAX, &text, &len);
+
+	if (result == -ENOMEM)
+		return out_of_memory(path, error);
+	if (result == -EFBIG)
+		return list_fail(path, list, error, POLICY_INVALID, "is too large, expected at most %u MiB", LIST_FILE_MAX >> 20);
+	if (result)
+		return list_fail(path, list, error, is_denied(-result) ? POLICY_UNREADABLE : POLICY_INVALID,
+				 "%s, expected a readable list", read_problem(-result));
+	result = list_read(p->block_names, (unsigned)i + 1, list->format, text, len, &counts);
+	free(text);
+	if (result == -E2BIG)
+		return list_fail(path, list, error, POLICY_INVALID, "brings the lists over %u names, expected at most that many",
+				 NAME_SET_MAX);
+	if (result)
+		return out_of_memory(path, error);
+	if (!counts.used)
+		return list_fail(path, list, error, POLICY_INVALID,
+				 "has no usable entry (%zu skipped), expected host names in plain or hosts format", counts.skipped);
+	p->infos[i] = (struct list_info) { list->name, list->file, list->category ? list->category : "",
+					   counts.used, counts.skipped };
+	return 0;
+}
+
+static int read_policy(const char *path, char **text, size_t *len, struct policy_error *error)
+{
+	struct doc doc = { .file = path, .error = error };
+	int result = file_read(path, DOC_BYTES_MAX, text, len);
+
+	switch (result) {
+	case 0:
+		return 0;
+	case -ENOMEM:
+		return out_of_memory(path, error);
+	case -ENOENT:
+		return doc_fail(&doc, NULL, "no such policy file, expected one: copy contrib/policies/minewall.yaml to it, or "
+				"start with the line 'version: 1' alone");
+	case -EFBIG:
+		return doc_fail(&doc, NULL, "is too large, expected at most %u KiB (put names into a list file)",
+				DOC_BYTES_MAX >> 10);
+	default:
+		return doc_fail_kind(&doc, NULL, is_denied(-result) ? POLICY_UNREADABLE : POLICY_INVALID,
+				     "%s, expected a readable policy file", read_problem(-result));
+	}
+}
+
+static int load(struct policy *p, const char *path, struct policy_error *error)
+{
+	char *text = NULL;
+	size_t len;
+	int result;
+
+	if (read_policy(path, &text, &len, error))
+		return -1;
+	result = schema_read(p, path, text, len, error);
+	free(text);
+	for (size_t i = 0; i < p->n_lists && !result; i++)
+		result = load_list(p, path, i, error);
+	if (!result && seal(p))
+		result = out_of_memory(path, error);
+	return result;
+}
+
+struct policy *policy_load(const char *path, struct policy_error *error)
+{
+	struct policy *p = rules_new();
+
+	if (!p) {
+		out_of_memory(path, error);
+		return NULL;
+	}
+	if (load(p, path, error)) {
+		policy_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+struct policy *policy_builtin(void)
+{
+	struct policy *p = rules_new();
+
+	if (!p)
+		return NULL;
+	p->settings.mode = MODE_ENFORCE;
+	if (seal(p)) {
+		policy_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+const struct settings *policy_settings(const struct policy *p)
+{
+	return &p->settings;
+}
+
+static struct networks networks_of(const struct address_set *set)
+{
+	return (struct networks) { set->items, set->n };
+}
+
+struct networks policy_exempt_hosts(const struct policy *p)
+{
+	return networks_of(&p->allow_hosts);
+}
+
+struct networks policy_allowed_addresses(const struct policy *p)
+{
+	return networks_of(&p->allow_addresses);
+}
+
+struct networks policy_blocked_addresses(const struct policy *p)
+{
+	return networks_of(&p->block_addresses);
+}
+
+size_t policy_lists(const struct policy *p, const struct list_info **lists)
+{
+	*lists = p->infos;
+	return p->n_lists;
+}
+
+size_t policy_names(const struct policy *p)
+{
+	return name_set_count(p->block_names);
+}
+
+const struct dialect_table *policy_dialects(const struct policy *p)
+{
+	(void)p;		/* dialects of the policy's own come later; its callers already ask here */
+	return &dialect_builtin;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of struct policy: seen by the files of this folder that build it and judge by it, by nobody else. */
+#ifndef MINEWALL_RULES_H
+#define MINEWALL_RULES_H
+
+#include "policy/addresses.h"
+#include "policy/lists.h"
+#include "policy/names.h"
+#include "policy/policy.h"
+
+/* List ids fit into a name's seven bits, and 0 is the policy file. */
+#define RULES_LISTS_MAX 64
+
+enum detector { DETECTOR_TLS, DETECTOR_HTTP, DETECTOR_STRATUM, DETECTORS };
+
+struct detect_rule {
+	enum detect action;
+	enum scope scope;	/* AUTO: what `block.scope` says */
+};
+
+struct list_rule {
+	char *name;
+	char *file;		/* as it is opened */
+	char *category;
+	enum list_format format;
+	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+};
+
+struct policy {
+	struct settings settings;
+	struct detect_rule detect[DETECTORS];
+	struct name_set *block_names;
+	struct name_set *allow_names;
+	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
+	struct list_rule lists[RULES_LISTS_MAX];
+	struct list_info infos[RULES_LISTS_MAX];
+	size_t n_lists;
+};
+
+/* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */
+struct policy *rules_new(void);
+
+/* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
+ * 0, or -1 with `error` filled. */
+int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keys of the policy file (DESIGN section 7) as tables: a new key is a row, and a reader where none fits. It
+ * reads the policy's own text and opens no other file. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/doc.h"
+#include "policy/rules.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
+#define AT(field) offsetof(struct policy, field)
+
+/* Longest name or category of a list: it goes into every event. */
+#define LABEL_MAX 64
+
+/* Words. The index is the enum's value. */
+static const char *const mode_names[] = { [MODE_MONITOR] = "monitor", [MODE_ENFORCE] = "enforce" };
+static const char *const fail_names[] = { [FAIL_OPEN] = "open", [FAIL_CLOSED] = "closed" };
+static const char *const hook_names[] = { [HOOK_FORWARD] = "forward", [HOOK_OUTPUT] = "output", [HOOK_BOTH] = "both" };
+static const char *const scope_names[] = {
+	[SCOPE_AUTO] = "auto", [SCOPE_FLOW] = "flow", [SCOPE_PAIR] = "pair", [SCOPE_ENDPOINT] = "endpoint",
+};
+static const char *const detect_names[] = {
+	[DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block",
+};
+static const char *const format_names[] = { [LIST_PLAIN] = "plain", [LIST_HOSTS] = "hosts" };
+static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wallets */
+
+static const struct doc_words modes = { mode_names, COUNT(mode_names) };
+static const struct doc_words fails = { fail_names, COUNT(fail_names) };
+static const struct doc_words hooks = { hook_names, COUNT(hook_names) };
+static const struct doc_words scopes = { scope_names, COUNT(scope_names) };
+static const struct doc_words detects = { detect_names, COUNT(detect_names) };
+static const struct doc_words formats = { format_names, COUNT(format_names) };
+static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
+
+static int no_memory(struct doc *doc)
+{
+	return doc_fail_kind(doc, NULL, POLICY_NO_MEMORY, "not enough memory");
+}
+
+/* ---- scalars with a rule of their own ---- */
+
+static int read_version(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	static const struct doc_number number = { NUMBER_PLAIN, 1, 1, 4, "1" };
+	struct doc_key as = *key;
+	uint32_t version;
+
+	(void)to;		/* there is only one, so nobody needs to remember it */
+	as.arg = &number;
+	as.offset = 0;
+	return doc_read_number(doc, value, &as, &version);
+}
+
+static int read_mask(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+	char quote[DOC_QUOTE];
+	uint32_t low;
+
+	if (doc_read_number(doc, value, key, to))
+		return -1;
+	low = s->mark_mask & -s->mark_mask;
+	if (s->mark_mask != (uint64_t)low * 7)
+		return doc_fail(doc, value, "%s is %s, expected three adjacent bits, such as 0x0e000000", key->path,
+				doc_quote(value, quote));
+	return 0;
+}
+
+static int read_count(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "auto")) {
+		((struct policy *)to)->settings.queue_count = 0;
+		return 0;
+	}
+	return doc_read_number(doc, value, key, to);
+}
+
+static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	const struct settings *s = &((struct policy *)to)->settings;
+	unsigned count;
+
+	if (doc_read_mapping(doc, value, key, to))
+		return -1;
+	count = s->queue_count ? s->queue_count : 8;	/* auto is at most 8 */
+	if (s->queue_first + count > 65536)
+		return doc_fail(doc, value, "queues: first %u and %u queues go past 65535, expected a first of at most %u",
+				s->queue_first, count, 65536 - count);
+	return 0;
+}
+
+/* Relative paths start at the policy's folder. */
+static int resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
+{
+	const char *slash = strrchr(doc->file, '/');
+	const char *path;
+	int folder, n;
+
+	if (doc_text(doc, value, key, PATH_MAX - 1, "a path"))
+		return -1;
+	path = (const char *)value->data.scalar.value;
+	folder = *path != '/' && slash ? (int)(slash + 1 - doc->file) : 0;
+	n = snprintf(to, size, "%.*s%s", folder, doc->file, path);
+	if (n < 0 || (size_t)n >= size)
+		return doc_fail(doc, value, "%s has %d bytes with its folder, expected a path of at most %zu", key->path, n,
+				size - 1);
+	return 0;
+}
+
+static int read_control(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+
+	return resolve_path(doc, value, key, s->control, sizeof(s->control));
+}
+
+static int read_log_file(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+
+	return resolve_path(doc, value, key, s->log_file, sizeof(s->log_file));
+}
+
+static int read_wallets(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct doc_key as = *key;
+	unsigned clear = 0;
+
+	as.offset = 0;
+	if (doc_read_word(doc, value, &as, &clear))
+		return -1;
+	((struct policy *)to)->settings.log_wallets = clear;
+	return 0;
+}
+
+/* ---- entries of lists ---- */
+
+/* The kernel's rule (dev_valid_name), and no '*': nftables would take it for a pattern. */
+static bool is_interface(const char *name)
+{
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || *name == ':' || *name == '*' || *name == '"' || (unsigned char)*name <= ' ')
+			return false;
+	return true;
+}
+
+static int item_interface(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+	const char *name = (const char *)value->data.scalar.value;
+	char quote[DOC_QUOTE];
+
+	if (doc_text(doc, value, key, POLICY_IFNAME_MAX - 1, "an interface name"))
+		return -1;
+	if (!is_interface(name))
+		return doc_fail(doc, value, "%s: %s is no interface name, expected one such as eth0", key->path,
+				doc_quote(value, quote));
+	for (unsigned i = 0; i < s->n_out; i++)
+		if (!strcmp(s->out[i], name))
+			return doc_fail(doc, value, "%s: repeated interface %s, expected it once", key->path,
+					doc_quote(value, quote));
+	strcpy(s->out[s->n_out++], name);
+	return 0;
+}
+
+/* An allow rule may be as wide as a top-level domain ("lan"); a block rule may not. */
+static int item_name(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct policy *p = to;
+	bool allow = key->offset == AT(allow_names);
+	struct name_entry entry;
+	enum name_problem problem;
+	char quote[DOC_QUOTE];
+	int error;
+
+	if (doc_text(doc, value, key, DOC_BYTES_MAX, "a host name"))
+		return -1;
+	problem = name_parse((const char *)value->data.scalar.value, value->data.scalar.length, &entry);
+	if (problem != NAME_GOOD && !(allow && problem == NAME_WIDE))
+		return doc_fail(doc, value, "%s: %s is no name to %s: %s; expected one such as pool.example or \"*.pool.example\"",
+				key->path, doc_quote(value, quote), allow ? "allow" : "block", name_problem_text(problem));
+	error = name_set_add(allow ? p->allow_names : p->block_names, &entry, 0, doc_line(value));
+	return error ? no_memory(doc) : 0;
+}
+
+static int parse_network(struct doc *doc, yaml_node_t *value, const struct doc_key *key, const char *expected,
+			 struct network *net)
+{
+	char quote[DOC_QUOTE], right[ADDRESS_TEXT_MAX + 1];
+	enum address_problem problem;
+
+	if (doc_text(doc, value, key, DOC_BYTES_MAX, expected))
+		return -1;
+	problem = address_parse((const char *)value->data.scalar.value, value->data.scalar.length, net);
+	net->line = doc_line(value);
+	doc_quote(value, quote);
+	switch (problem) {
+	case ADDRESS_GOOD:
+		return 0;
+	case ADDRESS_SHAPE:
+		break;
+	case ADDRESS_PREFIX:
+		return doc_fail(doc, value, "%s: the prefix of %s is wrong, expected 0 to %d", key->path, quote,
+				address_is_v4(net->addr) ? 32 : 128);
+	case ADDRESS_PORT:
+		return doc_fail(doc, value, "%s: the port of %s is wrong, expected 1 to 65535", key->path, quote);
+	case ADDRESS_HOST_BITS:
+		address_print(net, right);
+		return doc_fail(doc, value, "%s: %s has bits behind its prefix, expected %s", key->path, quote, right);
+	}
+	return doc_fail(doc, value, "%s: %s is no address, expected %s", key->path, quote, expected);
+}
+
+static int add_network(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to,
+		       const struct network *net)
+{
+	struct address_set *set = (struct address_set *)((char *)to + key->offset);
+
+	if (address_set_add(set, net, (const char *)value->data.scalar.value, value->data.scalar.length))
+		return no_memory(doc);
+	return 0;
+}
+
+static const char endpoint_text[] = "one such as 192.0.2.7, 198.51.100.0/24, 192.0.2.7:3333 or \"[2001:db8::7]:3333\"";
+static const char network_text[] = "one such as 192.168.1.50, 10.0.9.0/24 or 2001:db8::/32";
+
+static int item_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct network net;
+
+	if (parse_network(doc, value, key, endpoint_text, &net))
+		return -1;
+	return add_network(doc, value, key, to, &net);
+}
+
+static int item_blocked(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	char quote[DOC_QUOTE];
+	struct network net;
+
+	if (parse_network(doc, value, key, endpoint_text, &net))
+		return -1;
+	if (net.prefix == (address_is_v4(net.addr) ? 96 : 0))
+		return doc_fail(doc, value, "%s: %s is every address, expected a smaller network", key->path,
+				doc_quote(value, quote));
+	return add_network(doc, value, key, to, &net);
+}
+
+static int item_network(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	char quote[DOC_QUOTE];
+	struct network net;
+
+	if (parse_network(doc, value, key, network_text, &net))
+		return -1;
+	if (net.port)
+		return doc_fail(doc, value, "%s: %s has a port, expected %s", key->path, doc_quote(value, quote), network_text);
+	return add_network(doc, value, key, to, &net);
+}
+
+/* ---- detect ---- */
+
+/* "block", or {action: block, scope: endpoint}. The key's offset is that of the struct detect_rule. */
+static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct doc_key word = *key;
+
+	if (value->type == YAML_MAPPING_NODE)
+		return doc_read_mapping(doc, value, key, to);
+	word.offset += offsetof(struct detect_rule, action);
+	word.arg = &detects;
+	return doc_read_word(doc, value, &word, to);
+}
+
+#define DETECTOR(name, id)										\
+	static const struct doc_key name##_keys[] = {							\
+		{ "action", "detect." #name ".action", doc_read_word, AT(detect[id].action), &detects },	\
+		{ "scope", "detect." #name ".scope", doc_read_word, AT(detect[id].scope), &scopes },	\
+	};												\
+	static const struct doc_keys name##_mapping = KEYS(name##_keys, 0, "{action: block, scope: endpoint}")
+
+DETECTOR(tls, DETECTOR_TLS);
+DETECTOR(http, DETECTOR_HTTP);
+DETECTOR(stratum, DETECTOR_STRATUM);
+
+static const struct doc_key detect_keys[] = {
+	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
+	{ "http", "detect.http", read_detect, AT(detect[DETECTOR_HTTP]), &http_mapping },
+	{ "stratum", "detect.stratum", read_detect, AT(detect[DETECTOR_STRATUM]), &stratum_mapping },
+};
+static const struct doc_keys detect = KEYS(detect_keys, 0, "{tls: block, http: block, stratum: block}");
+
+/* ---- lists ---- */
+
+static struct list_rule *new_list(void *to)
+{
+	struct policy *p = to;
+
+	return &p->lists[p->n_lists];
+}
+
+/* A word that goes into events and commands: no blanks, no control bytes. */
+static int read_label(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char **label)
+{
+	char quote[DOC_QUOTE];
+
+	if (doc_text(doc, value, key, LABEL_MAX, "a word"))
+		return -1;
+	for (const char *p = (const char *)value->data.scalar.value; *p; p++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
+			return doc_fail(doc, value, "%s is %s, expected a word of letters, digits, '.', '_' and '-'",
+					key->path, doc_quote(value, quote));
+	*label = strdup((const char *)value->data.scalar.value);
+	return *label ? 0 : no_memory(doc);
+}
+
+static int read_list_name(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	const struct policy *p = to;
+	struct list_rule *list = new_list(to);
+
+	if (read_label(doc, value, key, &list->name))
+		return -1;
+	for (size_t i = 0; i < p->n_lists; i++)
+		if (!strcmp(p->lists[i].name, list->name))
+			return doc_fail(doc, value, "a second list with the name '%s', expected another name", list->name);
+	return 0;
+}
+
+static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct list_rule *list = new_list(to);
+	char path[PATH_MAX];
+
+	if (resolve_path(doc, value, key, path, sizeof(path)))
+		return -1;
+	list->file = strdup(path);
+	list->at.line = value->start_mark.line;
+	list->at.column = value->start_mark.column;
+	return list->file ? 0 : no_memory(doc);
+}
+
+static int read_list_format(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	return doc_read_word(doc, value, key, new_list(to));
+}
+
+static int read_list_category(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	return read_label(doc, value, key, &new_list(to)->category);
+}
+
+static const struct doc_key list_keys[] = {
+	{ "name", "lists: name", read_list_name, 0, NULL },
+	{ "file", "lists: file", read_list_file, 0, NULL },
+	{ "format", "lists: format", read_list_format, offsetof(struct list_rule, format), &formats },
+	{ "category", "lists: category", read_list_category, 0, NULL },
+};
+static const struct doc_keys list_mapping = KEYS(list_keys, 0x3, "{name: starter, file: lists/starter.txt}");
+
+static int item_list(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	static const struct doc_key entry = { "", "an entry of lists", NULL, 0, &list_mapping };
+
+	(void)key;
+	if (doc_read_mapping(doc, value, &entry, to))
+		return -1;
+	((struct policy *)to)->n_lists++;
+	return 0;
+}
+
+/* ---- the tables ---- */
+
+/* libyaml's node count bounds a list anyway; these say it in words of the key. */
+#define NAMES_MAX 32768
+
+static const struct doc_list names = { NAMES_MAX, "a list of names, such as [pool.example]", item_name };
+static const struct doc_list blocked = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_blocked };
+static const struct doc_list endpoints = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_endpoint };
+static const struct doc_list networks = { ADDRESS_SET_MAX, "a list of addresses, such as [10.0.9.0/24]", item_network };
+static const struct doc_list interface_list = { POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0]", item_interface };
+static const struct doc_list list_list = {
+	RULES_LISTS_MAX, "a list of lists, such as [{name: starter, file: lists/starter.txt}]", item_list,
+};
+
+static const struct doc_number first_number = { NUMBER_PLAIN, 0, 65535, 2, "a number from 0 to 65535" };
+static const struct doc_number count_number = { NUMBER_PLAIN, 1, 64, 2, "auto or a number from 1 to 64" };
+static const struct doc_number length_number = { NUMBER_PLAIN, 16, 65536, 4, "a number from 16 to 65536" };
+static const struct doc_number mask_number = {
+	NUMBER_PLAIN, 1, UINT32_MAX, 4, "a 32-bit mask of three adjacent bits, such as 0x0e000000",
+};
+static const struct doc_number timeout_number = {
+	NUMBER_DURATION, 1, 30 * 86400, 4, "a duration from 1s to 30d, such as 90s, 10m, 1h or 7d",
+};
+static const struct doc_number flows_number = { NUMBER_PLAIN, 16, 1 << 24, 4, "a number from 16 to 16777216" };
+/* One stream's first 16 KiB must fit, with room for a few at once. */
+static const struct doc_number reassembly_number = {
+	NUMBER_SIZE, 64 << 10, UINT64_C(16) << 30, 8, "a size from 64KiB to 16GiB, such as 512KiB, 16MiB or 1GiB",
+};
+
+static const struct doc_key interface_keys[] = {
+	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
+};
+static const struct doc_key queue_keys[] = {
+	{ "first", "queues.first", doc_read_number, AT(settings.queue_first), &first_number },
+	{ "count", "queues.count", read_count, AT(settings.queue_count), &count_number },
+	{ "length", "queues.length", doc_read_number, AT(settings.queue_length), &length_number },
+};
+static const struct doc_key mark_keys[] = {
+	{ "mask", "mark.mask", read_mask, AT(settings.mark_mask), &mask_number },
+};
+static const struct doc_key timeout_keys[] = {
+	{ "endpoint", "block.timeout.endpoint", doc_read_number, AT(settings.endpoint_timeout_s), &timeout_number },
+	{ "pair", "block.timeout.pair", doc_read_number, AT(settings.pair_timeout_s), &timeout_number },
+};
+static const struct doc_key allow_keys[] = {
+	{ "names", "allow.names", doc_read_list, AT(allow_names), &names },
+	{ "hosts", "allow.hosts", doc_read_list, AT(allow_hosts), &networks },
+	{ "addresses", "allow.addresses", doc_read_list, AT(allow_addresses), &endpoints },
+};
+static const struct doc_key log_keys[] = {
+	{ "file", "log.file", read_log_file, 0, NULL },
+	{ "wallets", "log.wallets", read_wallets, 0, &wallets },
+};
+static const struct doc_key memory_keys[] = {
+	{ "flows", "memory.flows", doc_read_number, AT(settings.memory_flows), &flows_number },
+	{ "reassembly", "memory.reassembly", doc_read_number, AT(settings.memory_reassembly), &reassembly_number },
+};
+
+static const struct doc_keys interfaces = KEYS(interface_keys, 0, "{out: [eth0]}");
+static const struct doc_keys queues = KEYS(queue_keys, 0, "{first: 0, count: auto, length: 4096}");
+static const struct doc_keys mark = KEYS(mark_keys, 0, "{mask: 0x0e000000}");
+static const struct doc_keys timeouts = KEYS(timeout_keys, 0, "{endpoint: 1h, pair: 10m}");
+static const struct doc_keys allow = KEYS(allow_keys, 0, "{names: [pool.example]}");
+static const struct doc_keys logging = KEYS(log_keys, 0, "{file: /var/log/minewall/eve.json}");
+static const struct doc_keys memory = KEYS(memory_keys, 0, "{flows: 65536, reassembly: 16MiB}");
+
+static const struct doc_key block_keys[] = {
+	{ "names", "block.names", doc_read_list, AT(block_names), &names },
+	{ "addresses", "block.addresses", doc_read_list, AT(block_addresses), &blocked },
+	{ "timeout", "block.timeout", doc_read_mapping, 0, &timeouts },
+	{ "scope", "block.scope", doc_read_word, AT(settings.scope), &scopes },
+	{ "reset", "block.reset", doc_read_bool, AT(settings.reset), NULL },
+};
+static const struct doc_keys block = KEYS(block_keys, 0, "{names: [pool.example]}");
+
+static const struct doc_key root_keys[] = {
+	{ "version", "version", read_version, 0, NULL },
+	{ "mode", "mode", doc_read_word, AT(settings.mode), &modes },
+	{ "hook", "hook", doc_read_word, AT(settings.hook), &hooks },
+	{ "interfaces", "interfaces", doc_read_mapping, 0, &interfaces },
+	{ "fail", "fail", doc_read_word, AT(settings.fail), &fails },
+	{ "queues", "queues", read_queues, 0, &queues },
+	{ "mark", "mark", doc_read_mapping, 0, &mark },
+	{ "block", "block", doc_read_mapping, 0, &block },
+	{ "lists", "lists", doc_read_list, 0, &list_list },
+	{ "allow", "allow", doc_read_mapping, 0, &allow },
+	{ "shared", "shared", doc_read_list, AT(shared), &networks },
+	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "control", "control", read_control, 0, NULL },
+	{ "log", "log", doc_read_mapping, 0, &logging },
+	{ "memory", "memory", doc_read_mapping, 0, &memory },
+};
+static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
+
+int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error)
+{
+	static const struct doc_key root_key = { "", "", NULL, 0, &root_mapping };
+	struct doc doc;
+	yaml_node_t *root;
+	int result = -1;
+
+	if (doc_open(&doc, path, text, len, error))
+		goto out;
+	root = doc_root(&doc);
+	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
+out:
+	doc_close(&doc);
+	return result;
+}

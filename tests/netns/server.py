@@ -1,0 +1,254 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The servers of the bed, all in one process inside the server namespace: TLS 1.3, HTTP, a Stratum
+pool, a mute byte logger, a UDP echo, and a listener on the wire. They write what they really received
+as JSON lines; they never hand out a job and never speak first.
+
+One line an event: {"t": seconds, "kind": "tls|http|pool|mute|udp|wire", "local": "ADDR:PORT", "peer": ..., "what":
+"open|data|name|closed|reset|packet", ...}. `data` has the bytes as hex, before any protocol saw them."""
+
+import argparse
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n"
+
+
+class Log:
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, **event):
+        event["t"] = time.monotonic()
+        os.write(self.fd, (json.dumps(event) + "\n").encode())
+
+
+def endpoint(sockname):
+    return f"[{sockname[0]}]:{sockname[1]}" if ":" in sockname[0] else f"{sockname[0]}:{sockname[1]}"
+
+
+class Logged(asyncio.Protocol):
+    """Logs a connection's life and bytes; a kind of server says in take() what it answers."""
+
+    kind = "mute"
+    log = None
+    quiet = frozenset()  # ports under load, whose bytes nobody reads
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.local = endpoint(transport.get_extra_info("sockname"))
+        self.peer = endpoint(transport.get_extra_info("peername"))
+        self.loud = transport.get_extra_info("sockname")[1] not in self.quiet
+        self.say("open")
+        self.started()
+
+    def say(self, what, **more):
+        if self.loud:
+            self.log.write(kind=self.kind, local=self.local, peer=self.peer, what=what, **more)
+
+    def data_received(self, data):
+        self.say("data", hex=data.hex())
+        self.take(data)
+
+    def connection_lost(self, error):
+        self.say("reset" if error else "closed")
+
+    def started(self):
+        pass
+
+    def take(self, data):
+        pass
+
+
+class Http(Logged):
+    kind = "http"
+
+    def started(self):
+        self.pending = b""
+
+    def take(self, data):
+        self.pending += data
+        while b"\r\n\r\n" in self.pending:
+            self.pending = self.pending.split(b"\r\n\r\n", 1)[1]
+            self.transport.write(PAGE)
+
+
+class Pool(Logged):
+    kind = "pool"
+
+    def started(self):
+        self.pending = b""
+
+    def take(self, data):
+        self.pending += data
+        while b"\n" in self.pending:
+            line, self.pending = self.pending.split(b"\n", 1)
+            try:
+                message = json.loads(line)
+                answer = {"id": message.get("id"), "error": None, "result": self.result(message.get("method"))}
+            except (ValueError, AttributeError):
+                continue
+            self.transport.write((json.dumps(answer) + "\n").encode())
+
+    @staticmethod
+    def result(method):
+        if method == "mining.subscribe":
+            return [[], "00", 4]
+        if method == "login":
+            return {"id": "bed", "status": "OK"}
+        return True
+
+
+class Tls(Logged):
+    """TLS through memory, so that the raw bytes are logged before OpenSSL sees them."""
+
+    kind = "tls"
+    context = None
+
+    def started(self):
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = self.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.shaken = False
+        self.pending = b""
+
+    def take(self, data):
+        self.incoming.write(data)
+        try:
+            if not self.shaken:
+                self.tls.do_handshake()
+                self.shaken = True
+                self.say("name", version=self.tls.version())
+            while True:
+                plain = self.tls.read(65536)
+                if not plain:
+                    break
+                self.pending += plain
+                if b"\r\n\r\n" in self.pending:
+                    self.pending = b""
+                    self.tls.write(PAGE)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self.say("broken", error=str(error))
+            self.flush()
+            self.transport.close()
+            return
+        self.flush()
+
+    def flush(self):
+        if self.outgoing.pending:
+            self.transport.write(self.outgoing.read())
+
+
+def udp_echo(port, family, log):
+    """Answers from the very address that was asked: with thousands of local addresses that needs PKTINFO."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, 78, 1)  # IPV6_FREEBIND: the address is a route's, not an interface's
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO, not named in Python 3.11
+    sock.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+    while True:
+        data, ancillary, _, peer = sock.recvmsg(65536, 256)
+        local = ("?", port)
+        answer = []
+        for level, kind, body in ancillary:
+            if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                local = (socket.inet_ntop(socket.AF_INET6, body[:16]), port)
+                answer = [(level, kind, body[:16] + struct.pack("I", 0))]
+            elif level == socket.IPPROTO_IP and kind == 8:
+                local = (socket.inet_ntop(socket.AF_INET, body[8:12]), port)
+                answer = [(level, kind, struct.pack("I", 0) + body[8:12] + body[8:12])]
+        log.write(kind="udp", local=endpoint(local), peer=endpoint(peer), what="data", hex=data.hex())
+        try:
+            sock.sendmsg([data], answer, 0, peer)
+        except OSError:
+            pass
+
+
+def watch_wire(interface, log, quiet):
+    """Logs each TCP or UDP packet that arrives, as the last witness of what left the gateway."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
+    sock.bind((interface, 0x0003))
+    while True:
+        packet, about = sock.recvfrom(65536)
+        if about[2] == socket.PACKET_OUTGOING or len(packet) < 40:
+            continue
+        if packet[0] >> 4 == 4:
+            start, proto = (packet[0] & 15) * 4, packet[9]
+            length = struct.unpack("!H", packet[2:4])[0]
+            dst = socket.inet_ntop(socket.AF_INET, packet[16:20])
+        elif packet[0] >> 4 == 6:
+            start, proto = 40, packet[6]
+            length = 40 + struct.unpack("!H", packet[4:6])[0]
+            dst = socket.inet_ntop(socket.AF_INET6, packet[24:40])
+        else:
+            continue
+        body = packet[start:length]
+        if proto == socket.IPPROTO_TCP:
+            parsed = wire.parse_tcp(body)
+            if not parsed or parsed[1] in quiet:
+                continue
+            sport, dport, seq, _, flags, payload = parsed
+            log.write(kind="wire", what="packet", proto="tcp", local=endpoint((dst, dport)), sport=sport,
+                      seq=seq, flags=flags, len=len(payload), hex=payload[:64].hex())
+        elif proto == socket.IPPROTO_UDP and len(body) >= 8:
+            sport, dport = struct.unpack("!HH", body[:4])
+            log.write(kind="wire", what="packet", proto="udp", local=endpoint((dst, dport)), sport=sport,
+                      len=len(body) - 8, hex=body[8:72].hex())
+
+
+async def serve(options):
+    loop = asyncio.get_running_loop()
+    for kind, ports in ((Tls, options.tls), (Http, options.http), (Pool, options.pool), (Logged, options.mute)):
+        for port in ports:
+            for host in ("0.0.0.0", "::"):
+                await loop.create_server(kind, host, port, backlog=1024)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+def ports(text):
+    return [int(p) for p in text.split(",") if p]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--log", required=True)
+    parser.add_argument("--cert", required=True)
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--interface", required=True)
+    for kind in ("tls", "http", "pool", "mute", "udp", "quiet"):
+        parser.add_argument(f"--{kind}", type=ports, default=[])
+    options = parser.parse_args()
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: never outlive the bed
+    log = Log(options.log)
+    Logged.log = log
+    Logged.quiet = frozenset(options.quiet)
+    Tls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    Tls.context.minimum_version = ssl.TLSVersion.TLSv1_3
+    Tls.context.load_cert_chain(options.cert, options.key)
+    threading.Thread(target=watch_wire, args=(options.interface, log, Logged.quiet), daemon=True).start()
+    for port in options.udp:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            threading.Thread(target=udp_echo, args=(port, family, log), daemon=True).start()
+    asyncio.run(serve(options))
+
+
+if __name__ == "__main__":
+    main()

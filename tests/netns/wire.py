@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bytes as clients send them, made by hand: ClientHellos, HTTP heads, Stratum lines, TCP segments.
+
+Pure functions without sockets, so that servers, clients and tests agree on what "the complete
+line" or "the complete ClientHello" is."""
+
+import os
+import socket
+import struct
+
+
+def client_hello(name, size=None):
+    """A TLS 1.3 ClientHello record for `name` that a real server answers. With `size` it carries a
+    post-quantum key share and padding, so that the record is exactly `size` bytes (1500 or more)."""
+
+    def extension(kind, body):
+        return struct.pack("!HH", kind, len(body)) + body
+
+    def vector16(body):
+        return struct.pack("!H", len(body)) + body
+
+    host = name.encode()
+    shares = b""
+    groups = [0x001D, 0x0017]
+    if size:
+        groups.insert(0, 0x11EC)  # X25519MLKEM768: 1184 + 32 bytes
+        shares += struct.pack("!HH", 0x11EC, 1216) + os.urandom(1216)
+    shares += struct.pack("!HH", 0x001D, 32) + os.urandom(32)
+    extensions = b"".join([
+        extension(51, vector16(shares)),
+        extension(10, vector16(struct.pack(f"!{len(groups)}H", *groups))),
+        extension(13, vector16(struct.pack("!6H", 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0806))),
+        extension(43, b"\x02\x03\x04"),
+        extension(45, b"\x01\x01"),
+        # The name comes late, behind the key share, as in shuffled browser hellos.
+        extension(0, vector16(b"\x00" + vector16(host))),
+    ])
+    ciphers = vector16(struct.pack("!3H", 0x1301, 0x1302, 0x1303))
+    head = b"\x03\x03" + os.urandom(32) + b"\x20" + os.urandom(32) + ciphers + b"\x01\x00"
+    if size:
+        bare = 5 + 4 + len(head) + 2 + len(extensions)
+        extensions = extension(21, bytes(size - bare - 4)) + extensions
+    body = head + vector16(extensions)
+    handshake = b"\x01" + struct.pack("!I", len(body))[1:] + body
+    return b"\x16\x03\x01" + vector16(handshake)
+
+
+def http_get(host, path="/"):
+    """A request head as a browser without much to say would send it."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bed\r\nAccept: */*\r\n\r\n".encode()
+
+
+# What the first line of each dialect looks like; the wallets are no real ones.
+STRATUM = {
+    "stratum-v1": b'{"id": 1, "method": "mining.subscribe", "params": ["bed/1.0"]}\n',
+    "cryptonote": b'{"id":1,"jsonrpc":"2.0","method":"login","params":{"login":"4' + b"A" * 94
+                  + b'","pass":"x","agent":"bed/1.0","algo":["rx/0"]}}\n',
+    "eth-proxy": b'{"worker":"bed","jsonrpc":"2.0","params":["0x' + b"ab" * 20
+                 + b'","x"],"id":2,"method":"eth_submitLogin"}\n',
+}
+
+# JSON-RPC over plain TCP that is not mining; a message in the shape of each well-known speaker.
+NOT_MINING = {
+    "electrum": b'{"id":0,"method":"server.version","params":["bed","1.4"]}\n',
+    "yeelight": b'{"id":1,"method":"set_power","params":["on","smooth",500]}\r\n',
+    "ovsdb": b'{"id":"echo","method":"echo","params":[]}',
+    "verto": b'{"jsonrpc":"2.0","method":"login","params":{"login":"1008@bed.example",'
+             b'"passwd":"none","loginParams":{},"userVariables":{},"sessid":"0"},"id":3}\n',
+    "snapcast": b'{"id":8,"jsonrpc":"2.0","method":"Server.GetStatus"}\r\n',
+}
+
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+
+
+def checksum(data):
+    """The Internet checksum, RFC 1071."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def tcp_segment(src, dst, sport, dport, seq, ack, flags, payload=b"", options=b"", bad_checksum=False):
+    """One TCP segment with its checksum over the pseudo header of IPv4 or IPv6; addresses as text."""
+    family = socket.AF_INET6 if ":" in dst else socket.AF_INET
+    offset = (20 + len(options)) // 4
+    segment = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF,
+                          offset << 4, flags, 64240, 0, 0) + options + payload
+    ends = socket.inet_pton(family, src) + socket.inet_pton(family, dst)
+    if family == socket.AF_INET:
+        pseudo = ends + struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(segment))
+    else:
+        pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
+    value = checksum(pseudo + segment)
+    if bad_checksum:
+        value ^= 0x5555
+    return segment[:16] + struct.pack("!H", value) + segment[18:]
+
+
+def parse_tcp(segment):
+    """(sport, dport, seq, ack, flags, payload) of a TCP segment, or None if it is cut short."""
+    if len(segment) < 20:
+        return None
+    sport, dport, seq, ack, offset, flags = struct.unpack("!HHIIBB", segment[:14])
+    start = (offset >> 4) * 4
+    if start < 20 or start > len(segment):
+        return None
+    return sport, dport, seq, ack, flags, segment[start:]
+
+
+def ipv4_packet(src, dst, proto, payload):
+    """A bare IPv4 packet, for capture files made by hand."""
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, proto, 0,
+                       socket.inet_aton(src), socket.inet_aton(dst))
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def pcap_file(packets, link_type=101):
+    """A classic capture file of raw IP packets (link type 101), a millisecond apart."""
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type)
+    for n, packet in enumerate(packets):
+        out += struct.pack("<IIII", 1700000000, n * 1000, len(packet), len(packet)) + packet
+    return out

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The dispatcher: order, `only`, resets, words. Bytes of many protocols that nobody here knows. */
+#include "tests/unit/feed.h"
+
+static void dispatch(void **state)
+{
+	static const char mining[] = "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"a\\u0062\"]}\n";
+	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n";
+
+	(void)state;
+	assert_int_equal(feed(mining, sizeof(mining) - 1), INSPECT_MATCH);
+	assert_int_equal(feed_facts.app, APP_STRATUM);
+	feed_view(feed_facts.stratum.agent, "ab");
+	/* nothing of the last message is left */
+	assert_int_equal(feed(head, sizeof(head) - 1), INSPECT_MATCH);
+	assert_int_equal(feed_facts.app, APP_HTTP);
+	assert_false(feed_facts.mining);
+	assert_null(feed_facts.stratum.dialect);
+	assert_int_equal(feed_facts.stratum.agent.len, 0);
+	assert_int_equal(feed_scratch->used, 3);
+	assert_int_equal(feed("\x01", 1), INSPECT_NO);
+	assert_int_equal(feed_facts.n_names, 0);
+	assert_int_equal(feed_facts.app, APP_UNKNOWN);
+	assert_int_equal(feed_scratch->used, 0);
+}
+
+static void only(void **state)
+{
+	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+	(void)state;
+	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_TLS }, head, sizeof(head) - 1), INSPECT_NO);
+	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_HTTP }, head, sizeof(head) - 1), INSPECT_MATCH);
+	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_DNS }, head, sizeof(head) - 1), INSPECT_NO);
+}
+
+static void nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(feed("", 0), INSPECT_MORE);
+	assert_int_equal(feed_last("", 0), INSPECT_NO);
+	assert_int_equal(feed("\r\n", 2), INSPECT_MORE);
+	assert_int_equal(feed_last("\r\n", 2), INSPECT_NO);
+}
+
+/* First bytes of SSH, RDP, SOCKS, SMB, BitTorrent, PostgreSQL, XMPP, MQTT, DNS over TCP, ZMTP, levin: no decision is held open. */
+static void others(void **state)
+{
+	static const struct { const char *p; size_t len; } rows[] = {
+		{ "SSH-2.0-x\r\n", 11 }, { "\x03\0\0\x13\x0e\xe0", 6 }, { "\x05\x01\x00", 3 }, { "\0\0\0\x45\xffSMB", 8 },
+		{ "\x13" "BitTorrent protocol", 20 }, { "\0\0\0\x08\x04\xd2\x16\x2f", 8 }, { "<?xml version", 13 },
+		{ "\x10\x1f\0\x04MQTT", 8 }, { "\0\x1d\xab\xcd\x01\0", 6 }, { "\xff\0\0\0\0\0\0\0\0\x7f\x03", 11 },
+		{ "\x01\x21\x01\x01\x01\x01\x01\x01", 8 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(feed(rows[i].p, rows[i].len), INSPECT_NO);
+		assert_int_not_equal(feed_as((struct feed){ SIDE_UNSURE, false, APP_UNKNOWN }, rows[i].p, rows[i].len),
+				     INSPECT_MATCH);
+	}
+}
+
+static void words(void **state)
+{
+	(void)state;
+	assert_string_equal(app_text(APP_TLS), "tls");
+	assert_string_equal(app_text(APP_STRATUM), "stratum");
+	assert_string_equal(app_text(APP_UNKNOWN), "unknown");
+	assert_string_equal(name_kind_text(NAME_TLS_SNI), "tls_sni");
+	assert_string_equal(name_kind_text(NAME_QUIC_SNI), "quic_sni");
+	assert_string_equal(name_kind_text(NAME_HTTP_HOST), "http_host");
+	assert_string_equal(name_kind_text(NAME_CONNECT), "connect");
+	assert_string_equal(name_kind_text(NAME_SOCKS), "socks");
+	assert_string_equal(name_kind_text(NAME_DNS), "dns");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(dispatch), cmocka_unit_test(only), cmocka_unit_test(nothing), cmocka_unit_test(others),
+		cmocka_unit_test(words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, feed_done);
+}
