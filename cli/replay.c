@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The verb `replay`: reads captures, hands the core what our rules would have queued, prints what it says.
  * Needs no root and touches no network. */
-#include "cli/replay.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,13 +9,12 @@
 #include <unistd.h>
 
 #include "cli/capture.h"
+#include "cli/cli.h"
 #include "cli/replay_flow.h"
 #include "cli/replay_line.h"
 #include "daemon/event.h"
 #include "daemon/pipeline.h"
 #include "policy/policy.h"
-
-enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_POLICY = 4, EXIT_MISSING = 5, EXIT_PARTLY = 6 };
 
 #define KEY_FILE "/var/lib/minewall/key"
 
@@ -185,7 +182,7 @@ static int replay_file(struct replay *r, const char *name)
 	case CAPTURE_END:
 		break;
 	case CAPTURE_NOTHING:
-		code = complain(name, error, EXIT_MISSING);
+		code = complain(name, error, EXIT_SYSTEM);
 		break;
 	case CAPTURE_BROKEN:
 		code = complain(name, error, EXIT_PARTLY);
@@ -206,10 +203,10 @@ static int load_policy(struct replay *r, const char *path)
 
 	r->policy = path ? policy_load(path, &error) : policy_builtin();
 	if (!r->policy && !path)
-		return complain("policy", strerror(ENOMEM), EXIT_MISSING);
+		return complain("policy", strerror(ENOMEM), EXIT_SYSTEM);
 	if (!r->policy) {
 		fprintf(stderr, "%s\n", error.text);
-		return EXIT_POLICY;
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	r->hashes = path && access(KEY_FILE, R_OK) == 0 && event_key(KEY_FILE, r->key) == 0;
 	return EXIT_DONE;
@@ -219,13 +216,14 @@ int replay_main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "flows", no_argument, NULL, 'f' }, { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },  { "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },  { "policy", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	struct replay r = { 0 };
 	const char *path = NULL;
 	int opt, code, worst = EXIT_DONE;
 
+	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
@@ -241,12 +239,12 @@ int replay_main(int argc, char **argv)
 			fputs(help_text, stdout);
 			return EXIT_DONE;
 		default:
-			fputs(help_text, stderr);
+			fprintf(stderr, "minewall replay: '%s' is not understood; see minewall replay --help\n", argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 	}
 	if (optind == argc) {
-		fputs(help_text, stderr);
+		fputs("minewall replay: FILE is missing; see minewall replay --help\n", stderr);
 		return EXIT_USAGE;
 	}
 	worst = load_policy(&r, path);

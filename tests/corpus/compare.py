@@ -81,6 +81,15 @@ def names_of(lines, kind):
     return [n["name"] for f in lines for n in f["names"] if n["kind"] == kind]
 
 
+def same_name(value):
+    """The reference tables hold names in lower case and without the root's dot; replay gives them as sent."""
+    return value.lower().rstrip(".")
+
+
+def has_name(lines, kind, value):
+    return same_name(value) in [same_name(name) for name in names_of(lines, kind)]
+
+
 def is_mining(line):
     return line.get("mining", {}).get("evidence") == "protocol"
 
@@ -101,7 +110,7 @@ def check_names(tally, rows, flows):
     known, used = explained(), set()
     for kind in ("tls_sni", "http_host"):
         wanted = [r for r in rows if r["kind"] == kind and r["note"] != "disputed" and r["reach"] not in OUT_OF_REACH]
-        differ = [r for r in wanted if r["value"] not in names_of(matching(flows, r), kind)]
+        differ = [r for r in wanted if not has_name(matching(flows, r), kind, r["value"])]
         for r in differ:
             key = (r["pcap"], kind, r["value"])
             used.add(key)
@@ -180,11 +189,11 @@ def show_flow_counts(manifest, flows, verbose):
 
 def show_extra_names(rows, flows):
     """Information only: names that the reference does not have."""
-    have = {(r["pcap"], r["kind"], r["value"]) for r in rows}
+    have = {(r["pcap"], r["kind"], same_name(r["value"])) for r in rows}
     for path in sorted(flows):
         for kind in ("tls_sni", "http_host"):
             for name in sorted(set(names_of(flows[path], kind))):
-                if (path, kind, name) not in have:
+                if (path, kind, same_name(name)) not in have:
                     print(f"  more than the reference: {path} {kind} {name!r}")
 
 

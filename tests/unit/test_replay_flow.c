@@ -165,6 +165,21 @@ static void test_data_in_syn(void **state)
 	replay_table_free(t);
 }
 
+static void test_simultaneous_open(void **state)
+{
+	struct replay_table *t = replay_table_new();
+
+	(void)state;
+	assert_true(see(t, CLIENT, PACKET_SYN, 10).hand);
+	assert_false(see(t, SERVER, PACKET_SYN, 10).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);
+	see(t, CLIENT, PACKET_SYN | PACKET_ACK, 0);
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	see(t, SERVER, PACKET_SYN, 0);		/* ignored in an established connection */
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
 static void test_no_entry(void **state)
 {
 	struct replay_table *t = replay_table_new();
@@ -242,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_late_syn_turns),
 		cmocka_unit_test(test_new_line_after_fin),
 		cmocka_unit_test(test_data_in_syn),
+		cmocka_unit_test(test_simultaneous_open),
 		cmocka_unit_test(test_no_entry),
 		cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_glimpse),
