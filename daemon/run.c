@@ -40,7 +40,7 @@ uint64_t daemon_now_s(void)
 /* The folder of `path`, one level. What is wrong with it shows when the file is opened. */
 static void make_folder(const char *path, mode_t mode)
 {
-	char copy[4096];
+	char copy[4096 + 8];
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	mkdir(dirname(copy), mode);

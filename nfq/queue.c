@@ -69,7 +69,7 @@ static int send_message(struct queue *q, const void *buf, size_t len)
  * attribute: of several the kernel keeps the last. */
 int queue_bind(struct queue *q)
 {
-	char buf[MNL_SOCKET_BUFFER_SIZE];
+	char buf[512];
 	struct nlmsghdr *bind, *params;
 	uint32_t flags = NFQA_CFG_F_GSO | (q->config.fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
 

@@ -32,6 +32,7 @@ struct policy *rules_new(void)
 		.memory_flows = 65536,
 		.memory_reassembly = 16 << 20,
 		.control = "/run/minewall/control.sock",
+		.state = "/var/lib/minewall",
 		.log_file = "/var/log/minewall/eve.json",
 	};
 	for (unsigned i = 0; i < DETECTORS; i++)

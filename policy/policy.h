@@ -54,6 +54,7 @@ struct settings {
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
+	char state[4096];				/* folder of the key that hashes wallets */
 	char log_file[4096];
 };
 

@@ -120,6 +120,13 @@ static int read_control(struct doc *doc, yaml_node_t *value, const struct doc_ke
 	return resolve_path(doc, value, key, s->control, sizeof(s->control));
 }
 
+static int read_state(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+
+	return resolve_path(doc, value, key, s->state, sizeof(s->state));
+}
+
 static int read_log_file(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
 	struct settings *s = &((struct policy *)to)->settings;
@@ -466,6 +473,7 @@ static const struct doc_key root_keys[] = {
 	{ "shared", "shared", doc_read_list, AT(shared), &networks },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
 	{ "control", "control", read_control, 0, NULL },
+	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
 	{ "memory", "memory", doc_read_mapping, 0, &memory },
 };
