@@ -324,5 +324,7 @@ void replay_line_print_alert(FILE *to, const struct event *e)
 		fprintf(to, " list=%s", e->list);
 	if (e->entry[0])
 		fprintf(to, " entry=%s", e->entry);
-	fprintf(to, " rule=%s\n", e->rule);
+	if (e->rule[0])
+		fprintf(to, " rule=%s", e->rule);
+	fputc('\n', to);
 }

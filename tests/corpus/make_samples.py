@@ -417,7 +417,14 @@ def add_mining(s):
         for name, text in HARMLESS.items():
             flow = Flow(v6, sport=3333)
             s.add(f"harmless-{name}-{tag}", pcap(flow.session(text)), [line(flow)])
-    flow = Flow(sport=3333)
+    flow, decoy = Flow(sport=3333), client_hello("decoy.example")
+    dead = [line(flow, drop=True, some=True)]
+    # decoys that the server never takes: below its window, in the SYN, and one that does not live long enough to arrive
+    below = [flow.tcp(PSH | ACK, 0, decoy, isn=ISN - 100000), flow.tcp(PSH | ACK, 0, LOGIN)]
+    s.add("decoy-below-window", pcap(flow.handshake() + below + flow.answer(b"{}\n")), [line(flow, drop=True, dialect=True, some=True)])
+    s.add("decoy-in-syn", pcap([flow.tcp(SYN, 0, decoy)] + flow.handshake()[1:] + flow.data(LOGIN) + flow.answer(b"{}\n")), dead)
+    s.add("decoy-short-lived", pcap(flow.handshake() + [flow.tcp(PSH | ACK, 0, decoy), flow.tcp(PSH | ACK, 0, LOGIN)] +
+                                    flow.answer(b"{}\n")), dead)
     notify = b'{"id":null,"method":"mining.notify","params":["1","00","01","02",[],"20000000","1d00ffff","5f5e1000",true]}\n'
     s.add("stratum-server-first", pcap(flow.handshake() + flow.answer(notify) + flow.data(SUBSCRIBE, AUTHORIZE)),
           [line(flow, drop=True, dialect=True)])
