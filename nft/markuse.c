@@ -75,7 +75,7 @@ static void say_write(struct reading *r, const char *to, const struct value *v)
 	if (v->source != CONSTANT && v->mask != UINT32_MAX && len > 0 && (size_t)len < r->size)
 		len += snprintf(r->what + len, r->size - (size_t)len, " & 0x%x", v->mask);
 	if ((v->source == CONSTANT || v->flip) && len > 0 && (size_t)len < r->size)
-		snprintf(r->what + len, r->size - (size_t)len, "%s0x%x", v->source == CONSTANT ? "" : " ^ ", v->flip);
+		snprintf(r->what + len, r->size - (size_t)len, "%s0x%x", v->source == CONSTANT ? "" : v->flip & v->mask ? " ^ " : " | ", v->flip);
 }
 
 static void forget(struct reading *r, uint32_t reg, unsigned int words)

@@ -4,6 +4,7 @@
 #include "nft/sets.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,21 @@ static struct nftnl_set_elem *add_elem(struct netlink_batch *b, struct nftnl_set
 	return e;
 }
 
+/* The life left and the packets counted go on: tries may not have been read since the daemon before us ended. */
+static void adopt(struct netlink_batch *b, struct nftnl_set_elem *e, const struct element *from)
+{
+	struct nftnl_expr *counter = nftnl_expr_alloc("counter");
+
+	if (from->expires_ms || from->timeout_s)	/* an expiry of 0 would mean the whole life again */
+		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, from->expires_ms ? from->expires_ms : 1);
+	if (!counter) {
+		b->error = -ENOMEM;
+		return;
+	}
+	nftnl_expr_set_u64(counter, NFTNL_EXPR_CTR_PACKETS, from->packets);
+	nftnl_set_elem_add_expr(e, counter);
+}
+
 static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, const struct element *elements, size_t n)
 {
 	struct nftnl_set *s = named(b, set);
@@ -179,8 +195,8 @@ static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, 
 			break;
 		if (op != SETS_DELETE && elements[i].timeout_s)
 			nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, elements[i].timeout_s * UINT64_C(1000));
-		if (op == SETS_ADOPT && elements[i].timeout_s)	/* 0 would mean the whole life again */
-			nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, elements[i].expires_ms ? elements[i].expires_ms : 1);
+		if (op == SETS_ADOPT)
+			adopt(b, e, &elements[i]);
 	}
 	put_set(b, s, op == SETS_DELETE ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, op == SETS_DELETE ? 0 : NLM_F_CREATE, true);
 	nftnl_set_free(s);
@@ -396,10 +412,27 @@ static int read_message(const struct nlmsghdr *h, void *arg)
 	return rc;
 }
 
-int sets_read(struct netlink *n, enum set set, struct sets_list *list)
+static int compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct element, timeout_s));	/* grow has zeroed what lies between */
+}
+
+static void drop_doubles(struct sets_list *list, size_t from)
+{
+	size_t out = from;
+
+	if (list->n == from)
+		return;
+	qsort(&list->element[from], list->n - from, sizeof(struct element), compare_keys);
+	for (size_t i = from; i < list->n; i++)
+		if (out == from || compare_keys(&list->element[out - 1], &list->element[i]))
+			list->element[out++] = list->element[i];
+	list->n = out;
+}
+
+static int read_once(struct netlink *n, enum set set, struct sets_list *list)
 {
 	struct reading reading = { .set = set, .list = list };
-	size_t before = list->n;
 	char buf[512];
 	int rc, tries = 10;
 
@@ -408,8 +441,22 @@ int sets_read(struct netlink *n, enum set set, struct sets_list *list)
 
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, SETS_TABLE);
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, shapes[set].name);
-		list->n = before;
 		rc = netlink_dump(n, h, read_message, &reading);
 	} while (rc == -EINTR && --tries);
 	return rc == -ENOENT ? 0 : rc;
+}
+
+/* A dump of several messages finds its place again by counting, so an element that expires or a hash table that grows
+ * meanwhile makes it miss some and give others twice. */
+int sets_read(struct netlink *n, enum set set, bool thorough, struct sets_list *list)
+{
+	size_t from = list->n, known;
+	int rc, passes = thorough ? 8 : 1;
+
+	do {
+		known = list->n;
+		rc = read_once(n, set, list);
+		drop_doubles(list, from);
+	} while (!rc && --passes && list->n != known);
+	return rc;
 }

@@ -32,7 +32,7 @@ void sets_put(struct netlink_batch *b, enum set set, uint32_t size);
 
 enum sets_op {
 	SETS_ADD,	/* life of timeout_s */
-	SETS_ADOPT,	/* life of timeout_s, of which expires_ms are left */
+	SETS_ADOPT,	/* life of timeout_s, of which expires_ms are left; its counter goes on */
 	SETS_DELETE,
 };
 
@@ -48,7 +48,8 @@ struct sets_list {
 	size_t n, cap;
 };
 
-/* Appends what the kernel's set holds; a set that is not there, or has other keys, holds nothing. 0 or -errno. */
-int sets_read(struct netlink *n, enum set set, struct sets_list *list);
+/* Appends what the kernel's set holds, each element once; a set that is not there, or has other keys, holds nothing.
+ * `thorough`: asks again until nothing new comes (a single dump of a big set may miss some). 0 or -errno. */
+int sets_read(struct netlink *n, enum set set, bool thorough, struct sets_list *list);
 
 #endif

@@ -194,7 +194,7 @@ static int put_adopted(struct table *t, struct netlink_batch *b, uint32_t set_si
 		size_t n;
 
 		list.n = 0;
-		rc = sets_read(&t->netlink, set, &list);
+		rc = sets_read(&t->netlink, set, true, &list);
 		n = list.n < set_size ? list.n : set_size;
 		sets_put_elements(b, set, SETS_ADOPT, list.element, n);
 		*adopted += set < SET_TRIES4 ? n : 0;
@@ -485,7 +485,7 @@ static int each_of(struct table *t, enum set from, enum set to, int (*each)(cons
 
 	pthread_mutex_lock(&t->lock);
 	for (enum set set = from; set < to && !rc; set++)
-		rc = sets_read(&t->netlink, set, &list);
+		rc = sets_read(&t->netlink, set, set < SET_TRIES4, &list);	/* tries are asked for again and again */
 	pthread_mutex_unlock(&t->lock);
 	for (size_t i = 0; i < list.n && !rc; i++)
 		rc = each(&list.element[i], arg);

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Writes chains and the parts of rules into a batch, with the marks and addresses of our table. Decides nothing. */
+#include "nft/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+void writer_add_chain(struct writer *w, const char *name, int hook, int priority)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct nlmsghdr *h;
+
+	if (!c || w->layout->n == RULES_CHAINS_MAX) {
+		w->batch->error = -ENOMEM;
+		nftnl_chain_free(c);
+		return;
+	}
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, SETS_TABLE);
+	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+	if (hook >= 0) {
+		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, (uint32_t)hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	}
+	h = netlink_batch_put(w->batch, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+	if (h) {
+		nftnl_chain_nlmsg_build_payload(h, c);
+		netlink_batch_next(w->batch, h);
+	}
+	nftnl_chain_free(c);
+	w->layout->chain[w->layout->n].name = name;
+	w->layout->chain[w->layout->n++].rules = 0;
+}
+
+struct expr_rule writer_begin(struct writer *w)
+{
+	struct expr_rule r = { .rule = nftnl_rule_alloc() };
+
+	if (!r.rule) {
+		w->batch->error = -ENOMEM;
+		return r;
+	}
+	nftnl_rule_set_u32(r.rule, NFTNL_RULE_FAMILY, NFPROTO_INET);
+	nftnl_rule_set_str(r.rule, NFTNL_RULE_TABLE, SETS_TABLE);
+	nftnl_rule_set_str(r.rule, NFTNL_RULE_CHAIN, w->chain);
+	return r;
+}
+
+void writer_end(struct writer *w, struct expr_rule *r)
+{
+	struct nlmsghdr *h;
+
+	if (!r->rule)
+		return;
+	if (r->broken)
+		w->batch->error = -ENOMEM;
+	h = netlink_batch_put(w->batch, NFT_MSG_NEWRULE, NFPROTO_INET, NLM_F_CREATE | NLM_F_APPEND);
+	if (h) {
+		nftnl_rule_nlmsg_build_payload(h, r->rule);
+		netlink_batch_next(w->batch, h);
+	}
+	nftnl_rule_free(r->rule);
+	for (size_t i = 0; i < w->layout->n; i++)
+		if (!strcmp(w->layout->chain[i].name, w->chain))
+			w->layout->chain[i].rules++;
+}
+
+void writer_end_verdict(struct writer *w, struct expr_rule *r, int verdict, const char *chain)
+{
+	if (r->rule)
+		expr_verdict(r, verdict, chain);
+	writer_end(w, r);
+}
+
+void writer_match_u8(struct expr_rule *r, uint8_t value)
+{
+	expr_cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+void writer_match_family(struct expr_rule *r, enum set set)
+{
+	expr_meta(r, NFT_META_NFPROTO, 0);
+	writer_match_u8(r, set & 1 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+}
+
+void writer_match_proto(struct expr_rule *r, uint8_t proto)
+{
+	expr_meta(r, NFT_META_L4PROTO, 0);
+	writer_match_u8(r, proto);
+}
+
+/* A name ending in * is a prefix, as in nft. */
+void writer_match_interface(struct expr_rule *r, uint32_t key, const char *name)
+{
+	char padded[16] = "";
+	size_t len = strnlen(name, sizeof(padded) - 1);
+
+	memcpy(padded, name, len);
+	expr_meta(r, key, 0);
+	if (len && name[len - 1] == '*')
+		expr_cmp(r, NFT_CMP_EQ, padded, (uint32_t)len - 1);
+	else
+		expr_cmp(r, NFT_CMP_EQ, padded, sizeof(padded));
+}
+
+void writer_match_direction(struct expr_rule *r, uint8_t direction)
+{
+	expr_ct(r, NFT_CT_DIRECTION, 0);
+	writer_match_u8(r, direction);
+}
+
+void writer_match_bits(struct expr_rule *r, uint32_t mask, uint32_t op, uint32_t value)
+{
+	const uint32_t flip = 0;
+
+	expr_bitwise(r, &mask, &flip, sizeof(mask));
+	expr_cmp(r, op, &value, sizeof(value));
+}
+
+void writer_match_ct_state(struct expr_rule *r, uint32_t states)
+{
+	expr_ct(r, NFT_CT_STATE, 0);
+	writer_match_bits(r, states, NFT_CMP_NEQ, 0);
+}
+
+/* RFC 9293: the flags are byte 13. */
+void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value)
+{
+	const uint8_t zero = 0;
+
+	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	expr_bitwise(r, &mask, &zero, 1);
+	writer_match_u8(r, value);
+}
+
+void writer_match_state(struct writer *w, struct expr_rule *r, enum state state)
+{
+	expr_ct(r, NFT_CT_MARK, 0);
+	writer_match_bits(r, w->config->mark_mask, NFT_CMP_EQ, (uint32_t)state << w->shift);
+}
+
+void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state)
+{
+	expr_meta(r, NFT_META_MARK, 0);
+	writer_match_bits(r, w->config->mark_mask, NFT_CMP_EQ, (uint32_t)state << w->shift);
+}
+
+/* The load itself ends the rule where there is no first byte of payload; the comparison is for those who read it. */
+void writer_match_payload(struct expr_rule *r)
+{
+	const uint8_t zero = 0;
+
+	expr_payload(r, NFT_PAYLOAD_INNER_HEADER, 0, 1, 0);
+	expr_cmp(r, NFT_CMP_GTE, &zero, sizeof(zero));
+}
+
+static void replace_bits(struct writer *w, struct expr_rule *r, enum state state)
+{
+	const uint32_t keep = ~w->config->mark_mask, ours = (uint32_t)state << w->shift;
+
+	expr_bitwise(r, &keep, &ours, sizeof(keep));
+}
+
+void writer_set_state(struct writer *w, struct expr_rule *r, enum state state)
+{
+	expr_ct(r, NFT_CT_MARK, 0);
+	replace_bits(w, r, state);
+	expr_ct_set(r, NFT_CT_MARK, 0);
+}
+
+void writer_set_packet(struct writer *w, struct expr_rule *r, enum state state)
+{
+	expr_meta(r, NFT_META_MARK, 0);
+	replace_bits(w, r, state);
+	expr_meta_set(r, NFT_META_MARK, 0);
+}
+
+/* Loads one address at register `word`; returns the word after it. Offsets: RFC 791, RFC 8200. */
+unsigned int writer_load_address(struct expr_rule *r, enum set set, enum side side, unsigned int word)
+{
+	uint32_t len = set & 1 ? 16 : 4, offset = set & 1 ? 8 : 12;
+
+	expr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, side == SOURCE ? offset : offset + len, len, word);
+	return word + len / 4;
+}
+
+void writer_load_port(struct expr_rule *r, enum side side, unsigned int word)
+{
+	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, side == SOURCE ? 0 : 2, 2, word);
+}
+
+void writer_load_key(struct expr_rule *r, enum set set, enum side outside)
+{
+	unsigned int word = 0;
+
+	if (set >= SET_PAIRS4)
+		word = writer_load_address(r, set, outside == SOURCE ? DESTINATION : SOURCE, word);
+	word = writer_load_address(r, set, outside, word);
+	expr_meta(r, NFT_META_L4PROTO, word);
+	writer_load_port(r, outside, word + 1);
+}
