@@ -59,6 +59,55 @@ def check(program, folder, name, want):
     return faults + [fault for fault in map(line_fault, want["lines"], lines) if fault]
 
 
+POLICY = """version: 1
+mode: MODE
+block:
+  names: [split.example]
+  addresses: ["[2001:db8:0:1::20]:9"]
+lists:
+  - {name: own, file: list.txt, format: plain, category: test}
+allow:
+  names: [web.example]
+"""
+# capture -> evidence and entry by that policy
+JUDGED = {"tls-halves-v4": ("name", "split.example"), "tls-bytewise-v6": ("name", "split.example"),
+          "v6-extensions": ("name", "pieces.example"), "fragments-udp-v6": ("address", "[2001:db8:0:1::20]:9"),
+          "again-after-fin": (None, None), "http": (None, None)}
+
+
+def check_policy(program, folder, mode):
+    """Names, addresses, a list and an allow rule, in both modes; a broken policy."""
+    faults = []
+    with open(os.path.join(folder, "policy.yaml"), "w", encoding="utf-8") as f:
+        f.write(POLICY.replace("MODE", mode))
+    with open(os.path.join(folder, "list.txt"), "w", encoding="utf-8") as f:
+        f.write("pieces.example\nweb.example\n")
+    call = [program, "replay", "--flows", "--json", "-c", "policy.yaml"]
+    for name, (evidence, entry) in JUDGED.items():
+        done = subprocess.run(call + [name + ".pcap"], cwd=folder, stdout=subprocess.PIPE, timeout=TIMEOUT_S)
+        line = json.loads(done.stdout.splitlines()[0])
+        got = (line.get("mining", {}).get("evidence"), line.get("mining", {}).get("entry"))
+        action = "drop" if evidence and mode == "enforce" else "accept"
+        if got != (evidence, entry) or line["verdict"]["action"] != action or done.returncode:
+            faults.append(f"{mode} {name}: {line}")
+    with open(os.path.join(folder, "policy.yaml"), "a", encoding="utf-8") as f:
+        f.write("nonsense: 1\n")
+    done = subprocess.run(call + ["http.pcap"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S)
+    if done.returncode != 4 or done.stdout or len(done.stderr.splitlines()) != 1:
+        faults.append(f"broken policy: exit {done.returncode}, {done.stderr!r}")
+    return faults
+
+
+def check_usage(program):
+    """Bad calls give one line and exit 2; help is no error."""
+    faults = []
+    for arguments, code in ((["--help"], 0), ([], 2), (["--nonsense", "x"], 2), (["/nonexistent.pcap"], 5)):
+        done = subprocess.run([program, "replay", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S)
+        if done.returncode != code or len(done.stderr.splitlines()) != (1 if code else 0):
+            faults.append(f"replay {arguments}: exit {done.returncode}, expected {code}; {done.stderr!r}")
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minewall", default=os.path.join(ROOT, "build", "minewall"))
@@ -74,7 +123,14 @@ def main():
         failed += bool(faults)
         for fault in faults:
             print(f"FAILED {name}: {fault}")
-    print(f"samples: {len(expect) - failed} passed, {failed} failed")
+    more = [("policy", lambda: check_policy(program, args.folder, "enforce")),
+            ("policy", lambda: check_policy(program, args.folder, "monitor")), ("usage", lambda: check_usage(program))]
+    for name, run in more:
+        faults = run()
+        failed += bool(faults)
+        for fault in faults:
+            print(f"FAILED {name}: {fault}")
+    print(f"samples: {len(expect) + len(more) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

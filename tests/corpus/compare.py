@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -43,9 +44,9 @@ class Tally:
             self.failures.append(f"{check}: {text}")
 
 
-def run_files(program, folder, files):
+def run_files(program, folder, files, policy=None):
     """All lines of these captures; a list of (file, exit code) that should not be."""
-    call = [program, "replay", "--flows", "--json", *files]
+    call = [program, "replay", "--flows", "--json", *(["-c", policy] if policy else []), *files]
     try:
         done = subprocess.run(call, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=CALL_TIMEOUT_S)
         code, out = done.returncode, done.stdout
@@ -56,14 +57,14 @@ def run_files(program, folder, files):
     if len(files) == 1:
         return [], [(files[0], code)]
     half = len(files) // 2
-    first, second = run_files(program, folder, files[:half]), run_files(program, folder, files[half:])
+    first, second = (run_files(program, folder, part, policy) for part in (files[:half], files[half:]))
     return first[0] + second[0], first[1] + second[1]
 
 
-def run_all(program, folder, files):
+def run_all(program, folder, files, policy=None):
     flows, bad = collections.defaultdict(list), []
     for at in range(0, len(files), FILES_A_CALL):
-        lines, crashed = run_files(program, folder, files[at:at + FILES_A_CALL])
+        lines, crashed = run_files(program, folder, files[at:at + FILES_A_CALL], policy)
         bad += crashed
         for line in lines:
             flows[line["pcap_filename"]].append(line)
@@ -177,6 +178,31 @@ def check_derived(tally, rows, flows, beyond):
         tally.add("derived captures", good, f"{r['path']}: {text}: {json.dumps(lines)[:300]}")
 
 
+LISTS = (("coinblocker-2018/list.txt", "plain"), ("nocoin/hosts.txt", "hosts"))
+
+
+def check_lists(tally, manifest, derived, program, corpus):
+    """With real coin lists: every listed name blocks, and no harmless capture holds one (the corpus' README)."""
+    with tempfile.TemporaryDirectory() as folder:
+        policy = os.path.join(folder, "policy.yaml")
+        with open(policy, "w", encoding="utf-8") as f:
+            f.write("version: 1\nmode: enforce\nlists:\n")
+            for i, (path, form) in enumerate(LISTS):
+                f.write(f'  - {{name: list{i}, file: "{os.path.abspath(os.path.join(corpus, "lists", path))}", format: {form}}}\n')
+        flows, bad = run_all(program, os.path.join(corpus, "pcap"), [m["path"] for m in manifest], policy)
+    tally.add("lists: no crash", not bad, str(bad))
+    built_in = {r["path"]: r["expected"] for r in derived}     # names that a made capture holds on purpose
+    for m in manifest:
+        kinds = m["mining_kinds"].split(",")
+        dropped = [f for f in flows[m["path"]] if f["verdict"]["action"] == "drop"]
+        if "list-name:tls" in kinds or "list-name:http" in kinds:
+            good = any(f.get("mining", {}).get("evidence") == "name" for f in dropped)
+            tally.add("lists: listed name blocked", good, f"{m['path']}")
+        elif not m["mining_kinds"]:
+            wrong = [f for f in dropped if f.get("mining", {}).get("entry", "\n") not in built_in.get(m["path"], "")]
+            tally.add("lists: harmless capture", not wrong, f"{m['path']} {json.dumps(wrong[:1])}")
+
+
 def show_flow_counts(manifest, flows, verbose):
     """Information only: the reference counts tunnelled flows, and splits connections by its own rules."""
     off = [(m["path"], int(m["flows"] or 0), len(flows[m["path"]])) for m in manifest
@@ -222,6 +248,7 @@ def main():
     # what the tables say is out of reach, or carried by HTTP or WebSocket, is not asked of a Stratum reader
     beyond = {r["pcap"] for r in rows if r["kind"] == "stratum" and (r["reach"] in OUT_OF_REACH or r["note"] != "over tcp")}
     check_derived(tally, derived, flows, beyond)
+    check_lists(tally, manifest, derived, os.path.abspath(args.minewall), args.corpus)
     show_flow_counts(manifest, flows, args.verbose)
     if args.verbose:
         show_extra_names(rows, flows)
