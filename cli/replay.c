@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The verb `replay`: reads captures, hands the core what our rules would have queued, prints what it says.
  * Needs no root and touches no network. */
 #include <errno.h>

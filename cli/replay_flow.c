@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A growing hash table of flows with the state machine of the connmark. It must stay as small as the
  * rules that it models (nft/): what passes here must pass there. */
 #include "cli/replay_flow.h"

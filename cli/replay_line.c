@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Turns outcomes into lines. Everything from the wire goes through replay_line_text() or print_text(), so
  * that no byte of a hostile capture reaches the terminal or breaks the JSON. */
 #include "cli/replay_line.h"

@@ -108,6 +108,19 @@ def check_usage(program):
     return faults
 
 
+def check_pipe(program, folder):
+    """Standard input, as a pipe and as a file, gives what the file gives."""
+    faults = []
+    with open(os.path.join(folder, "tls-halves-v4.pcap"), "rb") as f:
+        data = f.read()
+        f.seek(0)
+        for more in ({"input": data}, {"stdin": f}):
+            done = subprocess.run([program, "replay", "--flows", "-"], stdout=subprocess.PIPE, timeout=TIMEOUT_S, **more)
+            if done.returncode or b"tls_sni=split.example" not in done.stdout:
+                faults.append(f"exit {done.returncode}, {done.stdout!r}")
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minewall", default=os.path.join(ROOT, "build", "minewall"))
@@ -124,7 +137,8 @@ def main():
         for fault in faults:
             print(f"FAILED {name}: {fault}")
     more = [("policy", lambda: check_policy(program, args.folder, "enforce")),
-            ("policy", lambda: check_policy(program, args.folder, "monitor")), ("usage", lambda: check_usage(program))]
+            ("policy", lambda: check_policy(program, args.folder, "monitor")), ("usage", lambda: check_usage(program)),
+            ("pipe", lambda: check_pipe(program, args.folder))]
     for name, run in more:
         faults = run()
         failed += bool(faults)

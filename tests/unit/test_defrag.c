@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cli/defrag: orders, overlaps, bounds, for both families. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cli/link: hostile frames of every link type. That the right ones are read shows tests/corpus/make_samples.py,
  * one sample a link type. */
 #include <setjmp.h>

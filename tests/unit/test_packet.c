@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nfq/packet: headers of every shape, and every cut of them. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cli/replay_flow: who opened a flow, what is a new line, and which packets the rules would have queued. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cli/replay_line: hostile names stay harmless in JSON and on the terminal; a line tells all that was found. */
 #include <setjmp.h>
 #include <stdarg.h>
