@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Opens captures with libpcap and hands out their TCP and UDP packets one by one. Holds one file open and
  * one packet at a time, so a capture of any size can be read. */
 #include "cli/capture.h"
@@ -24,21 +24,33 @@ struct capture {
 	char error[256];
 };
 
-/* A pipe cannot be read twice, so it goes to a file without a name first. */
-static FILE *spool_stdin(void)
+/* A pipe cannot be read twice, so it goes to a file without a name first. Closes `from`. NULL: errno says why. */
+static FILE *spool(FILE *from)
 {
 	FILE *f = tmpfile();
 	char buf[65536];
 	size_t n;
 
-	if (!f)
-		return NULL;
-	while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0) {
+	while (f && (n = fread(buf, 1, sizeof(buf), from)) > 0) {
 		if (fwrite(buf, 1, n, f) != n) {
 			fclose(f);
-			return NULL;
+			f = NULL;
 		}
 	}
+	if (f && (fflush(f) || ferror(from))) {
+		fclose(f);
+		f = NULL;
+	}
+	fclose(from);
+	return f;
+}
+
+static FILE *open_file(const char *path)
+{
+	FILE *f = strcmp(path, "-") ? fopen(path, "rb") : fdopen(dup(STDIN_FILENO), "rb");
+
+	if (f && lseek(fileno(f), 0, SEEK_CUR) < 0 && errno == ESPIPE)
+		return spool(f);
 	return f;
 }
 
@@ -121,7 +133,7 @@ enum capture_result capture_open(const char *path, struct capture **out, char er
 
 	if (!c)
 		goto out;
-	c->file = strcmp(path, "-") ? fopen(path, "rb") : spool_stdin();
+	c->file = open_file(path);
 	if (!c->file) {
 		snprintf(c->error, sizeof(c->error), "%s", strerror(errno));
 		r = CAPTURE_NOTHING;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reassembly of IP fragments into a slot of up to 64 KiB, with a bit for each 8-byte unit that has arrived.
  * Knows nothing of TCP or UDP. */
 #include "cli/defrag.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A table of link types, each with a small reader that moves a cursor to the IP header. Every step goes
  * through cut(), so no reader can look behind the captured bytes. */
 #include "cli/link.h"

@@ -1,8 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The verb `replay`: reads captures, hands the core what our rules would have queued, prints what it says.
  * Needs no root and touches no network. */
-#include "cli/replay.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -11,13 +9,12 @@
 #include <unistd.h>
 
 #include "cli/capture.h"
+#include "cli/cli.h"
 #include "cli/replay_flow.h"
 #include "cli/replay_line.h"
 #include "daemon/event.h"
 #include "daemon/pipeline.h"
 #include "policy/policy.h"
-
-enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_POLICY = 4, EXIT_MISSING = 5, EXIT_PARTLY = 6 };
 
 #define KEY_FILE "/var/lib/minewall/key"
 
@@ -34,6 +31,7 @@ struct replay {
 	const char *name;	/* the file at hand, as given */
 	struct replay_table *table;
 	struct pipeline *pipeline;
+	bool lost;		/* a line could not be made */
 };
 
 static const char help_text[] =
@@ -49,10 +47,12 @@ static const char help_text[] =
 	"Exit: 0 done (finding nothing, too), 2 usage, 4 policy, 5 unreadable or unknown link type,\n"
 	"6 the capture is cut or damaged: what came before was printed.\n";
 
-static void put_json(json_t *j)
+static void put_json(struct replay *r, json_t *j)
 {
 	if (j && json_dumpf(j, stdout, JSON_COMPACT) == 0)
 		putchar('\n');
+	else
+		r->lost = true;
 	json_decref(j);
 }
 
@@ -62,10 +62,10 @@ static int complain(const char *name, const char *text, int code)
 	return code;
 }
 
-static void report(const struct replay *r, const struct event *e)
+static void report(struct replay *r, const struct event *e)
 {
 	if (r->json)
-		put_json(replay_line_alert(e, r->name));
+		put_json(r, replay_line_alert(e, r->name));
 	else
 		replay_line_print_alert(stdout, e);
 }
@@ -153,13 +153,13 @@ static enum capture_result walk_twice(struct replay *r, struct capture *c)
 	return got == CAPTURE_PACKET ? walk(r, c) : got;
 }
 
-static void print_flows(const struct replay *r)
+static void print_flows(struct replay *r)
 {
 	struct replay_flow *f;
 
 	for (f = replay_table_first(r->table); f; f = f->line_next) {
 		if (r->json)
-			put_json(replay_line_json(f, r->name));
+			put_json(r, replay_line_json(f, r->name));
 		else
 			replay_line_print(stdout, f);
 	}
@@ -185,7 +185,7 @@ static int replay_file(struct replay *r, const char *name)
 	case CAPTURE_END:
 		break;
 	case CAPTURE_NOTHING:
-		code = complain(name, error, EXIT_MISSING);
+		code = complain(name, error, EXIT_SYSTEM);
 		break;
 	case CAPTURE_BROKEN:
 		code = complain(name, error, EXIT_PARTLY);
@@ -206,54 +206,66 @@ static int load_policy(struct replay *r, const char *path)
 
 	r->policy = path ? policy_load(path, &error) : policy_builtin();
 	if (!r->policy && !path)
-		return complain("policy", strerror(ENOMEM), EXIT_MISSING);
+		return complain("policy", strerror(ENOMEM), EXIT_SYSTEM);
 	if (!r->policy) {
 		fprintf(stderr, "%s\n", error.text);
-		return EXIT_POLICY;
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	r->hashes = path && access(KEY_FILE, R_OK) == 0 && event_key(KEY_FILE, r->key) == 0;
 	return EXIT_DONE;
 }
 
-int replay_main(int argc, char **argv)
+/* -1: go on; else the exit code. */
+static int read_arguments(int argc, char **argv, struct replay *r, const char **policy)
 {
 	static const struct option options[] = {
 		{ "flows", no_argument, NULL, 'f' }, { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },  { "config", required_argument, NULL, 'c' },
-		{ 0 },
+		{ "help", no_argument, NULL, 'h' },  { "policy", required_argument, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
 	};
-	struct replay r = { 0 };
-	const char *path = NULL;
-	int opt, code, worst = EXIT_DONE;
+	int opt;
 
-	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "c:jh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
-			r.flows = true;
+			r->flows = true;
 			break;
 		case 'j':
-			r.json = true;
+			r->json = true;
 			break;
 		case 'c':
-			path = optarg;
+			*policy = optarg;
 			break;
 		case 'h':
 			fputs(help_text, stdout);
 			return EXIT_DONE;
 		default:
-			fputs(help_text, stderr);
+			fprintf(stderr, "minewall replay: '%s' is not understood; see minewall replay --help\n", argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 	}
-	if (optind == argc) {
-		fputs(help_text, stderr);
-		return EXIT_USAGE;
-	}
-	worst = load_policy(&r, path);
+	if (optind < argc)
+		return -1;
+	fputs("minewall replay: FILE is missing; see minewall replay --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+int replay_main(int argc, char **argv)
+{
+	struct replay r = { 0 };
+	const char *policy = NULL;
+	int code, worst = read_arguments(argc, argv, &r, &policy);
+
+	if (worst >= 0)
+		return worst;
+	worst = load_policy(&r, policy);
 	for (int i = optind; i < argc && r.policy; i++) {
 		code = replay_file(&r, argv[i]);
 		worst = code > worst ? code : worst;
 	}
+	if (fflush(stdout) || ferror(stdout) || r.lost)
+		worst = complain("output", "not every line could be written", EXIT_PARTLY);
 	policy_free(r.policy);
 	return worst;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A growing hash table of flows with the state machine of the connmark. It must stay as small as the
  * rules that it models (nft/): what passes here must pass there. */
 #include "cli/replay_flow.h"
@@ -223,12 +223,24 @@ static void begin_tracking(struct replay_flow *f, const struct packet *k)
 	f->older = true;
 }
 
+/* A simultaneous open: Linux takes payload for invalid until one side has answered with a SYN-ACK (state SYN_SENT2),
+ * and invalid packets are not queued. */
+static void follow_handshake(struct replay_flow *f, const struct packet *k)
+{
+	if (has(k, PACKET_SYN | PACKET_ACK))
+		f->answered = true;
+	if (is_syn(k) && !is_original(f, k) && f->state == REPLAY_INSPECTING)
+		f->crossed = true;
+	if (f->answered)
+		f->crossed = false;
+}
+
 /* Would the rules queue this packet? Turns PENDING into PASS as the kernel does. */
 static bool is_queued(struct replay_flow *f, const struct packet *k)
 {
 	bool original = is_original(f, k);
 
-	if (!k->payload_wire)
+	if (!k->payload_wire || (f->crossed && !is_syn(k)))
 		return false;
 	switch (f->state) {
 	case REPLAY_OLDER:
@@ -267,6 +279,7 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 		take_syn(&step, packet);
 	if (f->state == REPLAY_UNTRACKED)
 		begin_tracking(f, packet);
+	follow_handshake(f, packet);
 	if (has(packet, PACKET_FIN) || has(packet, PACKET_RST))
 		f->closed = true;
 	/* a payload that the capture left out altogether cannot be shown to the core */

@@ -33,6 +33,8 @@ struct replay_flow {
 	bool older;			/* its start was not seen: sets the packets' origin */
 	bool syn;			/* a SYN was seen, so src is certain */
 	bool closed;			/* FIN or RST seen */
+	bool answered;			/* SYN-ACK seen */
+	bool crossed;			/* both sides sent a SYN: valid only from a SYN-ACK on */
 	bool handed;			/* the core knows the flow */
 	struct replay_result *result;	/* the caller's: never touched here */
 	struct replay_flow *line_next;	/* in the order of first packets */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Turns outcomes into lines. Everything from the wire goes through replay_line_text() or print_text(), so
  * that no byte of a hostile capture reaches the terminal or breaks the JSON. */
 #include "cli/replay_line.h"
@@ -324,5 +324,7 @@ void replay_line_print_alert(FILE *to, const struct event *e)
 		fprintf(to, " list=%s", e->list);
 	if (e->entry[0])
 		fprintf(to, " entry=%s", e->entry);
-	fprintf(to, " rule=%s\n", e->rule);
+	if (e->rule[0])
+		fprintf(to, " rule=%s", e->rule);
+	fputc('\n', to);
 }

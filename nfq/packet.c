@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads IPv4, IPv6, TCP and UDP headers of one packet into a value. Looks at no byte behind the captured
  * length and decides nothing: broken or foreign packets are only named as such. */
 #include "nfq/packet.h"

@@ -10,6 +10,10 @@ $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
 
+$(eval $(call unit,packet,nfq/packet,))
+$(eval $(call unit,defrag,cli/defrag,))
+$(eval $(call unit,link,cli/link,))
+$(eval $(call unit,replay_flow,cli/replay_flow,))
 INSPECT := inspect/cursor inspect/name inspect/tls inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
@@ -22,5 +26,7 @@ $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1))
+CORE := daemon/pipeline nfq/flow nfq/stream $(INSPECT) $(POLICY_UNITS)
+$(eval $(call unit,replay_line,cli/replay_line daemon/event $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,table,nft/table nft/rules nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
 $(eval $(call unit,check,cli/check $(POLICY_UNITS),yaml-0.1 jansson))

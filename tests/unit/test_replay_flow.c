@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* cli/replay_flow: who opened a flow, what is a new line, and which packets the rules would have queued. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/replay_flow.h"
+
+enum who { CLIENT, SERVER };
+
+static const struct timeval noon = { 43200, 0 };
+
+static struct packet from(enum who who, uint8_t flags, size_t payload)
+{
+	struct packet k = { .family = 4, .proto = 6, .tcp_flags = flags, .payload_len = payload, .payload_wire = payload };
+
+	k.src[15] = who == CLIENT ? 1 : 2;
+	k.dst[15] = who == CLIENT ? 2 : 1;
+	k.sport = who == CLIENT ? 50000 : 443;
+	k.dport = who == CLIENT ? 443 : 50000;
+	return k;
+}
+
+static struct replay_step see(struct replay_table *t, enum who who, uint8_t flags, size_t payload)
+{
+	struct packet k = from(who, flags, payload);
+	struct replay_step step = replay_table_see(t, &k, noon);
+
+	assert_non_null(step.flow);
+	step.gone.origin = k.origin;	/* shown to the test; the caller has it in the packet */
+	return step;
+}
+
+static void handshake(struct replay_table *t)
+{
+	assert_false(see(t, CLIENT, PACKET_SYN, 0).hand);
+	assert_false(see(t, SERVER, PACKET_SYN | PACKET_ACK, 0).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 0).hand);
+}
+
+static void test_ordinary(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step;
+
+	(void)state;
+	handshake(t);
+	step = see(t, CLIENT, PACKET_ACK, 10);
+	assert_true(step.hand);
+	assert_int_equal(step.gone.origin, ORIGIN_ORIGINAL);
+	assert_false(see(t, SERVER, PACKET_ACK, 10).hand);	/* undecided: still INSPECTING */
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);	/* PENDING: the server may not have seen it */
+	assert_false(see(t, SERVER, PACKET_ACK, 0).hand);
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	assert_false(see(t, SERVER, PACKET_ACK, 10).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);	/* PASS */
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
+static void test_blocked(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step;
+
+	(void)state;
+	handshake(t);
+	step = see(t, CLIENT, PACKET_ACK, 10);
+	replay_flow_judged(step.flow, VERDICT_BLOCK);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);
+	assert_false(see(t, SERVER, PACKET_ACK, 10).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
+static void test_older(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step;
+
+	(void)state;
+	step = see(t, SERVER, PACKET_ACK, 10);
+	assert_true(step.hand);
+	assert_int_equal(step.gone.origin, ORIGIN_OLDER_ORIGINAL);
+	assert_int_equal(step.flow->sport, 443);
+	step = see(t, CLIENT, PACKET_ACK, 10);
+	assert_true(step.hand);
+	assert_int_equal(step.gone.origin, ORIGIN_OLDER_REPLY);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	assert_true(see(t, SERVER, PACKET_ACK, 10).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);
+	assert_false(see(t, SERVER, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
+static void test_synack_first(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step = see(t, SERVER, PACKET_SYN | PACKET_ACK, 0);
+
+	(void)state;
+	assert_int_equal(step.flow->sport, 50000);
+	step = see(t, CLIENT, PACKET_ACK, 10);
+	assert_true(step.hand);
+	assert_int_equal(step.gone.origin, ORIGIN_OLDER_ORIGINAL);
+	assert_true(see(t, SERVER, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
+/* A leftover of an earlier connection without FIN, then the SYN from the other side. */
+static void test_late_syn_turns(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step = see(t, SERVER, PACKET_ACK, 10);
+
+	(void)state;
+	assert_int_equal(step.flow->sport, 443);
+	step = see(t, CLIENT, PACKET_SYN, 0);
+	assert_true(step.forget);
+	assert_int_equal(step.gone.sport, 443);
+	assert_int_equal(step.flow->sport, 50000);
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
+static void test_new_line_after_fin(void **state)
+{
+	static const uint8_t ends[] = { PACKET_FIN | PACKET_ACK, PACKET_RST };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends); i++) {
+		struct replay_table *t = replay_table_new();
+		struct replay_step step;
+
+		handshake(t);
+		step = see(t, CLIENT, PACKET_ACK, 10);
+		replay_flow_judged(step.flow, VERDICT_BLOCK);
+		assert_false(see(t, CLIENT, PACKET_SYN, 0).forget);	/* no end yet: the same line */
+		assert_int_equal(replay_table_count(t), 1);
+		see(t, SERVER, ends[i], 0);
+		step = see(t, CLIENT, PACKET_SYN, 0);
+		assert_true(step.forget);
+		assert_int_equal(step.gone.sport, 50000);
+		assert_int_equal(replay_table_count(t), 2);
+		assert_ptr_equal(replay_table_first(t)->line_next, step.flow);
+		assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+		replay_table_free(t);
+	}
+}
+
+static void test_data_in_syn(void **state)
+{
+	struct replay_table *t = replay_table_new();
+
+	(void)state;
+	assert_true(see(t, CLIENT, PACKET_SYN, 10).hand);
+	assert_false(see(t, SERVER, PACKET_SYN | PACKET_ACK, 10).hand);
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
+static void test_simultaneous_open(void **state)
+{
+	struct replay_table *t = replay_table_new();
+
+	(void)state;
+	assert_true(see(t, CLIENT, PACKET_SYN, 10).hand);
+	assert_false(see(t, SERVER, PACKET_SYN, 10).hand);
+	assert_false(see(t, CLIENT, PACKET_ACK, 10).hand);
+	see(t, CLIENT, PACKET_SYN | PACKET_ACK, 0);
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	see(t, SERVER, PACKET_SYN, 0);		/* ignored in an established connection */
+	assert_true(see(t, CLIENT, PACKET_ACK, 10).hand);
+	replay_table_free(t);
+}
+
+static void test_no_entry(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_step step;
+
+	(void)state;
+	assert_false(see(t, CLIENT, PACKET_RST, 10).hand);	/* a RST may carry text for the eye */
+	step = see(t, CLIENT, PACKET_FIN | PACKET_ACK, 0);
+	assert_int_equal(step.flow->state, REPLAY_UNTRACKED);
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
+static void test_udp(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct packet ask = from(CLIENT, 0, 10), answer = from(SERVER, 0, 10);
+
+	(void)state;
+	ask.proto = answer.proto = 17;
+	assert_true(replay_table_see(t, &ask, noon).hand);
+	assert_false(replay_table_see(t, &answer, noon).hand);
+	ask.payload_len = ask.payload_wire = 0;
+	assert_false(replay_table_see(t, &ask, noon).hand);
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
+/* A glimpse gives a line its place, and leaves its state to the first whole packet. */
+static void test_glimpse(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct packet piece = from(CLIENT, PACKET_SYN, 0);
+
+	(void)state;
+	assert_false(replay_table_glimpse(t, &piece, noon).hand);
+	assert_int_equal(replay_table_first(t)->state, REPLAY_UNTRACKED);
+	handshake(t);
+	assert_int_equal(replay_table_first(t)->state, REPLAY_INSPECTING);
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
+/* More flows than buckets: each is found again, in the order of its first packet; families are apart. */
+static void test_many(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct replay_flow *f;
+	unsigned n = 0;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 20000; i++) {
+			struct packet k = from(CLIENT, PACKET_SYN, 0);
+
+			k.family = i % 2 ? 4 : 6;
+			k.sport = (uint16_t)(i / 2);
+			assert_non_null(replay_table_see(t, &k, noon).flow);
+		}
+	}
+	assert_int_equal(replay_table_count(t), 20000);
+	for (f = replay_table_first(t); f; f = f->line_next, n++)
+		assert_int_equal(f->sport, n / 2);
+	assert_int_equal(n, 20000);
+	replay_table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_older),
+		cmocka_unit_test(test_synack_first),
+		cmocka_unit_test(test_late_syn_turns),
+		cmocka_unit_test(test_new_line_after_fin),
+		cmocka_unit_test(test_data_in_syn),
+		cmocka_unit_test(test_simultaneous_open),
+		cmocka_unit_test(test_no_entry),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_glimpse),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
