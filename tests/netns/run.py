@@ -58,6 +58,10 @@ class Failed(Exception):
     pass
 
 
+class TooSlow(Failed):
+    """A time that another process on a busy machine may have stolen: the case is measured again."""
+
+
 class Skipped(Exception):
     pass
 
@@ -65,6 +69,11 @@ class Skipped(Exception):
 def need(condition, text):
     if not condition:
         raise Failed(text)
+
+
+def in_time(ms):
+    if ms >= RESET_MS:
+        raise TooSlow(f"reset after {ms:.0f} ms, not within {RESET_MS}")
 
 
 def policy(mode="enforce", queues=1, fail="open", hook="both", reset="true", more=""):
@@ -120,7 +129,7 @@ class Context:
         if not self.enforce:
             return self.must_only_be_logged(address, port, complete, evidence)
         need(got["ended"] == "reset", f"the client saw {got['ended']}, no reset")
-        need(got["ms"] < RESET_MS, f"reset after {got['ms']:.0f} ms, not within {RESET_MS}")
+        in_time(got["ms"])
         time.sleep(0.05)
         self.server_lacks(address, port, complete)
         until(lambda: self.kernel.elements(address=address), 1)
@@ -380,7 +389,7 @@ def second_dies(t):
     queued = t.kernel.queued()
     second = t.bed.send(address, 3333, "cryptonote", "--linger", "0.05")
     need(second["ended"] == "refused", f"the second connection: {second['ended']}")
-    need(second["connect_ms"] < RESET_MS, f"its reset came after {second['connect_ms']:.0f} ms")
+    in_time(second["connect_ms"])
     need(t.kernel.queued() == queued, "the second connection queued packets")
     after = t.kernel.elements(address=address, port=3333)
     moved = sum(e["packets"] or 0 for e in after) - sum(e["packets"] or 0 for e in element)
@@ -420,7 +429,7 @@ def large_hello_listed(t, order):
     if not t.enforce:
         return t.must_only_be_logged(address, 443, hello, "name")
     need(got["reset"], "the client saw no reset")
-    need(got["reset_ms"] < RESET_MS, f"reset after {got['reset_ms']:.0f} ms")
+    in_time(got["reset_ms"])
     need(not got["received"], "the server answered")
     t.server_lacks(address, 443, hello)
 
@@ -750,8 +759,8 @@ def mark_in_use(t, what):
         t.bed.gateway.run(tool, "-t", "mangle", "-A", "FORWARD", "-j", "MARK", "--set-xmark", "0x2000000/0x2000000")
         undo, says = (lambda: t.bed.gateway.run("nft", "delete", "table", "ip", "mangle")), r"mangle"
     else:
-        t.bed.gateway.nft("table inet foreign_user { chain uses_it { type filter hook forward priority -1; "
-                          f"{FOREIGN[what]}; }} }}")
+        t.bed.gateway.nft("table inet foreign_user {\nchain uses_it {\ntype filter hook forward priority -1\n"
+                          f"{FOREIGN[what]}\n}}\n}}\n")
         undo, says = (lambda: t.bed.gateway.run("nft", "delete", "table", "inet", "foreign_user")), r"foreign_user.*uses_it"
     try:
         refusal(t, t.make(policy()), 5, says)
@@ -856,7 +865,7 @@ class Runner:
         signal.signal(signal.SIGALRM, self.too_long)
         signal.alarm(CASE_SECONDS)
         try:
-            function(self.t, *arguments)
+            self.measure(function, *arguments)
             self.say("passed", name)
         except Skipped as why:
             self.say("skipped", name, why)
@@ -866,6 +875,15 @@ class Runner:
             self.say("failed", name, f"{type(why).__name__}: {why}{self.obituary()}")
         finally:
             signal.alarm(0)
+
+    def measure(self, function, *arguments):
+        for tries_left in (2, 1, 0):
+            try:
+                return function(self.t, *arguments)
+            except TooSlow:
+                if not tries_left:
+                    raise
+                time.sleep(0.5)
 
     @staticmethod
     def too_long(*_):
