@@ -220,9 +220,7 @@ def remove_namespace(name):
 class Bed:
     """Use as `with Bed() as bed:`; one at a time in a process, from its main thread."""
 
-    def __init__(self, masquerade=True, gso=True):
-        self.masquerade = masquerade
-        self.gso = gso
+    def __init__(self):
         self.processes = []
         self.used = 0
         self.tmp = None
@@ -284,7 +282,7 @@ class Bed:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
             namespace.ip("link", "set", device, "up")
-        self.set_gso(self.gso)
+        self.set_gso(True)
         c.ip("route", "add", "default", "via", GATEWAY_IN[4], "src", CLIENT[4])
         c.ip("-6", "route", "add", "default", "via", GATEWAY_IN[6], "src", CLIENT[6])
         s.ip("route", "add", "default", "via", GATEWAY_OUT[4])
@@ -296,15 +294,20 @@ class Bed:
         g.ip("-6", "route", "add", POOL_RANGE[6], "via", SERVER[6])
         for family in ("-4", "-6"):
             g.ip(family, "rule", "add", "fwmark", "0x10000/0x30000", "lookup", "main", "priority", "30000")
-        g.nft(FIREWALL + (MASQUERADE if self.masquerade else ""))
+        g.nft(FIREWALL)
+        self.set_masquerade(True)
         c.nft(CLIENT_RULES)
 
     def set_gso(self, on):
         """Packets larger than the MTU on every link of the bed, or none."""
-        self.gso = on
         for namespace, device in ((self.client, "c0"), (self.gateway, "g0"), (self.gateway, "g1"), (self.server, "s0")):
             word = "on" if on else "off"
             namespace.run("ethtool", "-K", device, "tso", word, "gso", word, "gro", word)
+
+    def set_masquerade(self, on):
+        self.gateway.run("nft", "delete", "table", "inet", "bed_nat", check=False)
+        if on:
+            self.gateway.nft(MASQUERADE)
 
     def start_servers(self):
         cert, key = os.path.join(self.tmp, "cert.pem"), os.path.join(self.tmp, "key.pem")

@@ -645,6 +645,69 @@ def interfaces(t, which):
         need(ended == ("reset" if which == "outbound" else "done"), f"IPv{family}: {ended}")
 
 
+@own("without-masquerade")
+def without_masquerade(t):
+    t.daemon = t.make(policy()).start()
+    t.bed.set_masquerade(False)
+    try:
+        for family in families(t):
+            stratum(t, "cryptonote", 14433)
+            tls_listed(t, LISTED, 443)
+            tls_passes(t, UNLISTED)
+            need(t.log.connections(t.fresh(), 443) == [], "a fresh address was not fresh")
+    finally:
+        t.bed.set_masquerade(True)
+
+
+@own("routing-by-mark", "plain", "not")
+def routing_by_mark(t, how):
+    """As WireGuard routes: the gateway's own packets with a mark take another table. A verdict must not change that."""
+    mark, address = "0xca6c", {}
+    for family in families(t):
+        address[family] = t.fresh()
+        v, via = f"-{family}", beds.SERVER[family]
+        # What carries the mark reaches the server; everything else would end in the blackhole.
+        t.bed.gateway.ip(v, "route", "add", address[family], "via", via, "table", "77" if how == "plain" else "main")
+        t.bed.gateway.ip(v, "route", "add", "blackhole", address[family], "table", "main" if how == "plain" else "77")
+        words = ("fwmark", mark) if how == "plain" else ("not", "fwmark", mark)
+        t.bed.gateway.ip(v, "rule", "add", *words, "lookup", "77", "priority", "777")
+    try:
+        t.daemon = t.make(policy()).start()
+        for family in families(t):
+            data = wire.client_hello(UNLISTED)
+            got = t.bed.send(address[family], 443, data.hex(), "--linger", "0.2", "--mark", mark, where=t.bed.gateway)
+            need(got["ended"] == "done", f"IPv{family}: the marked connection: {got['ended']}")
+            flows = t.kernel.flows(family, address[family], 443)
+            need(STATES[flows[0]["state"]] == "pass", f"IPv{family}: its state is {flows[0]['state']}")
+            got = t.bed.send(address[family], 3333, "stratum-v1", "--mark", mark, where=t.bed.gateway)
+            need(got["ended"] in ("reset", "timeout"), f"IPv{family}: a marked Stratum login: {got['ended']}")
+            t.server_got_nothing(address[family], 3333)
+            got = t.bed.send(address[family], 443, data.hex(), wait=0.5, where=t.bed.gateway)
+            need(not got["connected"], f"IPv{family}: the bed routes unmarked packets, too")
+    finally:
+        for family in families(t):
+            v = f"-{family}"
+            t.bed.gateway.ip(v, "rule", "del", "priority", "777")
+            for table in ("main", "77"):
+                t.bed.gateway.ip(v, "route", "del", address[family], "table", table)
+
+
+@own("verbs")
+def verbs(t):
+    t.daemon = t.make(policy()).start()
+    done = t.daemon.verb("status")
+    need(done.returncode == 0 and done.stdout, f"status: exit {done.returncode}")
+    need(isinstance(t.daemon.json("status"), dict), "status --json is no object")
+    need(t.daemon.verb("log").returncode == 1, "`log` without an event does not say 1")
+    for verb in ("run", "stop", "check", "status", "log", "blocked", "unblock", "replay"):
+        done = beds.command(t.binary, verb, "--help", check=False)
+        need(done.returncode == 0 and verb in done.stdout, f"{verb} --help: exit {done.returncode}")
+        done = beds.command(t.binary, verb, "--no-such-option", check=False)
+        need(done.returncode == 2 and done.stderr, f"{verb} with a wrong option: exit {done.returncode}")
+    for words in ((), ("nosuchverb",)):
+        need(beds.command(t.binary, *words, check=False).returncode == 2, f"`minewall {' '.join(words)}` is not exit 2")
+
+
 @own("silent-drop")
 def silent_drop(t):
     t.daemon = t.make(policy(reset="false")).start()
