@@ -22,6 +22,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# A root shell of `su` has no sbin in its PATH, and that is where ip and nft live.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 PYTHON = ("/usr/bin/python3", "-IS")  # without site-packages: starts faster, needs nothing
 PREFIX = os.environ.get("MINEWALL_BED", "mw")
 
