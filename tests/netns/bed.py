@@ -61,7 +61,7 @@ table inet bed_firewall {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
 		iifname "lo" accept
-		meta l4proto { icmp, ipv6-icmp } accept
+		meta l4proto { 1, 58 } accept comment "ICMP, by number: /etc/protocols may be missing"
 	}
 }
 # Two users of the marks, each with its own masked bits, as multi-WAN and VPN programs have them.
@@ -466,24 +466,27 @@ class Kernel:
             if "set" not in entry or entry["set"]["name"] not in (sets or self.SETS):
                 continue
             for element in entry["set"].get("elem", ()):
-                one = self.element(entry["set"]["name"], element)
+                one = self.element(entry["set"]["name"], entry["set"]["type"], element)
                 if address in (None, one["dst"]) and port in (None, one["port"]):
                     found.append(one)
         return found
 
     @staticmethod
-    def element(name, raw):
+    def element(name, types, raw):
         about = raw.get("elem", {}) if isinstance(raw, dict) else {}
         value = about.get("val", raw)
         one = {"set": name, "src": None, "dst": None, "proto": None, "port": None, "timeout": about.get("timeout"),
                "expires": about.get("expires"), "packets": about.get("counter", {}).get("packets")}
-        for field in value["concat"] if isinstance(value, dict) and "concat" in value else [value]:
-            if isinstance(field, int):
+        fields = value["concat"] if isinstance(value, dict) and "concat" in value else [value]
+        for kind, field in zip(types if isinstance(types, list) else [types], fields):
+            if kind == "inet_service":
                 one["port"] = field
-            elif isinstance(field, str) and re.fullmatch(r"[0-9a-f:.]*[:.][0-9a-f:.]*", field):
-                one["src" if field.startswith(INSIDE) or field in GATEWAY_OUT.values() else "dst"] = field
-            else:
+            elif kind == "inet_proto":
                 one["proto"] = field
+            elif str(field).startswith(INSIDE) or field in GATEWAY_OUT.values():
+                one["src"] = field
+            else:
+                one["dst"] = field
         return one
 
     def counter(self, table, name):
