@@ -12,6 +12,7 @@ static const struct verb {
 } verbs[] = {
 	{ "run", run_main, "judge the traffic of this gateway until stopped" },
 	{ "stop", stop_main, "end the daemon and take everything back" },
+	{ "check", check_main, "read a policy and say what is wrong with it" },
 	{ "status", status_main, "how the daemon is doing" },
 	{ "log", log_main, "what was blocked, and which machine tried" },
 	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },

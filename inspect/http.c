@@ -108,6 +108,17 @@ static bool http_version(struct view v, struct http_head *head)
 	return true;
 }
 
+/* Tells text from binary bytes, on a line that may not have ended yet. */
+static bool http_text(struct view line)
+{
+	size_t i;
+
+	for (i = 0; i < line.len; i++)
+		if (line.p[i] < 0x20 && line.p[i] != '\t' && line.p[i] != '\r')
+			return false;
+	return true;
+}
+
 /* The first word is the method, the last the version, all between is the target. */
 static bool http_request_line(struct view line, struct http_head *head)
 {
@@ -239,17 +250,6 @@ static void http_again(const struct http_head *head, struct facts *out)
 		out->again = AGAIN_SAME;
 }
 
-/* A request line that has not ended yet may still be told from binary bytes. */
-static enum inspect_result http_unfinished(const struct inspect_input *in, struct view line)
-{
-	size_t i;
-
-	for (i = 0; i < line.len; i++)
-		if (line.p[i] < 0x20 && line.p[i] != '\t' && line.p[i] != '\r')
-			return INSPECT_NO;
-	return in->ended ? INSPECT_NO : INSPECT_MORE;
-}
-
 static enum inspect_result http_request(const struct inspect_input *in, struct cursor *c, struct facts *out)
 {
 	struct view rest = { c->base + c->pos, c->have - c->pos }, line;
@@ -260,8 +260,8 @@ static enum inspect_result http_request(const struct inspect_input *in, struct c
 		return r == INSPECT_MORE && in->ended ? INSPECT_NO : r;
 	line = cursor_line(c);
 	if (c->error)
-		return http_unfinished(in, rest);
-	if (!http_request_line(line, &head))
+		return http_text(rest) && !in->ended ? INSPECT_MORE : INSPECT_NO;
+	if (!http_text(line) || !http_request_line(line, &head))
 		return INSPECT_NO;
 	http_target(&head, out);
 	if (http_fields(c, &head, in->scratch, out)) {

@@ -132,9 +132,9 @@ struct inspector {
 	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
 };
 
-/* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched. MORE: at
- * least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes.
- * On MORE `out` may already hold names that are certain (a Host line before the head ends never counts as one). */
+/* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched; otherwise it is
+ * empty. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,
+ * whatever follows. From INSPECT_BYTES_MAX bytes on the stream counts as ended; it may be shown with any length. */
 enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out);
 
 /* The word of EVE's app_proto for it: "tls", "http", "stratum", "unknown" ... */

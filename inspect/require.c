@@ -291,12 +291,11 @@ struct require_place {
 	bool object;
 };
 
+/* Is the value of a path of `depth` steps, as many as the term has, the one that the term asks for? */
 static bool require_here(const struct require_term *t, const struct require_place *at, size_t depth)
 {
 	size_t i;
 
-	if (t->n_steps != depth)
-		return false;
 	for (i = depth; i--;) {
 		const struct require_step *s = &t->steps[i];
 
@@ -331,7 +330,7 @@ void require_scan(struct require_set *set, const uint8_t *p, const uint8_t *end)
 		}
 		at[depth - 1].index++;
 		for (i = 0; i < set->n; i++)
-			if (require_here(&set->terms[i], at, depth))
+			if (set->terms[i].n_steps == depth && require_here(&set->terms[i], at, depth))
 				require_mark(&set->terms[i], e, j.text);
 	} while (j.depth);
 }

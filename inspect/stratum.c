@@ -273,12 +273,13 @@ static bool stratum_tail(const uint8_t *start, const uint8_t *lf)
 	return lf > start && lf[-1] == '}';
 }
 
-static bool stratum_printable(const uint8_t *p, size_t len)
+/* May these bytes be the end of a message, or the start of its end? */
+static bool stratum_line(const uint8_t *p, const uint8_t *end)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (p[i] < 0x20 ? p[i] != '\t' && p[i] != '\r' && p[i] != '\n' : p[i] >= 0x7f)
+	if (end - p >= STRATUM_TAIL_MAX)
+		return false;
+	for (; p < end; p++)
+		if (*p < 0x20 ? *p != '\t' && *p != '\r' : *p >= 0x7f)
 			return false;
 	return true;
 }
@@ -292,8 +293,10 @@ static enum inspect_result stratum_resync(const struct inspect_input *in, struct
 
 	for (n = 0; n < STRATUM_RESYNC_MAX; n++, p = lf + 1) {
 		lf = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+		if (!stratum_line(p, lf ? lf : end))
+			return best;
 		if (!lf)
-			break;
+			return in->ended ? best : INSPECT_MORE;
 		if (!stratum_tail(p, lf))
 			return best;
 		r = stratum_messages(in, lf + 1, out);
@@ -302,8 +305,6 @@ static enum inspect_result stratum_resync(const struct inspect_input *in, struct
 		if (r == INSPECT_MORE)
 			best = r;
 	}
-	if (!n && !in->ended && in->len < STRATUM_TAIL_MAX && stratum_printable(in->p, in->len))
-		best = INSPECT_MORE;
 	return best;
 }
 

@@ -12,11 +12,12 @@
  *
  * A path has at most four steps from the message's own object: names in any case, or one-digit indices. `!` negates,
  * `|` (or) binds closer than `&` (and), brackets group: "params.login & params.agent|params.algo & !params.passwd".
- * Of a repeated member each occurrence counts: a test is true if any of them passes it. A row without a negation
- * decides as soon as its tests are true, others at the end of the object at the latest.
+ * Of a repeated member each occurrence counts: a test is true if any of them passes it. A negation is true only when
+ * the object has ended; so a row decides as soon as it is true without one, else at the object's end.
  *
- * `capture` is a list of fact=path, fact being agent, algo or login; the first string found is taken. Of the rows
- * that are true the first gives the dialect (rows without a method come before the others). A table has at most DIALECT_ROWS_MAX rows. */
+ * `capture` is a list of fact=path, fact being agent, algo or login; the first string found is taken. Of the rows that
+ * are true the first gives the dialect (rows without a method come before the others). A table has at most
+ * DIALECT_ROWS_MAX rows; stratum_table_valid says whether its texts are well formed. */
 #ifndef MINEWALL_STRATUM_H
 #define MINEWALL_STRATUM_H
 

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/set.h>
 #include <linux/fib_rules.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -20,11 +22,19 @@
 #include "nft/netlink.h"
 #include "nft/sets.h"
 
+/* A rule that writes the values of a map into a mark; the map is read after the rules. */
+struct pending {
+	uint32_t family;
+	char *table, *map, *text;
+};
+
 struct scan {
 	uint32_t mask;
 	bool flowtable;	/* looking for flow_offload, not for marks */
 	char *text;
 	size_t size;
+	struct pending *pending;
+	size_t n_pending;
 };
 
 static const char *family_name(uint32_t family)
@@ -53,31 +63,123 @@ static bool is_ours(const struct nftnl_rule *r)
 	return nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY) == NFPROTO_INET && table && !strcmp(table, SETS_TABLE);
 }
 
-static bool hits(const struct scan *s, const struct nftnl_rule *r, char *what, size_t size)
+static void describe(const struct nftnl_rule *r, const char *what, char *text, size_t size)
 {
-	if (!s->flowtable)
-		return markuse_rule(r, s->mask, what, size);
-	snprintf(what, size, "flow add");
-	return markuse_has(r, "flow_offload");
+	snprintf(text, size, "table %s %s, chain %s, handle %" PRIu64 ": \"%s\"",
+		 family_name(nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY)), nftnl_rule_get_str(r, NFTNL_RULE_TABLE),
+		 nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), nftnl_rule_get_u64(r, NFTNL_RULE_HANDLE), what);
+}
+
+static int remember(struct scan *s, const struct nftnl_rule *r, const char *map)
+{
+	struct pending *p = realloc(s->pending, (s->n_pending + 1) * sizeof(*p));
+	char text[512];
+
+	if (!p)
+		return -ENOMEM;
+	s->pending = p;
+	p = &p[s->n_pending++];
+	describe(r, "a mark set from a map with our bits", text, sizeof(text));
+	p->family = nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY);
+	p->table = strdup(nftnl_rule_get_str(r, NFTNL_RULE_TABLE));
+	p->map = strdup(map);
+	p->text = strdup(text);
+	return p->table && p->map && p->text ? 0 : -ENOMEM;
+}
+
+static void forget(struct scan *s)
+{
+	for (size_t i = 0; i < s->n_pending; i++) {
+		free(s->pending[i].table);
+		free(s->pending[i].map);
+		free(s->pending[i].text);
+	}
+	free(s->pending);
+	s->pending = NULL;
+	s->n_pending = 0;
+}
+
+static int judge_rule(struct scan *s, const struct nftnl_rule *r)
+{
+	struct markuse use;
+
+	if (s->flowtable) {
+		if (!markuse_has(r, "flow_offload"))
+			return 0;
+		describe(r, "flow add", s->text, s->size);
+		return 1;
+	}
+	switch (markuse_rule(r, s->mask, &use)) {
+	case MARKUSE_NO:
+		break;
+	case MARKUSE_YES:
+		describe(r, use.what, s->text, s->size);
+		return 1;
+	case MARKUSE_MAP:
+		return remember(s, r, use.map);
+	}
+	return 0;
 }
 
 static int scan_rule(const struct nlmsghdr *h, void *arg)
 {
-	const struct scan *s = arg;
 	struct nftnl_rule *r = nftnl_rule_alloc();
-	char what[128];
 	int rc = 0;
 
 	if (!r)
 		return -ENOMEM;
 	/* an expression that this libnftnl does not know makes the rule unreadable: no reason to refuse the start */
-	if (!nftnl_rule_nlmsg_parse(h, r) && !is_ours(r) && hits(s, r, what, sizeof(what))) {
-		snprintf(s->text, s->size, "table %s %s, chain %s, handle %" PRIu64 ": \"%s\"",
-			 family_name(nftnl_rule_get_u32(r, NFTNL_RULE_FAMILY)), nftnl_rule_get_str(r, NFTNL_RULE_TABLE),
-			 nftnl_rule_get_str(r, NFTNL_RULE_CHAIN), nftnl_rule_get_u64(r, NFTNL_RULE_HANDLE), what);
-		rc = 1;
-	}
+	if (!nftnl_rule_nlmsg_parse(h, r) && !is_ours(r))
+		rc = judge_rule(arg, r);
 	nftnl_rule_free(r);
+	return rc;
+}
+
+static int judge_value(struct nftnl_set_elem *e, void *arg)
+{
+	const uint32_t *mask = arg;
+	uint32_t len, value = 0;
+	const void *data = nftnl_set_elem_get(e, NFTNL_SET_ELEM_DATA, &len);
+
+	if (data)
+		memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
+	return value & *mask ? -1 : 0;
+}
+
+static int scan_map(const struct nlmsghdr *h, void *arg)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	int rc = 0;
+
+	if (!s)
+		return -ENOMEM;
+	if (!nftnl_set_elems_nlmsg_parse(h, s) && nftnl_set_elem_foreach(s, judge_value, arg) < 0)
+		rc = 1;
+	nftnl_set_free(s);
+	return rc;
+}
+
+static int scan_maps(struct netlink *n, struct scan *s)
+{
+	char buf[1024];
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_pending && !rc; i++) {
+		const struct pending *p = &s->pending[i];
+		int tries = 10;
+
+		do {
+			struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETSETELEM, (uint16_t)p->family, 0, 0);
+
+			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, p->table);
+			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, p->map);
+			rc = netlink_dump(n, h, scan_map, &s->mask);
+		} while (rc == -EINTR && --tries);
+		if (rc == 1)
+			snprintf(s->text, s->size, "%s", p->text);
+		if (rc == -ENOENT)	/* it went away with its rule */
+			rc = 0;
+	}
 	return rc;
 }
 
@@ -90,8 +192,12 @@ static int scan_nftables(struct scan *s)
 	if (rc)
 		return rc;
 	do {
+		forget(s);
 		rc = netlink_dump(&n, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, NFPROTO_UNSPEC, 0, 0), scan_rule, s);
 	} while (rc == -EINTR && --tries);
+	if (!rc)
+		rc = scan_maps(&n, s);
+	forget(s);
 	netlink_close(&n);
 	return rc;
 }

@@ -19,6 +19,7 @@ struct value {
 	uint32_t mask, flip;
 	int shift;
 	bool swapped;	/* into network byte order, for < and > */
+	const char *map;	/* OTHER: a value of this map */
 };
 
 struct reading {
@@ -27,6 +28,7 @@ struct reading {
 	char *what;
 	size_t size;
 	bool found;
+	const char *map;
 };
 
 /* NFT_REG_1 to 4 are four words each, NFT_REG32_00 and up one. */
@@ -75,7 +77,8 @@ static void say_write(struct reading *r, const char *to, const struct value *v)
 	if (v->source != CONSTANT && v->mask != UINT32_MAX && len > 0 && (size_t)len < r->size)
 		len += snprintf(r->what + len, r->size - (size_t)len, " & 0x%x", v->mask);
 	if ((v->source == CONSTANT || v->flip) && len > 0 && (size_t)len < r->size)
-		snprintf(r->what + len, r->size - (size_t)len, "%s0x%x", v->source == CONSTANT ? "" : v->flip & v->mask ? " ^ " : " | ", v->flip);
+		snprintf(r->what + len, r->size - (size_t)len, "%s0x%x",
+			 v->source == CONSTANT ? "" : v->flip & v->mask ? " ^ " : " | ", v->flip);
 }
 
 static void forget(struct reading *r, uint32_t reg, unsigned int words)
@@ -99,6 +102,8 @@ static void write_ct(struct reading *r, const struct value *v)
 {
 	bool bad = v->flip & r->ours;
 
+	if (v->map && v->mask & r->ours)
+		r->map = v->map;
 	if (v->source == PACKET_MARK)
 		bad |= (v->mask & r->ours) != 0;
 	if (v->source == CT_MARK)
@@ -111,6 +116,8 @@ static void write_packet(struct reading *r, const struct value *v)
 {
 	bool bad = v->flip & r->ours;
 
+	if (v->map && v->mask & r->ours)
+		r->map = v->map;
 	if (v->source == CT_MARK)
 		bad |= (v->mask & r->ours) != 0;
 	if (v->source == PACKET_MARK)
@@ -213,8 +220,12 @@ static void read_lookup(struct reading *r, const struct nftnl_expr *e)
 {
 	for (unsigned int i = word_of(nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_SREG)); i < WORDS; i++)
 		compare(r, &r->word[i], 0);
-	if (nftnl_expr_is_set(e, NFTNL_EXPR_LOOKUP_DREG))
-		forget(r, nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_DREG), 4);
+	if (!nftnl_expr_is_set(e, NFTNL_EXPR_LOOKUP_DREG) || nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_DREG) == NFT_REG_VERDICT)
+		return;
+	forget(r, nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_DREG), 4);
+	r->word[word_of(nftnl_expr_get_u32(e, NFTNL_EXPR_LOOKUP_DREG))] = (struct value) {
+		.mask = UINT32_MAX, .map = nftnl_expr_get_str(e, NFTNL_EXPR_LOOKUP_SET),
+	};
 }
 
 static void read_payload(struct reading *r, const struct nftnl_expr *e)
@@ -323,12 +334,16 @@ static int read_expr(struct nftnl_expr *e, void *arg)
 	return r->found;
 }
 
-bool markuse_rule(const struct nftnl_rule *rule, uint32_t mask, char *what, size_t size)
+enum markuse_answer markuse_rule(const struct nftnl_rule *rule, uint32_t mask, struct markuse *out)
 {
-	struct reading r = { .ours = mask, .what = what, .size = size };
+	struct reading r = { .ours = mask, .what = out->what, .size = sizeof(out->what) };
 
+	out->what[0] = '\0';
 	nftnl_expr_foreach((struct nftnl_rule *)rule, read_expr, &r);
-	return r.found;
+	out->map = r.map;
+	if (r.found)
+		return MARKUSE_YES;
+	return r.map ? MARKUSE_MAP : MARKUSE_NO;
 }
 
 struct wanted {

@@ -4,13 +4,23 @@
 #define MINEWALL_MARKUSE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct nftnl_rule;
 
-/* True if the rule reads or changes bits of `mask`; `what` then says in a few words what it does. */
-bool markuse_rule(const struct nftnl_rule *rule, uint32_t mask, char *what, size_t size);
+/* What was found, for the operator: `what` the rule does. `map`: the map whose values it writes into a mark. */
+struct markuse {
+	char what[128];
+	const char *map;	/* lives as long as the rule */
+};
+
+enum markuse_answer {
+	MARKUSE_NO,
+	MARKUSE_YES,	/* the rule reads or changes bits of `mask` */
+	MARKUSE_MAP,	/* it does if a value of the map has such bits */
+};
+
+enum markuse_answer markuse_rule(const struct nftnl_rule *rule, uint32_t mask, struct markuse *out);
 
 /* True if the rule has an expression of that name. */
 bool markuse_has(const struct nftnl_rule *rule, const char *expression);

@@ -14,6 +14,8 @@
 /* One message: a nested attribute's length has 16 bits, and its neighbours need a little more. */
 #define MESSAGE_ROOM (65536 + 4096)
 #define SNDBUF_START (1u << 20)
+/* A bigger batch's memory is given back. */
+#define SPARE_MAX (1u << 20)
 
 int netlink_fd(const struct netlink *n)
 {
@@ -25,8 +27,8 @@ void netlink_close(struct netlink *n)
 	if (n->socket)
 		mnl_socket_close(n->socket);
 	free(n->buf);
-	n->socket = NULL;
-	n->buf = NULL;
+	free(n->spare);
+	memset(n, 0, sizeof(*n));
 }
 
 static void grow_sndbuf(struct netlink *n, size_t size)
@@ -72,8 +74,13 @@ void netlink_batch_init(struct netlink_batch *b, struct netlink *n)
 {
 	memset(b, 0, sizeof(*b));
 	b->n = n;
-	b->cap = 2 * MESSAGE_ROOM;
-	b->buf = malloc(b->cap);
+	b->buf = n->spare;
+	b->cap = n->spare_cap;
+	n->spare = NULL;
+	if (!b->buf) {
+		b->cap = 4 * MESSAGE_ROOM;
+		b->buf = malloc(b->cap);
+	}
 	if (!b->buf) {
 		b->error = -ENOMEM;
 		return;
@@ -84,7 +91,12 @@ void netlink_batch_init(struct netlink_batch *b, struct netlink *n)
 
 void netlink_batch_fini(struct netlink_batch *b)
 {
-	free(b->buf);
+	if (b->buf && b->cap <= SPARE_MAX && !b->n->spare) {
+		b->n->spare = b->buf;
+		b->n->spare_cap = b->cap;
+	} else {
+		free(b->buf);
+	}
 	b->buf = NULL;
 }
 

@@ -16,6 +16,8 @@ struct netlink {
 	uint32_t portid, seq;
 	size_t sndbuf;
 	char *buf;	/* NETLINK_BUF bytes: replies */
+	char *spare;	/* the last batch's buffer: most batches are one small change, and mapping memory costs more */
+	size_t spare_cap;
 };
 
 /* A netlink reply is at most 32 KiB; room for twice that. */

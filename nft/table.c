@@ -114,7 +114,8 @@ static int probe(struct table *t, struct table_error *error)
 	if (rc && !errors[PAYLOAD] && !errors[QUEUE] && !errors[XT])
 		return fail(error, -EPROTONOSUPPORT, "this kernel has no nftables with the inet family (CONFIG_NF_TABLES_INET)");
 	if (errors[PAYLOAD])
-		return fail(error, -EOPNOTSUPP, "this kernel cannot match a packet's payload (@ih): Linux 5.16 or newer is needed");
+		return fail(error, -EOPNOTSUPP, "this kernel cannot match a packet's payload (@ih): "
+			    "Linux 5.16 or newer is needed");
 	if (errors[QUEUE] && errors[XT])
 		return fail(error, -EOPNOTSUPP, "this kernel can queue no packets: it has neither nft_queue "
 			    "nor nft_compat with xt_NFQUEUE");
@@ -579,7 +580,7 @@ int table_watch_drain(struct table *t)
 
 		if (got < 0 && errno == EAGAIN)
 			return touched;
-		if (got < 0 && errno == ENOBUFS) {	/* what was lost may have been ours */
+		if (got < 0 && (errno == ENOBUFS || errno == ENOSPC)) {	/* what was lost may have been ours */
 			touched = 1;
 			continue;
 		}

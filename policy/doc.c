@@ -115,7 +115,11 @@ static int fail_parser(struct doc *doc, const yaml_parser_t *parser, const char 
 		return fail_mark(doc, &mark, "%s, expected UTF-8 text", problem);
 	}
 	if (strstr(problem, "cannot start any token"))
-		return fail_mark(doc, &mark, "%s, expected YAML (no tabs for indentation, text with special characters in quotes)", problem);
+		return fail_mark(doc, &mark,
+				 "%s, expected YAML (no tabs for indentation, text with special characters in quotes)", problem);
+	if (parser->context && strstr(parser->context, "scanning an alias"))
+		return fail_mark(doc, &parser->context_mark,
+				 "a bare '*' makes a YAML alias, expected it in quotes, such as \"*.pool.example\"");
 	if (parser->context)
 		return fail_mark(doc, &mark, "%s (%s that starts at line %zu), expected valid YAML", problem,
 				 parser->context, parser->context_mark.line + 1);

@@ -46,12 +46,12 @@ struct name_set {
 	unsigned depth_max;
 };
 
-static uint64_t rotate(uint64_t x, unsigned by)
+static inline uint64_t rotate(uint64_t x, unsigned by)
 {
 	return x << by | x >> (64 - by);
 }
 
-static void sip_round(struct sip *s)
+static inline void sip_round(struct sip *s)
 {
 	s->v0 += s->v1;
 	s->v1 = rotate(s->v1, 13) ^ s->v0;
@@ -65,7 +65,7 @@ static void sip_round(struct sip *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static void sip_word(struct sip *s, uint64_t word)
+static inline void sip_word(struct sip *s, uint64_t word)
 {
 	s->v3 ^= word;
 	sip_round(s);
@@ -336,23 +336,55 @@ static struct slot *slot_find(const struct name_set *set, uint64_t hash, const c
 	}
 }
 
-static void seal_entry(struct name_set *set, uint32_t place, const char *name, size_t len)
-{
+/* An entry on its way into the table: hashed, and its places asked for from memory while others are hashed. One such
+ * miss a name is most of what a big list costs at the start. */
+struct sealing {
+	uint64_t hash;
+	uint32_t place;
 	unsigned depth;
-	uint64_t hash = entry_hash(set, name, len, &depth);
-	struct slot *slot = slot_find(set, hash, name, len);
+	size_t len;
+};
+
+#define SEAL_BATCH 16
+
+static void seal_entry(struct name_set *set, const struct sealing *e)
+{
+	struct slot *slot = slot_find(set, e->hash, entry_name(set, e->place), e->len);
 
 	if (slot->place) {
-		if (entry_below(set, slot->place) && !entry_below(set, place))
-			slot->place = place;
+		if (entry_below(set, slot->place) && !entry_below(set, e->place))
+			slot->place = e->place;
 		return;
 	}
-	*slot = (struct slot) { .tag = (uint32_t)hash, .place = place };
-	set->filter[spread((uint32_t)hash, set->n_words)] |= filter_bits(hash);
-	set->depths |= depth_bit(depth);
-	if (depth > set->depth_max)
-		set->depth_max = depth;
+	*slot = (struct slot) { .tag = (uint32_t)e->hash, .place = e->place };
+	set->filter[spread((uint32_t)e->hash, set->n_words)] |= filter_bits(e->hash);
+	set->depths |= depth_bit(e->depth);
+	if (e->depth > set->depth_max)
+		set->depth_max = e->depth;
 	set->n++;
+}
+
+static void seal_entries(struct name_set *set)
+{
+	struct sealing batch[SEAL_BATCH];
+	unsigned n = 0;
+
+	for (size_t place = 1; place < set->used;) {
+		struct sealing *e = &batch[n++];
+		const char *name = entry_name(set, (uint32_t)place);
+
+		e->place = (uint32_t)place;
+		e->len = strlen(name);
+		e->hash = entry_hash(set, name, e->len, &e->depth);
+		__builtin_prefetch(&set->slots[spread(e->hash >> 32, set->n_slots)], 1);
+		__builtin_prefetch(&set->filter[spread((uint32_t)e->hash, set->n_words)], 1);
+		place = name + e->len + 1 - set->arena;
+		if (n < SEAL_BATCH && place < set->used)
+			continue;
+		for (unsigned i = 0; i < n; i++)
+			seal_entry(set, &batch[i]);
+		n = 0;
+	}
 }
 
 int name_set_seal(struct name_set *set)
@@ -375,23 +407,45 @@ int name_set_seal(struct name_set *set)
 	if (!set->slots || !set->filter)
 		return -ENOMEM;
 	set->n = 0;
-	for (size_t place = 1; place < set->used;) {
-		const char *name = entry_name(set, (uint32_t)place);
-		size_t len = strlen(name);
-
-		seal_entry(set, (uint32_t)place, name, len);
-		place = name + len + 1 - set->arena;
-	}
+	seal_entries(set);
 	return 0;
 }
 
 /* A looked-up name in lower case, and where its labels start. */
 struct folded {
-	char text[NAME_LEN_MAX + 9];
+	char text[NAME_LEN_MAX + 9 + 8];	/* whole words, and what a hash reads behind the last label */
 	size_t len;
 	uint8_t labels[LABELS_MAX + 1];
 	unsigned n;
 };
+
+/* Eight bytes at a time, as eight numbers of seven bits: adding 0x80 - c to each sets its top bit where it is >= c. */
+#define EACH(c) (UINT64_C(0x0101010101010101) * (c))
+#define TOPS EACH(0x80)
+
+/* Lower case; sets `dots` to the top bit of each dot, and answers the top bits of bytes that no host name has. */
+static uint64_t fold_word(uint64_t *word, uint64_t *dots)
+{
+	uint64_t low = *word & ~TOPS;
+	uint64_t upper = (low + EACH(0x80 - 'A')) & ~(low + EACH(0x80 - 'Z' - 1)) & TOPS;
+
+	*dots = ~((low ^ EACH('.')) + EACH(0x7f)) & TOPS;
+	*word |= upper >> 2;
+	return (*word | ~(low + EACH(0x80 - 0x21)) | (low + EACH(0x80 - 0x7f))) & TOPS;
+}
+
+/* Notes where labels start. An empty label is no server's name, and refusing it bounds `labels`. */
+static bool fold_dots(struct folded *f, uint64_t dots, size_t at)
+{
+	for (; dots; dots &= dots - 1) {
+		size_t dot = at + ((unsigned)__builtin_ctzll(dots) >> 3);
+
+		if (dot == f->labels[f->n - 1])
+			return false;
+		f->labels[f->n++] = (uint8_t)(dot + 1);
+	}
+	return true;
+}
 
 static bool fold(struct folded *f, const unsigned char *host, size_t len)
 {
@@ -400,25 +454,23 @@ static bool fold(struct folded *f, const unsigned char *host, size_t len)
 	if (!len || len > NAME_LEN_MAX)
 		return false;
 	f->len = len;
-	f->n = 0;
-	f->labels[f->n++] = 0;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = host[i];
+	f->n = 1;
+	f->labels[0] = 0;
+	for (size_t at = 0; at < len; at += 8) {
+		size_t rest = len - at < 8 ? len - at : 8;
+		uint64_t word = EACH('a'), dots;
 
-		if (c <= 0x20 || c >= 0x7f)
+		if (rest == 8)
+			memcpy(&word, host + at, 8);
+		else
+			memcpy(&word, host + at, rest);		/* 'a's behind the end pass every test */
+		word = le64toh(word);
+		if (fold_word(&word, &dots) || !fold_dots(f, dots, at))
 			return false;
-		f->text[i] = lower(c);
-		if (c != '.')
-			continue;
-		/* An empty label in between: no server's name, and the bound of `labels`. */
-		if (i == f->labels[f->n - 1])
-			return false;
-		f->labels[f->n++] = (uint8_t)(i + 1);
+		word = htole64(word);
+		memcpy(f->text + at, &word, 8);
 	}
-	if (f->labels[f->n - 1] == len)
-		return false;
-	memset(f->text + len, 0, 9);
-	return true;
+	return f->labels[f->n - 1] < len;
 }
 
 static void take_hit(const struct name_set *set, uint32_t place, struct name_hit *hit)

@@ -89,9 +89,9 @@ static const char *read_problem(int errnum)
 {
 	switch (errnum) {
 	case EISDIR:
-		return "is a folder, expected a file";
+		return "is a folder";
 	case EINVAL:
-		return "is no regular file, expected one";
+		return "is no regular file";
 	case EFBIG:
 		return "is too large";
 	case ENOENT:
@@ -157,8 +157,8 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	case -ENOMEM:
 		return out_of_memory(path, error);
 	case -ENOENT:
-		return doc_fail(&doc, NULL, "no such policy file, expected one: copy contrib/policies/minewall.yaml to it, or "
-				"start with the line 'version: 1' alone");
+		return doc_fail(&doc, NULL, "no such policy file, expected one: the line 'version: 1' alone makes a first one "
+				"(a sample is contrib/policies/minewall.yaml), or name another with -c");
 	case -EFBIG:
 		return doc_fail(&doc, NULL, "is too large, expected at most %u KiB (put names into a list file)",
 				DOC_BYTES_MAX >> 10);

@@ -393,7 +393,9 @@ static const struct doc_list names = { NAMES_MAX, "a list of names, such as [poo
 static const struct doc_list blocked = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_blocked };
 static const struct doc_list endpoints = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_endpoint };
 static const struct doc_list networks = { ADDRESS_SET_MAX, "a list of addresses, such as [10.0.9.0/24]", item_network };
-static const struct doc_list interface_list = { POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0]", item_interface };
+static const struct doc_list interface_list = {
+	POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0]", item_interface,
+};
 static const struct doc_list list_list = {
 	RULES_LISTS_MAX, "a list of lists, such as [{name: starter, file: lists/starter.txt}]", item_list,
 };

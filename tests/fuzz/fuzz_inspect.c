@@ -28,7 +28,7 @@ static void check_view(const struct shown *s, struct view v)
 static enum inspect_result show(struct shown *s, const uint8_t *data, size_t len, unsigned flags)
 {
 	struct inspect_input in = {
-		.len = len, .side = flags % 3, .ended = flags & 4, .only = flags & 8 ? APP_HTTP : APP_UNKNOWN,
+		.len = len, .side = (flags & 3) % 3, .ended = flags & 4, .only = flags & 8 ? APP_HTTP : APP_UNKNOWN,
 		.dialects = &dialect_builtin, .scratch = s->scratch,
 	};
 	enum inspect_result r;

@@ -22,6 +22,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# A root shell of `su` has no sbin in its PATH, and that is where ip and nft live.
+os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 PYTHON = ("/usr/bin/python3", "-IS")  # without site-packages: starts faster, needs nothing
 PREFIX = os.environ.get("MINEWALL_BED", "mw")
 
@@ -59,7 +61,7 @@ table inet bed_firewall {
 		type filter hook input priority filter; policy drop;
 		ct state established,related accept
 		iifname "lo" accept
-		meta l4proto { icmp, ipv6-icmp } accept
+		meta l4proto { 1, 58 } accept comment "ICMP, by number: /etc/protocols may be missing"
 	}
 }
 # Two users of the marks, each with its own masked bits, as multi-WAN and VPN programs have them.
@@ -220,9 +222,7 @@ def remove_namespace(name):
 class Bed:
     """Use as `with Bed() as bed:`; one at a time in a process, from its main thread."""
 
-    def __init__(self, masquerade=True, gso=True):
-        self.masquerade = masquerade
-        self.gso = gso
+    def __init__(self):
         self.processes = []
         self.used = 0
         self.tmp = None
@@ -284,7 +284,7 @@ class Bed:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
             namespace.ip("link", "set", device, "up")
-        self.set_gso(self.gso)
+        self.set_gso(True)
         c.ip("route", "add", "default", "via", GATEWAY_IN[4], "src", CLIENT[4])
         c.ip("-6", "route", "add", "default", "via", GATEWAY_IN[6], "src", CLIENT[6])
         s.ip("route", "add", "default", "via", GATEWAY_OUT[4])
@@ -296,15 +296,20 @@ class Bed:
         g.ip("-6", "route", "add", POOL_RANGE[6], "via", SERVER[6])
         for family in ("-4", "-6"):
             g.ip(family, "rule", "add", "fwmark", "0x10000/0x30000", "lookup", "main", "priority", "30000")
-        g.nft(FIREWALL + (MASQUERADE if self.masquerade else ""))
+        g.nft(FIREWALL)
+        self.set_masquerade(True)
         c.nft(CLIENT_RULES)
 
     def set_gso(self, on):
         """Packets larger than the MTU on every link of the bed, or none."""
-        self.gso = on
         for namespace, device in ((self.client, "c0"), (self.gateway, "g0"), (self.gateway, "g1"), (self.server, "s0")):
             word = "on" if on else "off"
             namespace.run("ethtool", "-K", device, "tso", word, "gso", word, "gro", word)
+
+    def set_masquerade(self, on):
+        self.gateway.run("nft", "delete", "table", "inet", "bed_nat", check=False)
+        if on:
+            self.gateway.nft(MASQUERADE)
 
     def start_servers(self):
         cert, key = os.path.join(self.tmp, "cert.pem"), os.path.join(self.tmp, "key.pem")
@@ -461,24 +466,27 @@ class Kernel:
             if "set" not in entry or entry["set"]["name"] not in (sets or self.SETS):
                 continue
             for element in entry["set"].get("elem", ()):
-                one = self.element(entry["set"]["name"], element)
+                one = self.element(entry["set"]["name"], entry["set"]["type"], element)
                 if address in (None, one["dst"]) and port in (None, one["port"]):
                     found.append(one)
         return found
 
     @staticmethod
-    def element(name, raw):
+    def element(name, types, raw):
         about = raw.get("elem", {}) if isinstance(raw, dict) else {}
         value = about.get("val", raw)
         one = {"set": name, "src": None, "dst": None, "proto": None, "port": None, "timeout": about.get("timeout"),
                "expires": about.get("expires"), "packets": about.get("counter", {}).get("packets")}
-        for field in value["concat"] if isinstance(value, dict) and "concat" in value else [value]:
-            if isinstance(field, int):
+        fields = value["concat"] if isinstance(value, dict) and "concat" in value else [value]
+        for kind, field in zip(types if isinstance(types, list) else [types], fields):
+            if kind == "inet_service":
                 one["port"] = field
-            elif isinstance(field, str) and re.fullmatch(r"[0-9a-f:.]*[:.][0-9a-f:.]*", field):
-                one["src" if field.startswith(INSIDE) or field in GATEWAY_OUT.values() else "dst"] = field
-            else:
+            elif kind == "inet_proto":
                 one["proto"] = field
+            elif str(field).startswith(INSIDE) or field in GATEWAY_OUT.values():
+                one["src"] = field
+            else:
+                one["dst"] = field
         return one
 
     def counter(self, table, name):

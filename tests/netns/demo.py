@@ -82,6 +82,12 @@ def listed_name():
     raise beds.BedError(f"no pool's name in {folder}")
 
 
+def plain(why):
+    """openssl names the error by its number."""
+    found = re.search(r"errno=(\d+)", why)
+    return os.strerror(int(found[1])) if found else why
+
+
 def nothing(bed, address, port):
     """What the server's program and its wire have of a connection: must be nothing."""
     time.sleep(0.05)
@@ -112,7 +118,7 @@ def listed(show, bed, places, name):
         show.holds(*nothing(bed, address, 443))
         address = places["listed2"][family]
         got = bed.openssl(address, 443, name)
-        show.holds(not got["shaken"], f"IPv{family} openssl s_client -tls1_3 saw: {got['why']}")
+        show.holds(not got["shaken"], f"IPv{family} openssl s_client -tls1_3 saw: {plain(got['why'])}")
         show.holds(*nothing(bed, address, 443))
         got = bed.curl(address, 80, name, "http")
         show.holds(got["rc"] != 0 and "reset" in got["why"].lower(), f"IPv{family} curl http://{name}/ saw: {got['why']}")
@@ -142,11 +148,11 @@ def second_attempt(show, bed, places):
         now = bed.kernel.queued()
         show.holds(now == queued, f"IPv{family} packets in the queue so far: {queued} before, {now} after")
         after = packets(bed, address)
-        show.holds(after > hits, f"IPv{family} packets counted at the elements of {address}: {hits} before, {after} after")
+        show.holds(after > hits, f"IPv{family} packets counted at the element {address}: {hits} before, {after} after")
 
 
 def packets(bed, address):
-    return sum(e["packets"] or 0 for e in bed.kernel.elements(address=address))
+    return sum(e["packets"] or 0 for e in bed.kernel.elements("endpoints4", "endpoints6", address=address))
 
 
 def admin(show, bed, daemon, places):
@@ -208,6 +214,9 @@ def main():
     try:
         with beds.Bed() as bed:
             play(show, bed, binary)
+    except beds.Interrupted:
+        print("\ndemo: interrupted; everything is cleaned up", file=sys.stderr)
+        raise
     except (beds.BedError, OSError, ValueError, json.JSONDecodeError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1

@@ -58,6 +58,10 @@ class Failed(Exception):
     pass
 
 
+class TooSlow(Failed):
+    """A time that another process on a busy machine may have stolen: the case is measured again."""
+
+
 class Skipped(Exception):
     pass
 
@@ -65,6 +69,11 @@ class Skipped(Exception):
 def need(condition, text):
     if not condition:
         raise Failed(text)
+
+
+def in_time(ms):
+    if ms >= RESET_MS:
+        raise TooSlow(f"reset after {ms:.0f} ms, not within {RESET_MS}")
 
 
 def policy(mode="enforce", queues=1, fail="open", hook="both", reset="true", more=""):
@@ -120,7 +129,7 @@ class Context:
         if not self.enforce:
             return self.must_only_be_logged(address, port, complete, evidence)
         need(got["ended"] == "reset", f"the client saw {got['ended']}, no reset")
-        need(got["ms"] < RESET_MS, f"reset after {got['ms']:.0f} ms, not within {RESET_MS}")
+        in_time(got["ms"])
         time.sleep(0.05)
         self.server_lacks(address, port, complete)
         until(lambda: self.kernel.elements(address=address), 1)
@@ -380,7 +389,7 @@ def second_dies(t):
     queued = t.kernel.queued()
     second = t.bed.send(address, 3333, "cryptonote", "--linger", "0.05")
     need(second["ended"] == "refused", f"the second connection: {second['ended']}")
-    need(second["connect_ms"] < RESET_MS, f"its reset came after {second['connect_ms']:.0f} ms")
+    in_time(second["connect_ms"])
     need(t.kernel.queued() == queued, "the second connection queued packets")
     after = t.kernel.elements(address=address, port=3333)
     moved = sum(e["packets"] or 0 for e in after) - sum(e["packets"] or 0 for e in element)
@@ -420,7 +429,7 @@ def large_hello_listed(t, order):
     if not t.enforce:
         return t.must_only_be_logged(address, 443, hello, "name")
     need(got["reset"], "the client saw no reset")
-    need(got["reset_ms"] < RESET_MS, f"reset after {got['reset_ms']:.0f} ms")
+    in_time(got["reset_ms"])
     need(not got["received"], "the server answered")
     t.server_lacks(address, 443, hello)
 
@@ -636,6 +645,69 @@ def interfaces(t, which):
         need(ended == ("reset" if which == "outbound" else "done"), f"IPv{family}: {ended}")
 
 
+@own("without-masquerade")
+def without_masquerade(t):
+    t.daemon = t.make(policy()).start()
+    t.bed.set_masquerade(False)
+    try:
+        for family in families(t):
+            stratum(t, "cryptonote", 14433)
+            tls_listed(t, LISTED, 443)
+            tls_passes(t, UNLISTED)
+            need(t.log.connections(t.fresh(), 443) == [], "a fresh address was not fresh")
+    finally:
+        t.bed.set_masquerade(True)
+
+
+@own("routing-by-mark", "plain", "not")
+def routing_by_mark(t, how):
+    """As WireGuard routes: the gateway's own packets with a mark take another table. A verdict must not change that."""
+    mark, address = "0xca6c", {}
+    for family in families(t):
+        address[family] = t.fresh()
+        v, via = f"-{family}", beds.SERVER[family]
+        # What carries the mark reaches the server; everything else would end in the blackhole.
+        t.bed.gateway.ip(v, "route", "add", address[family], "via", via, "table", "77" if how == "plain" else "main")
+        t.bed.gateway.ip(v, "route", "add", "blackhole", address[family], "table", "main" if how == "plain" else "77")
+        words = ("fwmark", mark) if how == "plain" else ("not", "fwmark", mark)
+        t.bed.gateway.ip(v, "rule", "add", *words, "lookup", "77", "priority", "777")
+    try:
+        t.daemon = t.make(policy()).start()
+        for family in families(t):
+            data = wire.client_hello(UNLISTED)
+            got = t.bed.send(address[family], 443, data.hex(), "--linger", "0.2", "--mark", mark, where=t.bed.gateway)
+            need(got["ended"] == "done", f"IPv{family}: the marked connection: {got['ended']}")
+            flows = t.kernel.flows(family, address[family], 443)
+            need(STATES[flows[0]["state"]] == "pass", f"IPv{family}: its state is {flows[0]['state']}")
+            got = t.bed.send(address[family], 3333, "stratum-v1", "--mark", mark, where=t.bed.gateway)
+            need(got["ended"] in ("reset", "timeout"), f"IPv{family}: a marked Stratum login: {got['ended']}")
+            t.server_got_nothing(address[family], 3333)
+            got = t.bed.send(address[family], 443, data.hex(), wait=0.5, where=t.bed.gateway)
+            need(not got["connected"], f"IPv{family}: the bed routes unmarked packets, too")
+    finally:
+        for family in families(t):
+            v = f"-{family}"
+            t.bed.gateway.ip(v, "rule", "del", "priority", "777")
+            for table in ("main", "77"):
+                t.bed.gateway.ip(v, "route", "del", address[family], "table", table)
+
+
+@own("verbs")
+def verbs(t):
+    t.daemon = t.make(policy()).start()
+    done = t.daemon.verb("status")
+    need(done.returncode == 0 and done.stdout, f"status: exit {done.returncode}")
+    need(isinstance(t.daemon.json("status"), dict), "status --json is no object")
+    need(t.daemon.verb("log").returncode == 1, "`log` without an event does not say 1")
+    for verb in ("run", "stop", "check", "status", "log", "blocked", "unblock", "replay"):
+        done = beds.command(t.binary, verb, "--help", check=False)
+        need(done.returncode == 0 and verb in done.stdout, f"{verb} --help: exit {done.returncode}")
+        done = beds.command(t.binary, verb, "--no-such-option", check=False)
+        need(done.returncode == 2 and done.stderr, f"{verb} with a wrong option: exit {done.returncode}")
+    for words in ((), ("nosuchverb",)):
+        need(beds.command(t.binary, *words, check=False).returncode == 2, f"`minewall {' '.join(words)}` is not exit 2")
+
+
 @own("silent-drop")
 def silent_drop(t):
     t.daemon = t.make(policy(reset="false")).start()
@@ -750,8 +822,8 @@ def mark_in_use(t, what):
         t.bed.gateway.run(tool, "-t", "mangle", "-A", "FORWARD", "-j", "MARK", "--set-xmark", "0x2000000/0x2000000")
         undo, says = (lambda: t.bed.gateway.run("nft", "delete", "table", "ip", "mangle")), r"mangle"
     else:
-        t.bed.gateway.nft("table inet foreign_user { chain uses_it { type filter hook forward priority -1; "
-                          f"{FOREIGN[what]}; }} }}")
+        t.bed.gateway.nft("table inet foreign_user {\nchain uses_it {\ntype filter hook forward priority -1\n"
+                          f"{FOREIGN[what]}\n}}\n}}\n")
         undo, says = (lambda: t.bed.gateway.run("nft", "delete", "table", "inet", "foreign_user")), r"foreign_user.*uses_it"
     try:
         refusal(t, t.make(policy()), 5, says)
@@ -856,7 +928,7 @@ class Runner:
         signal.signal(signal.SIGALRM, self.too_long)
         signal.alarm(CASE_SECONDS)
         try:
-            function(self.t, *arguments)
+            self.measure(function, *arguments)
             self.say("passed", name)
         except Skipped as why:
             self.say("skipped", name, why)
@@ -866,6 +938,15 @@ class Runner:
             self.say("failed", name, f"{type(why).__name__}: {why}{self.obituary()}")
         finally:
             signal.alarm(0)
+
+    def measure(self, function, *arguments):
+        for tries_left in (2, 1, 0):
+            try:
+                return function(self.t, *arguments)
+            except TooSlow:
+                if not tries_left:
+                    raise
+                time.sleep(0.5)
 
     @staticmethod
     def too_long(*_):

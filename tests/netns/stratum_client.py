@@ -69,6 +69,7 @@ def main():
     parser.add_argument("--wait", type=float, default=3.0, help="seconds to wait for an end")
     parser.add_argument("--linger", type=float, help="after an answer, stay this many seconds and leave")
     parser.add_argument("--source", help="local address")
+    parser.add_argument("--mark", type=lambda t: int(t, 0), help="of the socket's packets, as a VPN sets it")
     options = parser.parse_args()
 
     data = bytes.fromhex(options.hex) if options.hex is not None else wire.STRATUM[options.dialect]
@@ -76,6 +77,8 @@ def main():
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.settimeout(options.wait)
+    if options.mark is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, options.mark)
     if options.source:
         sock.bind((options.source, 0))
     result = {"connected": False, "error": None, "connect_ms": None, "sent": 0, "received": "", "ended": None, "ms": None}

@@ -130,8 +130,8 @@ static void not_http(void **state)
 	static const char *const no[] = {
 		"GET /\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-OpenSSH_9.6\r\n", "EHLO mail.example\r\n",
 		"HTTP/1.1 200 OK\r\n", "{\"a\"", "\x05\x01\x00", "GET\x01", "GET /\x01", "Content-Length: 5", "<html>",
-		" GET / HTTP/1.1\r\n", "GET / HTTP/1.x\r\n", "GET HTTP/1.1\r\n\r\n", "0123456789012345678901234567890123456789"
-		"0123456789012345678901234",
+		" GET / HTTP/1.1\r\n", "GET / HTTP/1.x\r\n", "GET HTTP/1.1\r\n\r\n", ("0123456789012345678901234567890123456789"
+		"0123456789012345678901234"), "GET /\x1f HTTP/1.1\r\n\r\n",
 	};
 	size_t i;
 

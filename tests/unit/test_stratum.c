@@ -310,6 +310,11 @@ static void picked_up_in_the_middle(void **state)
 	assert_int_equal(feed(tail, sizeof(tail) - 1), INSPECT_NO);
 	assert_int_equal(feed_as(unsure, html, sizeof(html) - 1), INSPECT_NO);
 	assert_int_equal(feed_as(unsure, "\x01\x02\x03", 3), INSPECT_NO);
+	/* what a prefix refused stays refused: found by the fuzzer */
+	assert_int_equal(feed_as(unsure, "{\"id\"m\x19", 7), INSPECT_NO);
+	assert_int_equal(feed_as(unsure, "{\"id\"m\x19}\n", 9), INSPECT_NO);
+	assert_int_equal(feed_as(unsure, "x}\nab", 5), INSPECT_MORE);
+	assert_int_equal(feed_as(unsure, "x}\nab}\n{", 8), INSPECT_MORE);
 }
 
 static void own_table(void **state)

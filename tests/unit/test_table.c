@@ -622,6 +622,11 @@ static void test_marks_native(void **state)
 		{ 0, "meta mark & 0xff == 0x1 accept" },
 		{ 1, "ct mark set meta mark << 24" },
 		{ 0, "ct mark & 0xff == 0x1 rt classid 5 accept" },
+		{ 0, "ct mark set ip saddr map { 192.0.2.1 : 0x1, 192.0.2.2 : 0x100 }" },
+		{ 1, "ct mark set ip saddr map { 192.0.2.1 : 0x1, 192.0.2.2 : 0x4000000 }" },
+		{ 0, "meta mark set numgen inc mod 2 map { 0 : 0x100, 1 : 0x200 }" },
+		{ 1, "meta mark set numgen inc mod 2 map { 0 : 0x100, 1 : 0x2000000 }" },
+
 	};
 	char ruleset[512], text[256];
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall check`: reads the policy and its lists as the daemon would, and says in a few lines what they mean or in
+ * one line what is wrong. Changes nothing and talks to no daemon. */
+#include "cli/cli.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy/policy.h"
+
+#define DEFAULT_POLICY "/etc/minewall/policy.yaml"
+
+/* DESIGN section 4. */
+enum { CHECK_GOOD = 0, CHECK_FAILED = 1, CHECK_USAGE = 2, CHECK_INVALID = 4, CHECK_DENIED = 5 };
+
+static const char help[] =
+	"usage: minewall check [-c FILE] [--json]\n"
+	"\n"
+	"Reads the policy and the lists that it names, as `minewall run` would, and says what they mean.\n"
+	"\n"
+	"  -c FILE   another policy than " DEFAULT_POLICY "\n"
+	"  --json    one JSON object instead of text\n"
+	"  --help    this help\n"
+	"\n"
+	"Exit: 0 the policy is good, 4 it is not (one line says where and why), 5 a file may not be read, 2 wrong usage.\n";
+
+struct options {
+	const char *policy;
+	bool json;
+	bool help;
+};
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+	static const struct option known[] = {
+		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	*options = (struct options) { .policy = DEFAULT_POLICY };
+	opterr = 0;
+	optind = 0;		/* start anew: main may have read options before the verb */
+	while ((c = getopt_long(argc, argv, "+c:h", known, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			options->policy = optarg;
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		case 'h':
+			options->help = true;
+			return true;
+		default:
+			fprintf(stderr, "minewall check: %s '%s', expected [-c FILE] [--json] (see --help)\n",
+				optopt == 'c' ? "no file after" : "unknown option", argv[optind - 1]);
+			return false;
+		}
+	}
+	if (optind == argc)
+		return true;
+	fprintf(stderr, "minewall check: unexpected '%s', expected [-c FILE] [--json] (see --help)\n", argv[optind]);
+	return false;
+}
+
+static const char *mode_text(const struct settings *s)
+{
+	return s->mode == MODE_ENFORCE ? "enforce" : "monitor";
+}
+
+static void print_networks(const char *title, struct networks nets)
+{
+	if (!nets.n)
+		return;
+	printf("%s", title);
+	for (size_t i = 0; i < nets.n; i++)
+		printf(" %s", nets.items[i].text);
+	printf("\n");
+}
+
+static void print_text(const char *path, const struct policy *p)
+{
+	const struct settings *s = policy_settings(p);
+	const struct list_info *lists;
+	size_t n = policy_lists(p, &lists);
+
+	printf("%s is good\n", path);
+	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
+	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
+	for (size_t i = 0; i < n; i++)
+		printf("list %s: %zu used, %zu skipped, from %s\n", lists[i].name, lists[i].used, lists[i].skipped, lists[i].file);
+	print_networks("blocked:        ", policy_blocked_addresses(p));
+	print_networks("allowed:        ", policy_allowed_addresses(p));
+	print_networks("allowed hosts:  ", policy_exempt_hosts(p));
+}
+
+static json_t *json_networks(struct networks nets)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < nets.n; i++)
+		json_array_append_new(array, json_string(nets.items[i].text));
+	return array;
+}
+
+static json_t *json_lists(const struct policy *p)
+{
+	const struct list_info *lists;
+	size_t n = policy_lists(p, &lists);
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", lists[i].name, "file", lists[i].file,
+						       "category", lists[i].category, "used", (json_int_t)lists[i].used,
+						       "skipped", (json_int_t)lists[i].skipped));
+	return array;
+}
+
+static int print_json(const char *path, const struct policy *p)
+{
+	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
+				   "mode", mode_text(policy_settings(p)), "names", (json_int_t)policy_names(p),
+				   "lists", json_lists(p), "blocked_addresses", json_networks(policy_blocked_addresses(p)),
+				   "allowed_addresses", json_networks(policy_allowed_addresses(p)),
+				   "allowed_hosts", json_networks(policy_exempt_hosts(p)));
+	int result = CHECK_GOOD;
+
+	if (!object || json_dumpf(object, stdout, JSON_COMPACT)) {
+		fprintf(stderr, "minewall check: cannot write the result as JSON (no memory, or a path that is not UTF-8)\n");
+		result = CHECK_FAILED;
+	} else {
+		printf("\n");
+	}
+	json_decref(object);
+	return result;
+}
+
+static int exit_code(const struct policy_error *error)
+{
+	switch (error->kind) {
+	case POLICY_INVALID:
+		return CHECK_INVALID;
+	case POLICY_UNREADABLE:
+		return CHECK_DENIED;
+	case POLICY_NO_MEMORY:
+		break;
+	}
+	return CHECK_FAILED;
+}
+
+int check_main(int argc, char **argv)
+{
+	struct options options;
+	struct policy_error error;
+	struct policy *p;
+	int result = CHECK_GOOD;
+
+	if (!read_options(argc, argv, &options))
+		return CHECK_USAGE;
+	if (options.help) {
+		fputs(help, stdout);
+		return CHECK_GOOD;
+	}
+	p = policy_load(options.policy, &error);
+	if (!p) {
+		fprintf(stderr, "%s\n", error.text);
+		return exit_code(&error);
+	}
+	if (options.json)
+		result = print_json(options.policy, p);
+	else
+		print_text(options.policy, p);
+	policy_free(p);
+	return result;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall check` as its user meets it: exit code, which stream speaks, and how many lines. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "inspect/inspect.h"
+
+const struct dialect_table dialect_builtin = { NULL, 0 };
+
+static char folder[] = "/tmp/test_check.XXXXXX";
+
+struct said {
+	int code;
+	char out[4096];
+	char err[4096];
+};
+
+static void slurp(const char *name, char *to, size_t size)
+{
+	FILE *f = fopen(name, "r");
+
+	assert_non_null(f);
+	to[fread(to, 1, size - 1, f)] = '\0';
+	fclose(f);
+}
+
+/* Runs it with its streams in files; stdout and stderr are put back before anything is asserted. */
+static struct said run(const char *a, const char *b, const char *c)
+{
+	char *argv[] = { (char *)"check", (char *)a, (char *)b, (char *)c, NULL };
+	int out = dup(1), err = dup(2), argc = 1;
+	struct said said;
+
+	while (argv[argc])
+		argc++;
+	fflush(NULL);
+	dup2(open("out", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 1);
+	dup2(open("err", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), 2);
+	said.code = check_main(argc, argv);
+	fflush(NULL);
+	dup2(out, 1);
+	dup2(err, 2);
+	close(out);
+	close(err);
+	slurp("out", said.out, sizeof(said.out));
+	slurp("err", said.err, sizeof(said.err));
+	return said;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_good(void **state)
+{
+	struct said said;
+	json_t *object;
+
+	(void)state;
+	write_file("l.txt", "pool.example\ncom\n");
+	write_file("p.yaml", "version: 1\nlists: [{name: l, file: l.txt}]\nallow: {hosts: [10.0.9.0/24]}\n");
+	said = run("-c", "p.yaml", NULL);
+	assert_int_equal(said.code, 0);
+	assert_string_equal(said.err, "");
+	assert_non_null(strstr(said.out, "monitor"));
+	assert_non_null(strstr(said.out, "list l: 1 used, 1 skipped, from l.txt"));
+	assert_non_null(strstr(said.out, "10.0.9.0/24"));
+	said = run("-c", "p.yaml", "--json");
+	assert_int_equal(said.code, 0);
+	object = json_loads(said.out, 0, NULL);
+	assert_non_null(object);
+	assert_int_equal(json_integer_value(json_object_get(object, "names")), 1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(object, "allowed_hosts"), 0)), "10.0.9.0/24");
+	json_decref(object);
+}
+
+static void test_bad(void **state)
+{
+	static const char expected[] = "p.yaml:2:1: unknown key 'moed', did you mean 'mode'?\n";
+	struct said said;
+
+	(void)state;
+	write_file("p.yaml", "version: 1\nmoed: enforce\n");
+	said = run("-c", "p.yaml", NULL);
+	assert_int_equal(said.code, 4);
+	assert_string_equal(said.out, "");
+	assert_string_equal(said.err, expected);
+	said = run("--json", "-cp.yaml", NULL);
+	assert_int_equal(said.code, 4);
+	assert_string_equal(said.err, expected);
+	said = run("-c", "none.yaml", NULL);
+	assert_int_equal(said.code, 4);
+	assert_non_null(strstr(said.err, "version: 1"));
+	assert_ptr_equal(strchr(said.err, '\n'), said.err + strlen(said.err) - 1);
+	if (geteuid()) {
+		assert_int_equal(chmod("p.yaml", 0), 0);
+		assert_int_equal(run("-c", "p.yaml", NULL).code, 5);
+	}
+}
+
+static void test_usage(void **state)
+{
+	struct said said = run("--help", NULL, NULL);
+
+	(void)state;
+	assert_int_equal(said.code, 0);
+	assert_non_null(strstr(said.out, "usage: minewall check"));
+	assert_int_equal(run("--jsno", NULL, NULL).code, 2);
+	assert_int_equal(run("-x", NULL, NULL).code, 2);
+	assert_int_equal(run("p.yaml", NULL, NULL).code, 2);
+	said = run("-c", NULL, NULL);
+	assert_int_equal(said.code, 2);
+	assert_string_equal(said.out, "");
+	assert_non_null(strstr(said.err, "-c"));
+}
+
+static int enter(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? chdir(folder) : -1;
+}
+
+static int leave(void **state)
+{
+	static const char *const names[] = { "out", "err", "l.txt", "p.yaml" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink(names[i]);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_usage),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}

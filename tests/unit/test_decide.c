@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Judgements: which rule wins, what it says of itself, and what it teaches the kernel. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "policy/rules.h"
+
+const struct dialect_table dialect_builtin = { NULL, 0 };
+
+#define V "version: 1\nmode: enforce\n"
+
+/* A policy from text, with the names of `list` as the list "web" of the file's lines. */
+static struct policy *policy_of(const char *text, const char *list)
+{
+	struct policy_error error;
+	struct policy *p = rules_new();
+	struct list_counts counts;
+
+	assert_non_null(p);
+	if (schema_read(p, "p.yaml", text, strlen(text), &error))
+		fail_msg("%s", error.text);
+	if (list) {
+		p->lists[0].name = strdup("web");
+		p->n_lists = 1;
+		assert_int_equal(list_read(p->block_names, 1, LIST_AUTO, list, strlen(list), &counts), 0);
+	}
+	assert_int_equal(name_set_seal(p->block_names), 0);
+	assert_int_equal(name_set_seal(p->allow_names), 0);
+	address_set_seal(&p->block_addresses);
+	address_set_seal(&p->allow_addresses);
+	address_set_seal(&p->allow_hosts);
+	address_set_seal(&p->shared);
+	return p;
+}
+
+static void set_address(uint8_t to[16], const char *text)
+{
+	if (inet_pton(AF_INET6, text, to) == 1)
+		return;
+	memcpy(to, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	assert_int_equal(inet_pton(AF_INET, text, to + 12), 1);
+}
+
+static struct subject who(const char *src, const char *dst, uint16_t dport)
+{
+	struct subject s = { .sport = 40000, .dport = dport, .proto = IPPROTO_TCP };
+
+	set_address(s.src, src);
+	set_address(s.dst, dst);
+	return s;
+}
+
+static void add_name(struct facts *f, enum name_kind kind, const char *text)
+{
+	struct view view = { (const uint8_t *)text, strlen(text) };
+
+	f->names[f->n_names++] = (struct name_fact) { .kind = kind, .matchable = true, .text = view, .host = view };
+}
+
+/* The facts are too big to be made for each line below. */
+static struct facts facts;
+
+static const struct facts *named(enum name_kind kind, const char *name)
+{
+	memset(&facts, 0, sizeof(facts));
+	facts.app = kind == NAME_TLS_SNI ? APP_TLS : APP_HTTP;
+	add_name(&facts, kind, name);
+	return &facts;
+}
+
+static const struct facts *mining(void)
+{
+	memset(&facts, 0, sizeof(facts));
+	facts.app = APP_STRATUM;
+	facts.mining = true;
+	return &facts;
+}
+
+static void check(struct decision d, enum action action, enum evidence evidence, enum scope scope, unsigned timeout_s,
+		  const char *rule)
+{
+	assert_int_equal(d.action, action);
+	assert_int_equal(d.evidence, evidence);
+	assert_int_equal(d.scope, scope);
+	assert_int_equal(d.timeout_s, timeout_s);
+	if (rule)
+		assert_string_equal(d.rule, rule);
+	else
+		assert_null(d.rule);
+}
+
+static void test_addresses(void **state)
+{
+	struct policy *p = policy_of(V "block: {addresses: [198.51.100.0/24, \"[2001:db8::7]:3333\"]}\n"
+				     "allow: {hosts: [192.168.1.50], addresses: [198.51.100.9, \"198.51.100.8:443\"]}\n", NULL);
+	struct subject s = who("192.168.1.2", "198.51.100.7", 1);
+	struct decision d = policy_decide_address(p, &s);
+
+	(void)state;
+	check(d, ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_ENDPOINT, 3600, "block.addresses");
+	assert_string_equal(d.entry, "198.51.100.0/24");
+	assert_int_equal(d.line, 3);
+	assert_null(d.list);
+	s = who("192.168.1.50", "198.51.100.7", 1);
+	check(policy_decide_address(p, &s), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.hosts");
+	s = who("192.168.1.2", "198.51.100.9", 1);
+	check(policy_decide_address(p, &s), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.addresses");
+	s = who("192.168.1.2", "198.51.100.8", 443);
+	check(policy_decide_address(p, &s), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.addresses");
+	s = who("192.168.1.2", "198.51.100.8", 444);
+	check(policy_decide_address(p, &s), ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_ENDPOINT, 3600, "block.addresses");
+	s = who("2001:db8:1::2", "2001:db8::7", 3333);
+	check(policy_decide_address(p, &s), ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_ENDPOINT, 3600, "block.addresses");
+	s = who("2001:db8:1::2", "2001:db8::7", 3334);
+	check(policy_decide_address(p, &s), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+}
+
+static void test_names(void **state)
+{
+	struct policy *p = policy_of(V "block: {names: [pool.example]}\nallow: {names: [mine.pool.example, wide.example]}\n",
+				     "web.example\nx.wide.example\n");
+	struct subject s = who("192.168.1.2", "203.0.113.7", 443);
+	const struct facts *f = named(NAME_TLS_SNI, "A.Pool.example");
+	struct decision d = policy_decide(p, &s, f);
+
+	(void)state;
+	check(d, ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
+	assert_ptr_equal(d.name, &f->names[0]);
+	assert_string_equal(d.entry, "pool.example");
+	assert_int_equal(d.line, 3);
+	assert_null(d.list);
+	d = policy_decide(p, &s, named(NAME_HTTP_HOST, "web.example"));
+	check(d, ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "list");
+	assert_string_equal(d.list, "web");
+	assert_int_equal(d.line, 1);
+	check(policy_decide(p, &s, named(NAME_SOCKS, "web.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "list");
+	check(policy_decide(p, &s, named(NAME_QUIC_SNI, "web.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "list");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "www.example")), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	/* Allow wins over a block entry above it, and over one below it. */
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "eu.mine.pool.example")), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "allow.names");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "x.wide.example")), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "allow.names");
+	/* ... but only for its own name. */
+	named(NAME_HTTP_HOST, "wide.example");
+	add_name(&facts, NAME_HTTP_HOST, "pool.example");
+	d = policy_decide(p, &s, &facts);
+	check(d, ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
+	assert_ptr_equal(d.name, &facts.names[1]);
+	/* ... and only for this request where another may follow. */
+	named(NAME_HTTP_HOST, "wide.example");
+	facts.again = AGAIN_SAME;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.again = AGAIN_FRESH;
+	check(policy_decide(p, &s, &facts), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	named(NAME_TLS_SNI, "pool.example");
+	facts.names[0].matchable = false;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	memset(&facts, 0, sizeof(facts));
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	check(policy_decide_name(p, "POOL.example.", 13), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
+	check(policy_decide_name(p, "wide.example", 12), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	check(policy_decide_name(p, "notpool.example", 15), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+}
+
+static void test_protocol(void **state)
+{
+	struct policy *p = policy_of(V "block: {names: [pool.example], timeout: {endpoint: 2h}}\n"
+				     "allow: {hosts: [192.168.1.50], addresses: [198.51.100.9]}\n", NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 443);
+
+	(void)state;
+	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 7200, "detect.stratum");
+	mining();
+	add_name(&facts, NAME_HTTP_HOST, "pool.example");
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 7200, "detect.stratum");
+	s = who("192.168.1.50", "203.0.113.7", 443);
+	check(policy_decide(p, &s, mining()), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.hosts");
+	s = who("192.168.1.2", "198.51.100.9", 443);
+	check(policy_decide(p, &s, mining()), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.addresses");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0,
+	      "allow.addresses");
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: monitor}\nblock: {names: [pool.example]}\n", NULL);
+	s = who("192.168.1.2", "203.0.113.7", 443);
+	check(policy_decide(p, &s, mining()), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	/* A name that blocks is stronger than a protocol that is only watched. */
+	mining();
+	add_name(&facts, NAME_HTTP_HOST, "pool.example");
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: off}\n", NULL);
+	check(policy_decide(p, &s, mining()), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+}
+
+static void test_detect(void **state)
+{
+	struct policy *p = policy_of(V "detect: {tls: off, http: {action: monitor, scope: endpoint}}\n"
+				     "block: {names: [pool.example]}\n", NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 443);
+
+	(void)state;
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	check(policy_decide(p, &s, named(NAME_HTTP_HOST, "pool.example")), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	check(policy_decide(p, &s, named(NAME_CONNECT, "pool.example")), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	policy_free(p);
+}
+
+static void test_scope(void **state)
+{
+	struct policy *p = policy_of(V "block: {names: [pool.example], addresses: [198.51.100.7], scope: flow}\n", NULL);
+	struct subject s = who("192.168.1.2", "198.51.100.7", 443);
+
+	(void)state;
+	check(policy_decide_address(p, &s), ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "block.addresses");
+	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	policy_free(p);
+	p = policy_of(V "block: {names: [pool.example], addresses: [198.51.100.7], scope: endpoint}\n"
+		      "detect: {stratum: {scope: pair}, http: {scope: flow}}\nshared: [203.0.113.0/24]\n", NULL);
+	check(policy_decide_address(p, &s), ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_ENDPOINT, 3600, "block.addresses");
+	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.stratum");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_ENDPOINT, 3600,
+	      "block.names");
+	check(policy_decide(p, &s, named(NAME_HTTP_HOST, "pool.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	/* Shared ranges are never learnt by name, whatever the scope; by protocol they are. */
+	s = who("192.168.1.2", "203.0.113.7", 443);
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.stratum");
+	policy_free(p);
+}
+
+static void test_monitor(void **state)
+{
+	struct policy *p = policy_of("version: 1\nblock: {names: [pool.example], addresses: [198.51.100.7]}\n"
+				     "allow: {names: [good.example]}\n", NULL);
+	struct subject s = who("192.168.1.2", "198.51.100.7", 443);
+
+	(void)state;
+	check(policy_decide_address(p, &s), ACTION_MONITOR, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "block.addresses");
+	check(policy_decide(p, &s, mining()), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "block.names");
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "good.example")), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0,
+	      "allow.names");
+	check(policy_decide_name(p, "pool.example", 12), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	policy_free(p);
+	p = policy_builtin();
+	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.stratum");
+	policy_free(p);
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	assert_string_equal(evidence_text(EVIDENCE_ADDRESS), "address");
+	assert_string_equal(evidence_text(EVIDENCE_NAME), "name");
+	assert_string_equal(evidence_text(EVIDENCE_PROTOCOL), "protocol");
+	assert_string_equal(scope_text(SCOPE_FLOW), "flow");
+	assert_string_equal(scope_text(SCOPE_PAIR), "pair");
+	assert_string_equal(scope_text(SCOPE_ENDPOINT), "endpoint");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_protocol),
+		cmocka_unit_test(test_detect),
+		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
