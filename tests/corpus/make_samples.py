@@ -297,6 +297,9 @@ def add_streams(s):
         s.add(f"tls-halves-{tag}", pcap(start + halves + end), want)
         s.add(f"tls-halves-swapped-{tag}", pcap(start + halves[::-1] + end), want)
         s.add(f"tls-thirds-reversed-{tag}", pcap(start + thirds[::-1] + end), want)
+        sixths = flow.data(*(hello[i:i + 300] for i in range(0, 1800, 300)), hello[1800:])
+        s.add(f"tls-blocks-reversed-{tag}", pcap(start + sixths[4:] + sixths[2:4] + sixths[:2] + end), want)
+        s.add(f"tls-older-bytewise-{tag}", pcap(bytewise + end), want)
         s.add(f"tls-bytewise-{tag}", pcap(start + bytewise + end), want)
         s.add(f"tls-bytewise-reversed-{tag}", pcap(start + bytewise[::-1] + end), want)
         twice = [p for part in thirds for p in (part, part)]
@@ -388,6 +391,9 @@ def add_http(s):
     s.add("http-bytewise", pcap(flow.handshake() + flow.data(*(get[i:i + 1] for i in range(len(get)))) + answer), [line(flow, *host)])
     kept = flow.data(get, http_get("next.example"))
     s.add("http-kept-alive", pcap(flow.handshake() + kept[:1] + answer + kept[1:]), [line(flow, *host, ["http_host", "next.example"])])
+    half = len(get) + 9
+    late = [flow.tcp(PSH | ACK, half, http_get("next.example")[9:]), flow.tcp(PSH | ACK, len(get), http_get("next.example")[:9])]
+    s.add("http-kept-alive-swapped", pcap(flow.handshake() + kept[:1] + answer + late), [line(flow, *host, ["http_host", "next.example"])])
     s.add("http-pipelined", pcap(flow.handshake() + flow.data(get + http_get("next.example")) + answer),
           [line(flow, *host, ["http_host", "next.example"])])
     absolute = b"GET http://target.example/ HTTP/1.1\r\nHost: host.example\r\n\r\n"
@@ -411,6 +417,8 @@ def add_mining(s):
             s.add(f"{name}-{tag}", pcap(flow.session(*parts)), want)
             s.add(f"{name}-bytewise-{tag}", pcap(flow.session(*(all_bytes[i:i + 1] for i in range(len(all_bytes))))), want)
             s.add(f"{name}-swapped-{tag}", pcap(flow.handshake() + two[::-1] + flow.answer(b"{}\n")), want)
+            s.add(f"{name}-older-bytewise-{tag}",
+                  pcap(flow.data(*(all_bytes[i:i + 1] for i in range(len(all_bytes))))), want)
             s.add(f"{name}-older-{tag}", pcap(flow.data(*parts)), want)
             s.add(f"{name}-unfinished-sum-{tag}",
                   pcap(flow.handshake() + [flow.tcp(PSH | ACK, 0, all_bytes, sum_delta=9)]), want)
