@@ -721,7 +721,8 @@ def silent_drop(t):
 @own("unblock")
 def unblock(t):
     t.daemon = t.make(policy()).start()
-    need(t.daemon.verb("blocked").returncode == 1, "`blocked` with nothing blocked does not say 1")
+    done = t.daemon.verb("blocked")
+    need(done.returncode == 1, f"`blocked` with nothing blocked: exit {done.returncode}: {done.stdout}{done.stderr}")
     for family in families(t):
         address = t.fresh()
         t.bed.send(address, 3333, "stratum-v1")

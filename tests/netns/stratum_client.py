@@ -12,6 +12,7 @@ import json
 import os
 import select
 import socket
+import struct
 import sys
 import time
 
@@ -97,6 +98,9 @@ def main():
         time.sleep(options.hold_ms / 1000)
         parts = pieces(data, options.mode, options.cuts)
         sent, received, ended, ms = talk(sock, parts, options.delay_ms / 1000, options.wait, options.linger)
+        if ended == "timeout":
+            # Else this kernel goes on retransmitting for minutes, into whatever is tested next.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         result.update(sent=sent, received=received.decode("latin-1"), ended=ended, ms=ms)
     sock.close()
     print(json.dumps(result))
