@@ -29,6 +29,7 @@ struct step {
 	struct flow *flow;
 	struct flow_side *side;
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
+	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
 	struct outcome out;
 };
@@ -228,7 +229,7 @@ static void judge_unknown(struct step *s, uint32_t start, size_t len)
 {
 	if (s->flow->older)
 		s->side->next = start + (uint32_t)len;
-	else if (s->side->only != APP_UNKNOWN || (s->news && s->at > start))
+	else if (start == s->side->next && (s->side->only != APP_UNKNOWN || (s->news && s->at > start)))
 		leave_clear(s, REASON_UNKNOWN);
 }
 
@@ -254,6 +255,7 @@ static void inspect_from(struct step *s, uint32_t start)
 			start = s->side->next;
 			break;
 		case INSPECT_MORE:
+			s->wanted = true;
 			break;
 		case INSPECT_BAD:
 			s->flow->app = s->p->message.app;
@@ -277,7 +279,7 @@ static void inspect_segment(struct step *s)
 		 * in order behind a request is its body; behind a ClientHello only another one can be meant. */
 		if (!s->news)
 			return;
-		if (s->at >= side->next && run <= side->next) {
+		if (side->next && s->at >= side->next && run <= side->next) {
 			if (s->flow->app == APP_TLS)
 				inspect_from(s, s->at);
 			return;
@@ -321,7 +323,7 @@ static void spend(struct step *s)
 
 	if (s->out.verdict != VERDICT_ACCEPT || f->state != FLOW_INSPECTING)
 		return;
-	if (f->older && segments >= OLDER_SEGMENTS_MAX)
+	if (f->older && segments >= OLDER_SEGMENTS_MAX && !s->wanted)
 		leave_clear(s, REASON_OLDER);
 	else if (taken >= STREAM_BYTES_MAX)
 		leave_clear(s, REASON_BUDGET);
