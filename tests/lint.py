@@ -158,6 +158,9 @@ def check_text(path, text, findings):
 def check_places(paths, findings):
     for name in sorted({p.split("/")[0] for p in paths} - TOP):
         findings.add(name, 1, "not one of the fixed top-level entries")
+    for path in paths:
+        if path.endswith((".pyc", ".o", ".d", ".so", ".a", ".orig", ".rej")):
+            findings.add(path, 1, "made by a tool: belongs in no commit")
     for name in sorted({p.split("/")[1] for p in paths if p.startswith("tests/") and p.count("/") > 1} - TESTS):
         findings.add("tests/" + name, 1, "not one of the folders of tests/")
 

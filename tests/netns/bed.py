@@ -24,7 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # A root shell of `su` has no sbin in its PATH, and that is where ip and nft live.
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
-PYTHON = ("/usr/bin/python3", "-IS")  # without site-packages: starts faster, needs nothing
+PYTHON = ("/usr/bin/python3", "-ISB")  # without site-packages: starts faster, needs nothing, leaves no cache behind
 PREFIX = os.environ.get("MINEWALL_BED", "mw")
 
 MARK_MASK = 0x0E000000
