@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "daemon/run.h"
+#include "policy/policy.h"
 
 #define CLI_POLICY "/etc/minewall/policy.yaml"
 
@@ -30,6 +31,11 @@ struct cli_args {
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;
  * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
+
+/* The policy's settings, its lists unread: where the daemon and its files are. If only the default policy is broken while
+ * something waits at the default socket, this is said and the defaults are taken: an operator must reach a daemon that runs.
+ * NULL: the line is said, `*code` is the exit code. The caller frees. */
+struct policy *cli_policy(const struct cli_args *args, int *code);
 
 /* Prints `j` (its reference is taken over); returns EXIT_DONE. */
 int cli_print_json(json_t *j);

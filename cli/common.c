@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "daemon/control.h"
-#include "policy/policy.h"
+
+/* Known by its address: not given by the operator. */
+static const char cli_default_policy[] = CLI_POLICY;
 
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out)
 {
@@ -20,9 +23,9 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	};
 	int c;
 
-	*out = (struct cli_args){ .policy = CLI_POLICY };
+	*out = (struct cli_args){ .policy = cli_default_policy };
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "c:jh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, ":c:jh", options, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			out->policy = optarg;
@@ -33,6 +36,10 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_DONE;
+		case ':':
+			fprintf(stderr, "minewall %s: a file is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1],
+				argv[0]);
+			return EXIT_USAGE;
 		default:
 			fprintf(stderr, "minewall %s: '%s' is not understood; see minewall %s --help\n", argv[0], argv[optind - 1], argv[0]);
 			return EXIT_USAGE;
@@ -50,17 +57,33 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	return -1;
 }
 
-int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
+struct policy *cli_policy(const struct cli_args *args, int *code)
 {
 	struct policy_error error;
-	struct policy *p = policy_load(args->policy, &error);
-	char path[sizeof(policy_settings(p)->control)];
+	struct policy *p = policy_load_settings(args->policy, &error), *defaults;
+
+	if (p)
+		return p;
+	*code = error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	defaults = args->policy == cli_default_policy ? policy_builtin() : NULL;
+	if (defaults && access(policy_settings(defaults)->control, F_OK) == 0) {
+		fprintf(stderr, "minewall: %s; going on with the default paths\n", error.text);
+		return defaults;
+	}
+	fprintf(stderr, "%s\n", error.text);
+	policy_free(defaults);
+	return NULL;
+}
+
+int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
+{
+	char path[sizeof(((struct settings *)NULL)->control)];
 	int err;
+	struct policy *p = cli_policy(args, &err);
 
 	if (!p) {
-		fprintf(stderr, "%s\n", error.text);
 		json_decref(request);
-		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+		return err;
 	}
 	snprintf(path, sizeof(path), "%s", policy_settings(p)->control);
 	policy_free(p);
@@ -68,6 +91,10 @@ int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 	if (err == -ECONNREFUSED) {
 		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);
 		return EXIT_NOT_RUNNING;
+	}
+	if (err == -EAGAIN) {
+		fprintf(stderr, "minewall: the daemon at %s is there and does not answer; is it stopped or hung?\n", path);
+		return EXIT_SYSTEM;
 	}
 	if (err) {
 		fprintf(stderr, "minewall: asking the daemon at %s: %s%s\n", path, strerror(-err),

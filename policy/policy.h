@@ -77,6 +77,10 @@ struct list_info {
  * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
+/* The same without reading the lists, which may be many, missing or damaged: for verbs that only need to find the daemon
+ * and its files. */
+struct policy *policy_load_settings(const char *path, struct policy_error *error);
+
 /* The built-in policy of `minewall replay`: enforce, every detector at its default, no lists. NULL: no memory. */
 struct policy *policy_builtin(void);
 
