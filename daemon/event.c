@@ -130,7 +130,8 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->entry, sizeof(e->entry), d->entry);
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
-	e->mac_known = packet && packet->mac_known && packet->origin != ORIGIN_OLDER_REPLY;
+	/* The sender's: of use if the sender is the client. */
+	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
 		memcpy(e->mac, packet->mac, sizeof(e->mac));
 }

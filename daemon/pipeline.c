@@ -14,6 +14,9 @@
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
+/* Farther than any window scaled by 14 that a server offers in its first answers. */
+#define REUSE_DISTANCE (16 << 20)
+
 struct pipeline {
 	struct flow_table *flows;
 	const struct policy *policy;
@@ -209,12 +212,31 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 	return REASON_CLEAN;
 }
 
+/* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
+static void orient(struct step *s, const struct facts *m)
+{
+	struct subject *who = &s->out.subject, was = *who;
+	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
+	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
+	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
+
+	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+		return;
+	memcpy(who->src, was.dst, sizeof(who->src));
+	memcpy(who->dst, was.src, sizeof(who->dst));
+	who->sport = was.dport;
+	who->dport = was.sport;
+	s->out.turned = true;
+}
+
 /* Judges one whole message. True: go on with the bytes behind it. */
 static bool judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
-	struct decision d = policy_decide(s->p->policy, &s->out.subject, m);
+	struct decision d;
 
+	orient(s, m);
+	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;
@@ -408,6 +430,16 @@ static void take(struct step *s, bool fresh)
 		leave_clear(s, REASON_UNKNOWN);
 }
 
+/* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have
+ * reached; who goes on with the old connection is not. */
+static bool ports_reused(const struct flow *f, const struct packet *packet)
+{
+	int32_t distance = (int32_t)(packet->seq - f->side[f->recent].end_seq);
+
+	return f->state == FLOW_BLOCKED && f->key.proto == IPPROTO_TCP && packet->origin == ORIGIN_ORIGINAL &&
+	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
+}
+
 static void describe(struct outcome *out, const struct flow *f)
 {
 	const struct flow_key *key = &f->key;
@@ -439,6 +471,10 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 
 	reset_facts(&p->found);
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	if (!fresh && ports_reused(s.flow, packet)) {
+		flow_drop(p->flows, s.flow);
+		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	}
 	if (fresh)
 		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
 	describe(&s.out, s.flow);

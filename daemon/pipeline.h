@@ -42,8 +42,10 @@ struct outcome {
 	bool older;			/* the flow was older than the daemon */
 	bool overload;			/* its earlier bytes had been given up for newer flows */
 	enum app app;			/* best known protocol of the flow */
-	/* The flow as its client opened it (for a flow picked up in the middle: as its opener is known). */
+	/* The flow as its client opened it. `turned`: connection tracking has it the other way round, as it picked the flow up in
+	 * the middle, on a packet of the server. */
 	struct subject subject;
+	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
