@@ -11,6 +11,8 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
+/* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
+#define TUNNELS_MAX 4
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
@@ -82,6 +84,7 @@ const char *reason_text(enum reason r)
 	case REASON_MALFORMED:		return "malformed";
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
+	case REASON_DEPTH:		return "depth";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -115,7 +118,7 @@ static void leave_clear(struct step *s, enum reason reason)
 	if (s->packet->tcp_flags & PACKET_SYN) {
 		s->side->next = 0;
 		s->side->only = APP_UNKNOWN;
-		s->side->heads = 0;
+		s->side->heads = s->side->tunnels = 0;
 		return;
 	}
 	if (s->flow->state == FLOW_INSPECTING)
@@ -229,6 +232,18 @@ static void orient(struct step *s, const struct facts *m)
 	s->out.turned = true;
 }
 
+/* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
+static bool enter_tunnel(struct step *s, const struct decision *d)
+{
+	if (d->action == ACTION_ALLOW)
+		leave_clear(s, REASON_EXEMPT);
+	else if (s->side->tunnels == TUNNELS_MAX)
+		leave_clear(s, REASON_DEPTH);
+	else
+		return ++s->side->tunnels;
+	return false;
+}
+
 /* Judges one whole message. True: go on with the bytes behind it. */
 static bool judge_message(struct step *s, uint32_t start)
 {
@@ -236,6 +251,7 @@ static bool judge_message(struct step *s, uint32_t start)
 	struct decision d;
 
 	orient(s, m);
+	m->tunnelled = s->flow->side[0].tunnels || s->flow->side[1].tunnels;
 	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
 	remember_names(s, start);
@@ -246,6 +262,8 @@ static bool judge_message(struct step *s, uint32_t start)
 		return false;
 	s->side->next = start + (uint32_t)m->consumed;
 	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
+		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
 	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
 		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
@@ -275,6 +293,9 @@ static void inspect_from(struct step *s, uint32_t start)
 	};
 	bool more;
 
+	s->p->scratch.used = 0;
+	if (start < s->side->next)
+		s->side->heads = s->side->tunnels = 0;	/* they are counted anew on the way */
 	do {
 		in.p = stream_run(&s->side->stream, start, &in.len);
 		if (!in.len)
