@@ -10,26 +10,30 @@
 #include "cli/cli.h"
 #include "daemon/control.h"
 
-/* Known by its address: not given by the operator. */
-static const char cli_default_policy[] = CLI_POLICY;
-
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' },
+		{ "for", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	*out = (struct cli_args){ .policy = cli_default_policy };
+	*out = (struct cli_args){ .policy = CLI_POLICY };
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":c:jh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, ":c:f:jh", options, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			out->policy = optarg;
 			break;
+		case 'f':
+			out->duration = optarg;
+			if (strstr(usage, "--for"))
+				break;
+			fprintf(stderr, "minewall %s: it takes no --for\n", argv[0]);
+			return EXIT_USAGE;
 		case 'j':
 			out->json = true;
 			break;
@@ -37,7 +41,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 			fputs(usage, stdout);
 			return EXIT_DONE;
 		case ':':
-			fprintf(stderr, "minewall %s: a file is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1],
+			fprintf(stderr, "minewall %s: a value is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1],
 				argv[0]);
 			return EXIT_USAGE;
 		default:
@@ -65,7 +69,7 @@ struct policy *cli_policy(const struct cli_args *args, int *code)
 	if (p)
 		return p;
 	*code = error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
-	defaults = args->policy == cli_default_policy ? policy_builtin() : NULL;
+	defaults = error.kind == POLICY_INVALID ? policy_builtin() : NULL;
 	if (defaults && access(policy_settings(defaults)->control, F_OK) == 0) {
 		fprintf(stderr, "minewall: %s; going on with the default paths\n", error.text);
 		return defaults;
@@ -75,18 +79,40 @@ struct policy *cli_policy(const struct cli_args *args, int *code)
 	return NULL;
 }
 
+/* Where the daemon of this policy listens. */
+static int control_path(const struct cli_args *args, char *path, size_t size)
+{
+	int code = EXIT_SYSTEM;
+	struct policy *p = cli_policy(args, &code);
+
+	if (!p)
+		return code;
+	snprintf(path, size, "%s", policy_settings(p)->control);
+	policy_free(p);
+	return -1;
+}
+
+/* What the daemon refused, with the exit code that it says. */
+static int refused(json_t *reply)
+{
+	const json_t *code = json_object_get(reply, "code");
+	const char *error = json_string_value(json_object_get(reply, "error"));
+	int exit_code = code ? (int)json_integer_value(code) : EXIT_SYSTEM;
+
+	fprintf(stderr, "minewall: %s\n", error ? error : "the daemon refused without a reason");
+	json_decref(reply);
+	return exit_code;
+}
+
 int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 {
-	char path[sizeof(((struct settings *)NULL)->control)];
-	int err;
-	struct policy *p = cli_policy(args, &err);
+	char path[sizeof(((struct settings *)0)->control)];
+	int code = control_path(args, path, sizeof(path)), err;
 
-	if (!p) {
+	if (code >= 0) {
 		json_decref(request);
-		return err;
+		return code;
 	}
-	snprintf(path, sizeof(path), "%s", policy_settings(p)->control);
-	policy_free(p);
 	err = control_ask(path, request, reply);
 	if (err == -ECONNREFUSED) {
 		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);
@@ -101,12 +127,25 @@ int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 			err == -EACCES ? "; try as root" : "");
 		return EXIT_SYSTEM;
 	}
-	if (!json_is_true(json_object_get(*reply, "ok"))) {
-		fprintf(stderr, "minewall: %s\n", json_string_value(json_object_get(*reply, "error")));
-		json_decref(*reply);
-		return EXIT_SYSTEM;
-	}
-	return -1;
+	return json_is_true(json_object_get(*reply, "ok")) ? -1 : refused(*reply);
+}
+
+/* "90s 10m 1h 7d", as in the policy. 0: none. */
+uint64_t cli_duration(const char *text)
+{
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || n == 0 || n > 100000000)
+		return 0;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*end == units[i].unit && end[1] == '\0')
+			return (uint64_t)n * units[i].seconds;
+	return 0;
 }
 
 int cli_print_json(json_t *j)

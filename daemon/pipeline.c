@@ -11,8 +11,13 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
+/* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
+#define TUNNELS_MAX 4
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
+
+/* Farther than any window scaled by 14 that a server offers in its first answers. */
+#define REUSE_DISTANCE (16 << 20)
 
 struct pipeline {
 	struct flow_table *flows;
@@ -79,6 +84,7 @@ const char *reason_text(enum reason r)
 	case REASON_MALFORMED:		return "malformed";
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
+	case REASON_DEPTH:		return "depth";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -112,7 +118,7 @@ static void leave_clear(struct step *s, enum reason reason)
 	if (s->packet->tcp_flags & PACKET_SYN) {
 		s->side->next = 0;
 		s->side->only = APP_UNKNOWN;
-		s->side->heads = 0;
+		s->side->heads = s->side->tunnels = 0;
 		return;
 	}
 	if (s->flow->state == FLOW_INSPECTING)
@@ -190,6 +196,16 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	}
 }
 
+/* A policy that comes later will ask for the names of what was accepted. */
+static void remember_names(struct step *s, uint32_t start)
+{
+	const struct facts *m = &s->p->message;
+
+	for (unsigned i = 0; start >= s->side->told && i < m->n_names; i++)
+		if (m->names[i].matchable)
+			flow_note_name(s->p->flows, s->flow, (uint8_t)m->names[i].kind, m->names[i].host.p, m->names[i].host.len);
+}
+
 static enum reason reason_of(const struct step *s, const struct facts *m)
 {
 	if (s->flow->older)
@@ -199,13 +215,46 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 	return REASON_CLEAN;
 }
 
+/* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
+static void orient(struct step *s, const struct facts *m)
+{
+	struct subject *who = &s->out.subject, was = *who;
+	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
+	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
+	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
+
+	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+		return;
+	memcpy(who->src, was.dst, sizeof(who->src));
+	memcpy(who->dst, was.src, sizeof(who->dst));
+	who->sport = was.dport;
+	who->dport = was.sport;
+	s->out.turned = true;
+}
+
+/* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
+static bool enter_tunnel(struct step *s, const struct decision *d)
+{
+	if (d->action == ACTION_ALLOW)
+		leave_clear(s, REASON_EXEMPT);
+	else if (s->side->tunnels == TUNNELS_MAX)
+		leave_clear(s, REASON_DEPTH);
+	else
+		return ++s->side->tunnels;
+	return false;
+}
+
 /* Judges one whole message. True: go on with the bytes behind it. */
 static bool judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
-	struct decision d = policy_decide(s->p->policy, &s->out.subject, m);
+	struct decision d;
 
+	orient(s, m);
+	m->tunnelled = s->flow->side[0].tunnels || s->flow->side[1].tunnels;
+	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
+	remember_names(s, start);
 	s->flow->app = m->app;
 	if (start + m->consumed > s->side->told)
 		s->side->told = start + (uint32_t)m->consumed;
@@ -213,6 +262,8 @@ static bool judge_message(struct step *s, uint32_t start)
 		return false;
 	s->side->next = start + (uint32_t)m->consumed;
 	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
+		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
 	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
 		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
@@ -242,6 +293,9 @@ static void inspect_from(struct step *s, uint32_t start)
 	};
 	bool more;
 
+	s->p->scratch.used = 0;
+	if (start < s->side->next)
+		s->side->heads = s->side->tunnels = 0;	/* they are counted anew on the way */
 	do {
 		in.p = stream_run(&s->side->stream, start, &in.len);
 		if (!in.len)
@@ -397,28 +451,108 @@ static void take(struct step *s, bool fresh)
 		leave_clear(s, REASON_UNKNOWN);
 }
 
+/* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have
+ * reached; who goes on with the old connection is not. */
+static bool ports_reused(const struct flow *f, const struct packet *packet)
+{
+	int32_t distance = (int32_t)(packet->seq - f->side[f->recent].end_seq);
+
+	return f->state == FLOW_BLOCKED && f->key.proto == IPPROTO_TCP && packet->origin == ORIGIN_ORIGINAL &&
+	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
+}
+
+static void describe(struct outcome *out, const struct flow *f)
+{
+	const struct flow_key *key = &f->key;
+
+	memcpy(out->subject.src, key->src, sizeof(key->src));
+	memcpy(out->subject.dst, key->dst, sizeof(key->dst));
+	out->subject.sport = key->sport;
+	out->subject.dport = key->dport;
+	out->subject.proto = key->proto;
+	out->family = key->family;
+	out->older = f->older;
+	out->app = f->app;
+}
+
+static void reset_facts(struct facts *facts)
+{
+	facts->app = APP_UNKNOWN;
+	facts->n_names = 0;
+	facts->names_lost = facts->mining = facts->tls_ech = false;
+	facts->tls_version = 0;
+	facts->again = AGAIN_NO;
+}
+
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
 {
 	struct flow_key key = key_of(packet);
 	struct step s = { .p = p, .packet = packet };
 	bool fresh;
 
-	p->found.app = APP_UNKNOWN;
-	p->found.n_names = 0;
-	p->found.names_lost = p->found.mining = p->found.tls_ech = false;
-	p->found.tls_version = 0;
+	reset_facts(&p->found);
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	if (!fresh && ports_reused(s.flow, packet)) {
+		flow_drop(p->flows, s.flow);
+		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	}
 	if (fresh)
 		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
-	memcpy(s.out.subject.src, key.src, sizeof(key.src));
-	memcpy(s.out.subject.dst, key.dst, sizeof(key.dst));
-	s.out.subject.sport = key.sport;
-	s.out.subject.dport = key.dport;
-	s.out.subject.proto = key.proto;
-	s.out.family = key.family;
+	describe(&s.out, s.flow);
 	s.out.facts = &p->found;
 	take(&s, fresh);
-	s.out.older = s.flow->older;
 	s.out.app = s.flow->app;
 	return s.out;
+}
+
+/* Judges what is remembered of a flow: its addresses, then each of its names. */
+static struct decision judge_again(struct pipeline *p, const struct flow *f, const struct subject *who)
+{
+	struct decision d = policy_decide_address(p->policy, who);
+	uint64_t position = f->names;
+	struct name_fact *name = &p->found.names[0];
+	uint8_t kind;
+
+	reset_facts(&p->found);
+	while (d.action == ACTION_NONE) {
+		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
+		if (!name->text.len)
+			break;
+		name->kind = (enum name_kind)kind;
+		name->matchable = true;
+		name->text.p = p->scratch.bytes;
+		name->host = name->text;
+		p->found.n_names = 1;
+		d = policy_decide(p->policy, who, &p->found);
+		if (d.action == ACTION_ALLOW)	/* of this name; another may be blocked */
+			d = (struct decision){ .action = ACTION_NONE };
+	}
+	return d;
+}
+
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out)
+{
+	for (; n > 0 && *cursor < flow_slots(p->flows); n--) {
+		struct flow *f = flow_at(p->flows, (*cursor)++);
+
+		if (!f || f->state == FLOW_BLOCKED)
+			continue;
+		memset(out, 0, sizeof(*out));
+		describe(out, f);
+		out->decision = judge_again(p, f, &out->subject);
+		if (out->decision.action != ACTION_BLOCK)
+			continue;
+		stream_clear(flow_streams(p->flows), &f->side[0].stream);
+		stream_clear(flow_streams(p->flows), &f->side[1].stream);
+		f->state = FLOW_BLOCKED;
+		f->reported = true;
+		f->seen_ms = now_ms;
+		out->facts = &p->found;
+		out->verdict = VERDICT_BLOCK;
+		out->event = true;
+		return true;
+	}
+	if (*cursor >= flow_slots(p->flows))
+		*cursor = 0;
+	return false;
 }

@@ -50,6 +50,12 @@ void policy_free(struct policy *p)
 {
 	if (!p)
 		return;
+	name_set_free(p->extra_names);
+	address_set_fini(&p->extra_addresses);
+	if (p->base) {
+		free(p);
+		return;
+	}
 	for (size_t i = 0; i < RULES_LISTS_MAX; i++) {
 		free(p->lists[i].name);
 		free(p->lists[i].file);

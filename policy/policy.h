@@ -77,14 +77,20 @@ struct list_info {
  * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
-/* The same without reading the lists, which may be many, missing or damaged: for verbs that only need to find the daemon
- * and its files. */
+/* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
 struct policy *policy_load_settings(const char *path, struct policy_error *error);
 
 /* The built-in policy of `minewall replay`: enforce, every detector at its default, no lists. NULL: no memory. */
 struct policy *policy_builtin(void);
 
 void policy_free(struct policy *p);
+
+/* A policy that is `base` and besides allows these names (each with all below it) and addresses, networks or endpoints,
+ * inside or outside. `base` is shared and must outlive it. NULL and `error` filled if an entry is none of these. */
+struct policy *policy_allowing(const struct policy *base, const char *const *allowed, size_t n, struct policy_error *error);
+
+/* The addresses among them. */
+struct networks policy_extra_addresses(const struct policy *p);
 
 const struct settings *policy_settings(const struct policy *p);
 
@@ -140,7 +146,9 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
  * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
- * next request on the connection may name another host. block.addresses is not asked again. */
+ * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
+ * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing
+ * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
