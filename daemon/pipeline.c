@@ -314,11 +314,11 @@ static struct flow_side *side_for(struct step *s)
 
 	if (f->older)
 		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
-	if (stream_near(&side->stream, s->packet->seq) || s->packet->seq == side->end_seq)
+	if (stream_near(&side->stream, s->packet->seq, s->packet->payload_len) || s->packet->seq == side->end_seq)
 		return side;
 	f->recent ^= 1;
 	side = &f->side[f->recent];
-	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq)) {
+	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq, s->packet->payload_len)) {
 		stream_clear(flow_streams(s->p->flows), &side->stream);
 		memset(side, 0, sizeof(*side));
 	}
