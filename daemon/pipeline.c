@@ -305,24 +305,50 @@ static void inspect_segment(struct step *s)
 	inspect_from(s, s->at >= side->next && run <= side->next ? side->next : run);
 }
 
+/* Gives a place to bytes that are far from all others. What was there is remembered for a while by its start. */
+static void give_place(struct step *s, struct flow_side *side)
+{
+	struct flow *f = s->flow;
+
+	if (side->stream.block) {
+		f->given_up[f->n_given_up++ % FLOW_GIVEN_UP] = side->stream.base;
+		f->given_up_ms = f->seen_ms;
+	}
+	stream_clear(flow_streams(s->p->flows), &side->stream);
+	memset(side, 0, sizeof(*side));
+}
+
 /* The place for this packet's bytes: an older flow has one a direction; another has two for its opener, the second
  * for a segment that is far from the first ones. */
 static struct flow_side *side_for(struct step *s)
 {
 	struct flow *f = s->flow;
-	struct flow_side *side = &f->side[f->recent];
+	uint32_t seq = s->packet->seq;
+	struct flow_side *side = &f->side[f->recent], *other = &f->side[!f->recent];
+	bool touches = stream_touches(&other->stream, seq) && !stream_touches(&side->stream, seq);
 
 	if (f->older)
 		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
-	if (stream_near(&side->stream, s->packet->seq, s->packet->payload_len) || s->packet->seq == side->end_seq)
+	if (!touches && (stream_near(&side->stream, seq, s->packet->payload_len) || seq == side->end_seq))
 		return side;
+	if (!other->stream.block || !stream_near(&other->stream, seq, s->packet->payload_len))
+		give_place(s, other);
 	f->recent ^= 1;
-	side = &f->side[f->recent];
-	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq, s->packet->payload_len)) {
-		stream_clear(flow_streams(s->p->flows), &side->stream);
-		memset(side, 0, sizeof(*side));
-	}
-	return side;
+	return other;
+}
+
+/* Does the packet come back to a place that was given up for others? No sender does, unless they were decoys. */
+static bool comes_back(const struct step *s)
+{
+	const struct flow *f = s->flow;
+	unsigned n = f->n_given_up < FLOW_GIVEN_UP ? f->n_given_up : FLOW_GIVEN_UP;
+
+	if (f->older || f->state != FLOW_INSPECTING || f->seen_ms - f->given_up_ms > FLOW_GIVEN_UP_MS)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (s->packet->seq - f->given_up[i] < STREAM_BYTES_MAX)
+			return true;
+	return false;
 }
 
 /* Stops the search when it has cost enough: bytes a flow, packets of an older one. */
@@ -343,6 +369,7 @@ static void spend(struct step *s)
 static void take_tcp(struct step *s)
 {
 	const struct packet *packet = s->packet;
+	bool decoys = comes_back(s);
 	struct flow_side *side = s->side = side_for(s);
 	enum stream_result added;
 	uint32_t moved;
@@ -370,6 +397,8 @@ static void take_tcp(struct step *s)
 	}
 	if (!side->end_seq || packet->seq == side->end_seq)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
+	if (decoys && added != STREAM_KNOWN)
+		added = STREAM_CONTRADICTS;
 	if (added == STREAM_CONTRADICTS && policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
 		s->out.event = !s->flow->reported;
 		s->flow->reported = true;

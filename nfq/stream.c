@@ -223,6 +223,11 @@ bool stream_near(const struct stream *s, uint32_t seq, size_t len)
 	return -offset <= room;
 }
 
+bool stream_touches(const struct stream *s, uint32_t seq)
+{
+	return s->block && seq - s->base <= s->end;
+}
+
 /* Stores [at, at + len): right bytes over wrong ones, wrong ones only where nothing is. */
 static enum stream_result store(struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len, bool trusted)
 {

@@ -44,6 +44,9 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 /* Would a segment belong into this stream's window? True for an empty one. */
 bool stream_near(const struct stream *s, uint32_t seq, size_t len);
 
+/* Does a segment at `seq` begin within what is there or right behind it? */
+bool stream_touches(const struct stream *s, uint32_t seq);
+
 /* First offset of the gapless run that holds `offset`. */
 uint32_t stream_run_start(const struct stream *s, uint32_t offset);
 

@@ -236,6 +236,22 @@ static void test_keep_alive(void **state)
 	bed_free(b);
 }
 
+/* A segment far away must not make room by throwing away what was seen of the login. */
+static void test_decoys_far(void **state)
+{
+	static const int32_t far[][2] = { { 20000, 40000 }, { -20000, -40000 }, { 20000, -20000 }, { 40000, 60000 } };
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++, another_flow(b)) {
+		put(b, ISN, LOGIN, 40);
+		text(b, ISN + (uint32_t)far[i][0], "xxxx");
+		text(b, ISN + (uint32_t)far[i][1], "yyyy");
+		assert_int_equal(put(b, ISN + 40, LOGIN + 40, LEN(LOGIN) - 40), VERDICT_BLOCK);
+	}
+	bed_free(b);
+}
+
 /* Nor must one below it push it out of the window. */
 static void test_decoy_below(void **state)
 {
@@ -472,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_decoy_before),
 		cmocka_unit_test(test_decoy_bytes),
 		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_decoys_far),
 		cmocka_unit_test(test_decoy_below),
 		cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
