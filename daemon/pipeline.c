@@ -366,19 +366,15 @@ static void spend(struct step *s)
 		leave_clear(s, REASON_BUDGET);
 }
 
-static void take_tcp(struct step *s)
+/* Stores the packet's bytes at its side; the places noted there move along. */
+static enum stream_result store(struct step *s)
 {
 	const struct packet *packet = s->packet;
-	bool decoys = comes_back(s);
-	struct flow_side *side = s->side = side_for(s);
-	enum stream_result added;
+	struct flow_side *side = s->side;
 	uint32_t moved;
+	enum stream_result added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload,
+					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
-	/* Without its bytes a judged flow cannot tell a body from a new start; only TLS has no body to be wrong about. */
-	if (side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS)
-		return;
-	added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload, packet->payload_len,
-			   packet->checksum != CHECKSUM_BAD, &moved);
 	if (moved && side->next) {
 		side->next += moved;
 		side->told += moved;
@@ -391,20 +387,53 @@ static void take_tcp(struct step *s)
 	}
 	s->at = packet->seq - side->stream.base;
 	s->news = added == STREAM_ADDED || added == STREAM_FAR;
+	return added;
+}
+
+/* Bytes that cannot all be true. An older flow, or one that is only watched, is not cut for it: the newest are judged. */
+static enum stream_result contradict(struct step *s)
+{
+	if (policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
+		s->out.event = !s->flow->reported;
+		s->flow->reported = true;
+		leave_block(s, REASON_CONTRADICTION);
+		return STREAM_CONTRADICTS;
+	}
+	stream_clear(flow_streams(s->p->flows), &s->side->stream);
+	s->side->next = s->side->told = 0;
+	s->side->only = APP_UNKNOWN;
+	return store(s);
+}
+
+/* Without its bytes a judged flow cannot tell a body from a new start, but by where it is; only TLS has no body. */
+static bool is_lost_body(const struct step *s)
+{
+	const struct flow_side *side = s->side;
+
+	return side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS && side->next &&
+	       (int32_t)(s->packet->seq - side->stream.base - side->next) >= 0;
+}
+
+static void take_tcp(struct step *s)
+{
+	const struct packet *packet = s->packet;
+	bool decoys = comes_back(s);
+	struct flow_side *side = s->side = side_for(s);
+	enum stream_result added;
+
+	if (is_lost_body(s))
+		return;
+	added = store(s);
+	if (added == STREAM_CONTRADICTS || (decoys && added != STREAM_KNOWN))
+		added = contradict(s);
+	if (added == STREAM_CONTRADICTS)
+		return;
 	if (s->news) {
 		side->taken += (uint32_t)packet->payload_len;
 		side->segments++;
 	}
 	if (!side->end_seq || packet->seq == side->end_seq)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
-	if (decoys && added != STREAM_KNOWN)
-		added = STREAM_CONTRADICTS;
-	if (added == STREAM_CONTRADICTS && policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
-		s->out.event = !s->flow->reported;
-		s->flow->reported = true;
-		leave_block(s, REASON_CONTRADICTION);
-		return;
-	}
 	if (added != STREAM_FAR)
 		inspect_segment(s);
 	spend(s);

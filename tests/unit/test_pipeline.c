@@ -266,6 +266,30 @@ static void test_decoy_below(void **state)
 	bed_free(b);
 }
 
+/* Where the bytes of one flow contradict each other but no block is allowed, the newest are judged. */
+static void test_contradiction(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	text(b, ISN, "{\"id\":1,\"method\":\"a\"");
+	assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"b\""), VERDICT_BLOCK);
+	assert_int_equal(b->o.reason, REASON_CONTRADICTION);
+	assert_true(b->o.event);
+	another_flow(b);
+	b->packet.origin = ORIGIN_OLDER_ORIGINAL;
+	text(b, ISN, "xxxxxxxxxx");
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	bed_free(b);
+	b = bed_new("version: 1\nmode: monitor\n");
+	text(b, ISN, "xxxxxxxxxx");
+	assert_int_not_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_true(b->o.event);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	bed_free(b);
+}
+
 static void test_bad_checksum(void **state)
 {
 	struct bed *b = bed_new(NULL);
@@ -415,6 +439,29 @@ static void test_body(void **state)
 	bed_free(b);
 }
 
+/* Taking away the memory of a judged flow does not open it for what lies at its start. */
+static void test_memory_taken(void **state)
+{
+	struct bed *b = bed_sized(NULL, 1024, 1);
+
+	(void)state;
+	text(b, ISN, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	assert_int_equal(b->o.verdict, VERDICT_CLEAR);
+	b->packet.sport = 50000;
+	for (int i = 0; i < 40; i++, another_flow(b))
+		text(b, ISN, "{");
+	b->packet.sport = 40000;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, "POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n");
+	b->packet.sport = 60000;
+	for (int i = 0; i < 40; i++, another_flow(b))
+		text(b, ISN, "{");
+	b->packet.sport = 40001;
+	assert_int_equal(text(b, ISN + 40, LOGIN), VERDICT_CLEAR);	/* its body */
+	bed_free(b);
+}
+
 static void test_monitor(void **state)
 {
 	struct bed *b = bed_new("version: 1\nmode: monitor\nblock:\n  names: [pool.example]\n");
@@ -490,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_decoys_far),
 		cmocka_unit_test(test_decoy_below),
+		cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
 		cmocka_unit_test(test_older),
@@ -497,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_memory_taken),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_port_again),
