@@ -11,6 +11,8 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
+/* Unknown bytes in front of which a stream may really start. */
+#define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
@@ -235,13 +237,29 @@ static bool judge_message(struct step *s, uint32_t start)
 	return m->consumed > 0;
 }
 
-/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another. */
-static void judge_unknown(struct step *s, uint32_t start, size_t len)
+/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another, or be a
+ * keep-alive or a greeting that a server puts up with. True: look again at the side's next message. */
+static bool judge_unknown(struct step *s, uint32_t start, size_t len)
 {
+	struct flow_side *side = s->side;
+
 	if (s->flow->older)
-		s->side->next = start + (uint32_t)len;
-	else if (start == s->side->next && (s->side->only != APP_UNKNOWN || (s->news && s->at > start)))
-		leave_clear(s, REASON_UNKNOWN);
+		side->next = start + (uint32_t)len;
+	if (s->flow->older || start != side->next)
+		return false;
+	if (side->only != APP_UNKNOWN) {	/* a request without a body has ended: anything may follow */
+		side->only = APP_UNKNOWN;
+		return true;
+	}
+	if (!s->news || s->at <= start)
+		return false;
+	if (!side->prelude && s->at - start <= PRELUDE_BYTES_MAX) {
+		side->prelude = true;
+		side->next = s->at;
+		return true;
+	}
+	leave_clear(s, REASON_UNKNOWN);
+	return false;
 }
 
 static void inspect_from(struct step *s, uint32_t start)
@@ -273,7 +291,8 @@ static void inspect_from(struct step *s, uint32_t start)
 			leave_clear(s, REASON_MALFORMED);
 			break;
 		case INSPECT_NO:
-			judge_unknown(s, start, in.len);
+			more = judge_unknown(s, start, in.len);
+			start = s->side->next;
 			break;
 		}
 	} while (more);

@@ -266,6 +266,23 @@ static void test_decoy_below(void **state)
 	bed_free(b);
 }
 
+/* A garbage byte in front, as a keep-alive before the first data or as a short junk line, hides nothing. */
+static void test_prelude(void **state)
+{
+	static const char *const junk[] = { "x", "\x05\x01", "hello\r\n" };
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++, another_flow(b)) {
+		text(b, ISN, junk[i]);
+		assert_int_equal(text(b, ISN + (uint32_t)strlen(junk[i]), LOGIN), VERDICT_BLOCK);
+		another_flow(b);
+		text(b, ISN, junk[i]);
+		assert_int_equal(pieces(b, ISN + (uint32_t)strlen(junk[i]), LOGIN, 1), login_tells());
+	}
+	bed_free(b);
+}
+
 /* Where the bytes of one flow contradict each other but no block is allowed, the newest are judged. */
 static void test_contradiction(void **state)
 {
@@ -425,6 +442,19 @@ static void test_heads(void **state)
 	bed_free(b);
 }
 
+/* A request without a body has none: what follows is judged as what it is. */
+static void test_login_behind_head(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.1\n\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, "GET / HTTP/1.1\n\n");
+	assert_int_equal(pieces(b, ISN + 16, LOGIN, 1), login_tells());
+	bed_free(b);
+}
+
 /* A body quotes what it likes. */
 static void test_body(void **state)
 {
@@ -537,6 +567,7 @@ int main(void)
 		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_decoys_far),
 		cmocka_unit_test(test_decoy_below),
+		cmocka_unit_test(test_prelude),
 		cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
@@ -544,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_heads),
+		cmocka_unit_test(test_login_behind_head),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_memory_taken),
 		cmocka_unit_test(test_monitor),
