@@ -17,6 +17,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+sys.modules["run"] = sys.modules[__name__]  # for the files of cases, which register here
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bed as beds
 import wire
@@ -894,6 +895,8 @@ def executes_nothing(t):
     need(t.daemon.binary in programs, "strace saw nothing")
     need(not others, f"it executed {others}")
 
+
+import cases_edges  # noqa: E402,F401
 
 # -- running them ---------------------------------------------------------------------------------
 
