@@ -68,8 +68,15 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 		return true;
 	}
 	net = address_set_match(&p->allow_addresses, who->dst, who->dport);
-	if (net)
+	if (net) {
 		*d = by_network(ACTION_ALLOW, "allow.addresses", net);
+		return true;
+	}
+	net = address_set_match(&p->extra_addresses, who->dst, who->dport);
+	if (!net)
+		net = address_set_match(&p->extra_addresses, who->src, 0);
+	if (net)
+		*d = by_network(ACTION_ALLOW, "allow --for", net);
 	return net;
 }
 
@@ -109,7 +116,10 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	struct decision d = { .scope = SCOPE_FLOW };
 	struct name_hit hit;
 
-	if (name_set_match(p->allow_names, name, len, &hit)) {
+	if (p->extra_names && name_set_match(p->extra_names, name, len, &hit)) {
+		d.action = ACTION_ALLOW;
+		d.rule = "allow --for";
+	} else if (name_set_match(p->allow_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
 		d.rule = "allow.names";
 	} else if (name_set_match(p->block_names, name, len, &hit)) {
