@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/event_line.h"
 
 static const char blocked_usage[] =
 	"minewall blocked [-c POLICY] [--json]\n\n"
@@ -16,40 +17,33 @@ static const char unblock_usage[] =
 	"What is listed in the policy will be learnt again at the next attempt: see allow.names, allow.addresses and allow.hosts.\n"
 	"Exit code 1 if nothing was blocked.\n";
 
-static const char *text(const json_t *j, const char *outer, const char *key)
-{
-	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
-
-	return s ? s : "";
-}
-
 static void print_why(const json_t *why)
 {
-	const char *name = text(why, "tls", "sni");
+	const char *name = event_text(why, "tls", "sni");
 
 	if (!*name)
-		name = text(why, "http", "hostname");
-	printf("%s", text(why, "mining", "evidence"));
+		name = event_text(why, "http", "hostname");
+	printf("%s", event_text(why, "mining", "evidence"));
 	if (*name)
 		printf(" %s", name);
-	if (*text(why, "mining", "dialect"))
-		printf(" %s", text(why, "mining", "dialect"));
-	if (*text(why, "mining", "list"))
-		printf(" (list %s)", text(why, "mining", "list"));
-	else if (*text(why, "mining", "rule"))
-		printf(" (%s)", text(why, "mining", "rule"));
+	if (*event_text(why, "mining", "dialect"))
+		printf(" %s", event_text(why, "mining", "dialect"));
+	if (*event_text(why, "mining", "list"))
+		printf(" (list %s)", event_text(why, "mining", "list"));
+	else if (*event_text(why, "mining", "rule"))
+		printf(" (%s)", event_text(why, "mining", "rule"));
 }
 
-static void print_row(const json_t *row)
+void blocked_print(const json_t *row)
 {
 	const json_t *why = json_object_get(row, "why");
 	json_int_t left = json_integer_value(json_object_get(row, "left_s"));
 	char endpoint[80];
 
-	snprintf(endpoint, sizeof(endpoint), strchr(text(row, NULL, "address"), ':') ? "[%s]:%lld" : "%s:%lld",
-		 text(row, NULL, "address"), (long long)json_integer_value(json_object_get(row, "port")));
-	printf("%-3s %-44s %-16s %3lldm%02llds %6lld packets  ", text(row, NULL, "proto"), endpoint,
-	       *text(row, NULL, "host") ? text(row, NULL, "host") : "everybody", (long long)(left / 60), (long long)(left % 60),
+	snprintf(endpoint, sizeof(endpoint), strchr(event_text(row, NULL, "address"), ':') ? "[%s]:%lld" : "%s:%lld",
+		 event_text(row, NULL, "address"), (long long)json_integer_value(json_object_get(row, "port")));
+	printf("%-3s %-44s %-16s %3lldm%02llds %6lld packets  ", event_text(row, NULL, "proto"), endpoint,
+	       *event_text(row, NULL, "host") ? event_text(row, NULL, "host") : "everybody", (long long)(left / 60), (long long)(left % 60),
 	       (long long)json_integer_value(json_object_get(row, "packets")));
 	if (why)
 		print_why(why);
@@ -79,7 +73,7 @@ int blocked_main(int argc, char **argv)
 		return n ? EXIT_DONE : EXIT_NO;
 	}
 	json_array_foreach(rows, i, row)
-		print_row(row);
+		blocked_print(row);
 	if (!n)
 		fprintf(stderr, "minewall: the kernel blocks no endpoint now\n");
 	json_decref(reply);

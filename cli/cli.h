@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "daemon/run.h"
 
@@ -18,18 +19,29 @@ int status_main(int argc, char **argv);
 int log_main(int argc, char **argv);
 int blocked_main(int argc, char **argv);
 int unblock_main(int argc, char **argv);
+int reload_main(int argc, char **argv);
+int allow_main(int argc, char **argv);
+int pause_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 
-/* What most verbs take: -c FILE, --json, --help, and up to one argument of their own. */
+/* Where the sample policy's daemon listens. */
+#define CLI_CONTROL "/run/minewall/control.sock"
+
+/* What most verbs take: -c FILE, --json, --help, for some --for DURATION, and up to one argument of their own. */
 struct cli_args {
 	const char *policy;
 	bool json;
 	const char *argument;
+	const char *duration;	/* of --for */
 };
 
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;
  * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
+
+/* Seconds of "90s 10m 1h 7d"; 0: it is none. */
+uint64_t cli_duration(const char *text);
 
 /* Prints `j` (its reference is taken over); returns EXIT_DONE. */
 int cli_print_json(json_t *j);

@@ -14,6 +14,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' },
+		{ "for", required_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -22,11 +23,17 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 
 	*out = (struct cli_args){ .policy = CLI_POLICY };
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "c:jh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:f:jh", options, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			out->policy = optarg;
 			break;
+		case 'f':
+			out->duration = optarg;
+			if (strstr(usage, "--for"))
+				break;
+			fprintf(stderr, "minewall %s: it takes no --for\n", argv[0]);
+			return EXIT_USAGE;
 		case 'j':
 			out->json = true;
 			break;
@@ -50,20 +57,45 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	return -1;
 }
 
-int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
+/* Where the daemon of this policy listens. A policy that was broken while its daemon runs must not lock the admin out: then the
+ * default place is tried. */
+static int control_path(const struct cli_args *args, char *path, size_t size)
 {
 	struct policy_error error;
-	struct policy *p = policy_load(args->policy, &error);
-	char path[sizeof(policy_settings(p)->control)];
-	int err;
+	struct policy *p = policy_load_settings(args->policy, &error);
 
-	if (!p) {
+	if (!p && error.kind != POLICY_INVALID) {
 		fprintf(stderr, "%s\n", error.text);
-		json_decref(request);
-		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+		return EXIT_SYSTEM;
 	}
-	snprintf(path, sizeof(path), "%s", policy_settings(p)->control);
+	if (!p)
+		fprintf(stderr, "%s\nminewall: asking the daemon at %s\n", error.text, CLI_CONTROL);
+	snprintf(path, size, "%s", p ? policy_settings(p)->control : CLI_CONTROL);
 	policy_free(p);
+	return -1;
+}
+
+/* What the daemon refused, with the exit code that it says. */
+static int refused(json_t *reply)
+{
+	const json_t *code = json_object_get(reply, "code");
+	const char *error = json_string_value(json_object_get(reply, "error"));
+	int exit_code = code ? (int)json_integer_value(code) : EXIT_SYSTEM;
+
+	fprintf(stderr, "minewall: %s\n", error ? error : "the daemon refused without a reason");
+	json_decref(reply);
+	return exit_code;
+}
+
+int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
+{
+	char path[sizeof(((struct settings *)0)->control)];
+	int code = control_path(args, path, sizeof(path)), err;
+
+	if (code >= 0) {
+		json_decref(request);
+		return code;
+	}
 	err = control_ask(path, request, reply);
 	if (err == -ECONNREFUSED) {
 		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);
@@ -74,12 +106,25 @@ int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 			err == -EACCES ? "; try as root" : "");
 		return EXIT_SYSTEM;
 	}
-	if (!json_is_true(json_object_get(*reply, "ok"))) {
-		fprintf(stderr, "minewall: %s\n", json_string_value(json_object_get(*reply, "error")));
-		json_decref(*reply);
-		return EXIT_SYSTEM;
-	}
-	return -1;
+	return json_is_true(json_object_get(*reply, "ok")) ? -1 : refused(*reply);
+}
+
+/* "90s 10m 1h 7d", as in the policy. 0: none. */
+uint64_t cli_duration(const char *text)
+{
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || n == 0 || n > 100000000)
+		return 0;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (*end == units[i].unit && end[1] == '\0')
+			return (uint64_t)n * units[i].seconds;
+	return 0;
 }
 
 int cli_print_json(json_t *j)

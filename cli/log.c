@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/event_line.h"
 #include "daemon/control.h"
 #include "policy/policy.h"
 
@@ -14,58 +15,6 @@ static const char usage[] =
 	"minewall log [-c POLICY] [--json]\n\n"
 	"Shows the events: when, which machine, what it tried to reach, and the evidence. --json prints the lines as they are.\n"
 	"Exit code 1 if there are none.\n";
-
-static const char *text(const json_t *j, const char *outer, const char *key)
-{
-	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
-
-	return s ? s : "";
-}
-
-static void print_what(const json_t *j)
-{
-	const char *name = text(j, "tls", "sni"), *kind = "TLS";
-
-	if (!*name) {
-		name = text(j, "http", "hostname");
-		kind = "HTTP";
-	}
-	if (*name)
-		printf(" %s %s", kind, name);
-	if (*text(j, "mining", "dialect"))
-		printf(" %s", text(j, "mining", "dialect"));
-	if (*text(j, "mining", "method"))
-		printf(" %s", text(j, "mining", "method"));
-	if (*text(j, "mining", "agent"))
-		printf(" agent \"%s\"", text(j, "mining", "agent"));
-	if (*text(j, "mining", "login_hash"))
-		printf(" wallet #%.8s", text(j, "mining", "login_hash"));
-	if (*text(j, "mining", "reason"))
-		printf(" %s", text(j, "mining", "reason"));
-}
-
-static void print_event(const json_t *j)
-{
-	json_int_t count = json_integer_value(json_object_get(json_object_get(j, "mining"), "count"));
-	char when[20];
-
-	snprintf(when, sizeof(when), "%s", text(j, NULL, "timestamp"));
-	if (strlen(when) > 10)
-		when[10] = ' ';
-	printf("%s  %-7s  %s", when, text(j, "alert", "action"), text(j, NULL, "src_ip"));
-	if (*text(j, "host", "mac"))
-		printf(" (%s)", text(j, "host", "mac"));
-	printf(strchr(text(j, NULL, "dest_ip"), ':') ? " -> [%s]:%lld" : " -> %s:%lld", text(j, NULL, "dest_ip"),
-	       (long long)json_integer_value(json_object_get(j, "dest_port")));
-	print_what(j);
-	if (*text(j, "mining", "list"))
-		printf("  [list %s: %s]", text(j, "mining", "list"), text(j, "mining", "entry"));
-	else if (*text(j, "mining", "rule"))
-		printf("  [%s]", text(j, "mining", "rule"));
-	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
-		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
-	putchar('\n');
-}
 
 /* Prints the file's events; returns how many there were. */
 static size_t print_file(FILE *f, bool as_json)
@@ -76,14 +25,14 @@ static size_t print_file(FILE *f, bool as_json)
 	while (getline(&line, &size, f) > 0) {
 		json_t *j = json_loads(line, 0, NULL);
 
-		if (!j || strcmp(text(j, NULL, "event_type"), "alert")) {
+		if (!j || strcmp(event_text(j, NULL, "event_type"), "alert")) {
 			json_decref(j);
 			continue;
 		}
 		if (as_json)
 			fputs(line, stdout);
 		else
-			print_event(j);
+			event_print(j);
 		json_decref(j);
 		n++;
 	}
@@ -103,7 +52,7 @@ int log_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	p = policy_load(args.policy, &error);
+	p = policy_load_settings(args.policy, &error);
 	if (!p) {
 		fprintf(stderr, "%s\n", error.text);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;

@@ -13,10 +13,14 @@ static const struct verb {
 	{ "run", run_main, "judge the traffic of this gateway until stopped" },
 	{ "stop", stop_main, "end the daemon and take everything back" },
 	{ "check", check_main, "read a policy and say what is wrong with it" },
+	{ "reload", reload_main, "read the policy anew; connections go on" },
 	{ "status", status_main, "how the daemon is doing" },
 	{ "log", log_main, "what was blocked, and which machine tried" },
 	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },
 	{ "unblock", unblock_main, "let go of an address or a name" },
+	{ "allow", allow_main, "allow a name or an address for a time" },
+	{ "pause", pause_main, "judge and block nothing for a time" },
+	{ "explain", explain_main, "why a name, an address or an event is judged so" },
 	{ "replay", replay_main, "judge capture files instead of live traffic" },
 };
 

@@ -57,6 +57,10 @@ static void print_status(const json_t *j)
 	printf("minewall %s, %s, fail-%s, policy %s, pid %lld, ", text(j, "version"), text(j, "mode"), text(j, "fail"),
 	       text(j, "policy"), (long long)number(j, NULL, "pid"));
 	print_duration(number(j, NULL, "uptime_s"));
+	if (number(j, NULL, "paused_s"))
+		printf("PAUSED for another %lld s: nothing is judged or blocked\n", (long long)number(j, NULL, "paused_s"));
+	json_array_foreach(json_object_get(j, "allowed"), i, queue)
+		printf("allowed for a time: %s, %lld s left\n", text(queue, "what"), (long long)number(queue, NULL, "left_s"));
 	printf("names: %lld\n", (long long)number(j, NULL, "names"));
 	json_array_foreach(json_object_get(j, "queues"), i, queue)
 		printf("queue %lld: %s, %lld packets, %lld waiting, %lld lost\n", (long long)number(queue, NULL, "number"),

@@ -7,7 +7,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "daemon/daemon.h"
+#include "daemon/apply.h"
+#include "daemon/run.h"
 
 static json_t *queue_json(const struct daemon *d, unsigned i)
 {
@@ -52,6 +53,16 @@ static json_t *kernel_json(const struct daemon *d)
 			 "untracked", (json_int_t)c.untracked);
 }
 
+static json_t *allowances_json(const struct daemon *d)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < d->n_allowances; i++)
+		json_array_append_new(all, json_pack("{s:s, s:I}", "what", d->allowances[i].what, "left_s",
+						     (json_int_t)(d->allowances[i].until_s - daemon_now_s())));
+	return all;
+}
+
 static json_t *status(struct daemon *d)
 {
 	const struct settings *s = d->settings;
@@ -76,6 +87,9 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "watchdog", json_integer((json_int_t)watchdog_releases(d->shared.watchdog)));
 	json_object_set_new(j, "restored", json_integer((json_int_t)d->restored));
 	json_object_set_new(j, "adopted", json_integer((json_int_t)d->adopted));
+	if (d->paused_until_s)
+		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
+	json_object_set_new(j, "allowed", allowances_json(d));
 	if (d->blind[0])
 		json_object_set_new(j, "blind", json_string(d->blind));
 	return j;
@@ -128,7 +142,7 @@ static bool matches(const struct gather *g, const struct element *e)
 	if (g->by_address)
 		return !memcmp(e->dst, g->address, sizeof(e->dst)) || (e->pair && !memcmp(e->src, g->address, sizeof(e->src)));
 	if (g->name)
-		return learnt_get(g->d->shared.learnt, e, &why) && why.named && below(why.name, g->name);
+		return learnt_get(g->d->shared.learnt, e, &why) && why.named && below(why.host, g->name);
 	return true;
 }
 
@@ -194,6 +208,39 @@ static json_t *unblock(struct daemon *d, const char *target)
 	return json_pack("{s:b, s:I}", "ok", true, "unblocked", (json_int_t)deleted);
 }
 
+static json_t *failure(const struct policy_error *error)
+{
+	return json_pack("{s:b, s:s, s:i}", "ok", false, "error", error->text, "code",
+			 error->kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM);
+}
+
+static json_t *reload(struct daemon *d)
+{
+	struct policy_error error;
+
+	return apply_reload(d, &error) ? failure(&error) : json_pack("{s:b, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy));
+}
+
+static json_t *allow(struct daemon *d, const json_t *request)
+{
+	const char *target = json_string_value(json_object_get(request, "target"));
+	json_int_t for_s = json_integer_value(json_object_get(request, "for_s"));
+	struct policy_error error;
+
+	if (!target || for_s < 0)
+		return json_pack("{s:b, s:s}", "ok", false, "error", "a name or an address is expected");
+	return apply_allowance(d, target, (uint64_t)for_s, &error) ? failure(&error) : json_pack("{s:b}", "ok", true);
+}
+
+static json_t *pause_judging(struct daemon *d, const json_t *request)
+{
+	json_int_t for_s = json_integer_value(json_object_get(request, "for_s"));
+
+	if (for_s < 0 || apply_pause(d, (uint64_t)for_s))
+		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's table could not be changed");
+	return json_pack("{s:b}", "ok", true);
+}
+
 json_t *answer(struct daemon *d, const json_t *request)
 {
 	const char *verb = json_string_value(json_object_get(request, "verb"));
@@ -204,6 +251,12 @@ json_t *answer(struct daemon *d, const json_t *request)
 		return blocked(d);
 	if (verb && !strcmp(verb, "unblock"))
 		return unblock(d, json_string_value(json_object_get(request, "target")));
+	if (verb && !strcmp(verb, "reload"))
+		return reload(d);
+	if (verb && !strcmp(verb, "allow"))
+		return allow(d, request);
+	if (verb && !strcmp(verb, "pause"))
+		return pause_judging(d, request);
 	if (verb && !strcmp(verb, "flush")) {
 		daemon_read_tries(d);
 		return json_pack("{s:b}", "ok", true);

@@ -11,9 +11,17 @@
 #include "daemon/worker.h"
 #include "nft/table.h"
 
+/* Temporary allowances at a time: more belong into the policy. */
+#define DAEMON_ALLOWANCES_MAX 64
+
+struct allowance {
+	char what[300];			/* a name or address, as typed */
+	uint64_t until_s;
+};
+
 struct daemon {
 	const char *policy_path;
-	struct policy *policy;
+	struct policy *policy;		/* of the file; shared.policy has the allowances besides */
 	const struct settings *settings;
 	struct worker_shared shared;
 	struct event_log *log;
@@ -22,10 +30,17 @@ struct daemon {
 	unsigned n_queues, n_workers;
 	int control, losses, signals, timer;
 	bool table_there;
+	uint64_t saved_s;		/* when the state was written */
+	bool save_failed;
 	uint64_t started_s;		/* CLOCK_MONOTONIC */
 	uint64_t restored;		/* how often the table had to be made again */
 	size_t adopted;			/* elements taken over from a daemon before us */
 	char blind[512];		/* what hides flows from us, "" if nothing does */
+	struct allowance allowances[DAEMON_ALLOWANCES_MAX];
+	size_t n_allowances;
+	uint64_t paused_at_s, paused_until_s;	/* 0: not paused */
+	struct element *aside;		/* what was taught when the pause began */
+	size_t n_aside;
 	bool stop;
 	int stop_client;		/* waits for the answer to its `stop` */
 };

@@ -122,6 +122,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 		e->named = true;
 		e->name_kind = name->kind;
 		copy_view(e->name, sizeof(e->name), name->text);
+		copy_view(e->host, sizeof(e->host), name->host);
 	}
 	if (o->facts->mining)
 		fill_stratum(e, &o->facts->stratum, key, clear);
@@ -129,8 +130,10 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->entry, sizeof(e->entry), d->entry);
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
-	e->mac_known = packet->mac_known && packet->origin != ORIGIN_OLDER_REPLY;
-	memcpy(e->mac, packet->mac, sizeof(e->mac));
+	/* The sender's: of use if the sender is the client. */
+	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
+	if (e->mac_known)
+		memcpy(e->mac, packet->mac, sizeof(e->mac));
 }
 
 void event_time(char *out, size_t size, const struct timespec *when)
@@ -156,6 +159,11 @@ void event_address(char *out, size_t size, const uint8_t address[16], uint8_t fa
 		inet_ntop(AF_INET, address + 12, out, (socklen_t)size);
 	else
 		inet_ntop(AF_INET6, address, out, (socklen_t)size);
+}
+
+void event_id(char out[EVENT_ID_MAX], const struct event *e)
+{
+	snprintf(out, EVENT_ID_MAX, "%llx", (unsigned long long)e->when.tv_sec * 1000000 + (unsigned long long)e->when.tv_nsec / 1000);
 }
 
 static void put(json_t *object, const char *key, const char *text)
@@ -199,7 +207,10 @@ static json_t *alert_json(const struct event *e)
 static json_t *mining_json(const struct event *e)
 {
 	json_t *m = json_object();
+	char id[EVENT_ID_MAX];
 
+	event_id(id, e);
+	put(m, "id", id);
 	put(m, "dialect", e->dialect);
 	put(m, "method", e->method);
 	put(m, "agent", e->agent);

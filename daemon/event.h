@@ -28,7 +28,8 @@ struct event {
 	bool older;
 	bool named;
 	enum name_kind name_kind;
-	char name[EVENT_NAME_MAX];	/* host as sent, escaped */
+	char name[EVENT_NAME_MAX];	/* as sent, escaped */
+	char host[EVENT_NAME_MAX];	/* its host alone */
 	uint16_t tls_version;
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
 	char login[EVENT_HASH_MAX];	/* hash, hex */
@@ -44,11 +45,15 @@ struct event {
 /* Bytes from the wire as text: printable ASCII stays, everything else becomes \xHH. Always ends with a NUL; returns its length. */
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len);
 
-/* Fills an event from an outcome that says `event`. `key` (32 bytes) hashes the login; NULL leaves it out. */
+/* Fills an event from an outcome that says `event`; `packet` may be NULL. `key` (32 bytes) hashes the login; NULL leaves it out. */
 void event_fill(struct event *e, const struct outcome *o, const struct packet *packet, const uint8_t *key, bool clear);
 
 /* New reference; NULL: no memory. */
 json_t *event_json(const struct event *e);
+
+/* What `minewall explain` finds the event by: its time in microseconds, as hex. */
+#define EVENT_ID_MAX 17
+void event_id(char out[EVENT_ID_MAX], const struct event *e);
 
 /* RFC 3339 with offset and microseconds, local time. */
 void event_time(char *out, size_t size, const struct timespec *when);

@@ -202,6 +202,16 @@ size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto,
 	return n;
 }
 
+size_t learnt_count(struct learnt *l)
+{
+	size_t n;
+
+	pthread_mutex_lock(&l->lock);
+	n = l->n;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
 void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct element *e, const struct event *event, void *arg),
 		 void *arg)
 {

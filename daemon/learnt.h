@@ -28,6 +28,9 @@ void learnt_forget(struct learnt *l, const struct element *e);
 /* Takes out up to `max` elements that name evidence taught at this address, protocol and port. */
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
 
+/* Entries of all kinds. */
+size_t learnt_count(struct learnt *l);
+
 /* Calls `each` for every element taught; `event` is its reason, `timeout_s` its remaining life. `each` must not call back. */
 void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct element *e, const struct event *event, void *arg),
 		 void *arg);

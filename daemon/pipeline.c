@@ -16,6 +16,9 @@
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
+/* Farther than any window scaled by 14 that a server offers in its first answers. */
+#define REUSE_DISTANCE (16 << 20)
+
 struct pipeline {
 	struct flow_table *flows;
 	const struct policy *policy;
@@ -193,6 +196,16 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	}
 }
 
+/* A policy that comes later will ask for the names of what was accepted. */
+static void remember_names(struct step *s, uint32_t start)
+{
+	const struct facts *m = &s->p->message;
+
+	for (unsigned i = 0; start >= s->side->told && i < m->n_names; i++)
+		if (m->names[i].matchable)
+			flow_note_name(s->p->flows, s->flow, (uint8_t)m->names[i].kind, m->names[i].host.p, m->names[i].host.len);
+}
+
 static enum reason reason_of(const struct step *s, const struct facts *m)
 {
 	if (s->flow->older)
@@ -200,6 +213,11 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 	if (m->app == APP_TLS && m->n_names == 0)
 		return m->tls_ech ? REASON_ECH : REASON_NO_SNI;
 	return REASON_CLEAN;
+}
+
+static bool tunnelled(const struct flow *f)
+{
+	return f->side[0].tunnels || f->side[1].tunnels;
 }
 
 /* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
@@ -214,15 +232,34 @@ static bool enter_tunnel(struct step *s, const struct decision *d)
 	return false;
 }
 
+/* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
+static void orient(struct step *s, const struct facts *m)
+{
+	struct subject *who = &s->out.subject, was = *who;
+	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
+	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
+	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
+
+	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+		return;
+	memcpy(who->src, was.dst, sizeof(who->src));
+	memcpy(who->dst, was.src, sizeof(who->dst));
+	who->sport = was.dport;
+	who->dport = was.sport;
+	s->out.turned = true;
+}
+
 /* Judges one whole message. True: go on with the bytes behind it. */
 static bool judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
 	struct decision d;
 
-	m->tunnelled = s->flow->side[0].tunnels || s->flow->side[1].tunnels;
+	m->tunnelled = tunnelled(s->flow);
+	orient(s, m);
 	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
+	remember_names(s, start);
 	s->flow->app = m->app;
 	if (start + m->consumed > s->side->told)
 		s->side->told = start + (uint32_t)m->consumed;
@@ -419,28 +456,109 @@ static void take(struct step *s, bool fresh)
 		leave_clear(s, REASON_UNKNOWN);
 }
 
+/* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have
+ * reached; who goes on with the old connection is not. */
+static bool ports_reused(const struct flow *f, const struct packet *packet)
+{
+	int32_t distance = (int32_t)(packet->seq - f->side[f->recent].end_seq);
+
+	return f->state == FLOW_BLOCKED && f->key.proto == IPPROTO_TCP && packet->origin == ORIGIN_ORIGINAL &&
+	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
+}
+
+static void describe(struct outcome *out, const struct flow *f)
+{
+	const struct flow_key *key = &f->key;
+
+	memcpy(out->subject.src, key->src, sizeof(key->src));
+	memcpy(out->subject.dst, key->dst, sizeof(key->dst));
+	out->subject.sport = key->sport;
+	out->subject.dport = key->dport;
+	out->subject.proto = key->proto;
+	out->family = key->family;
+	out->older = f->older;
+	out->app = f->app;
+}
+
+static void reset_facts(struct facts *facts)
+{
+	facts->app = APP_UNKNOWN;
+	facts->n_names = 0;
+	facts->names_lost = facts->mining = facts->tls_ech = false;
+	facts->tls_version = 0;
+	facts->again = AGAIN_NO;
+}
+
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
 {
 	struct flow_key key = key_of(packet);
 	struct step s = { .p = p, .packet = packet };
 	bool fresh;
 
-	p->found.app = APP_UNKNOWN;
-	p->found.n_names = 0;
-	p->found.names_lost = p->found.mining = p->found.tls_ech = false;
-	p->found.tls_version = 0;
+	reset_facts(&p->found);
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	if (!fresh && ports_reused(s.flow, packet)) {
+		flow_drop(p->flows, s.flow);
+		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	}
 	if (fresh)
 		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
-	memcpy(s.out.subject.src, key.src, sizeof(key.src));
-	memcpy(s.out.subject.dst, key.dst, sizeof(key.dst));
-	s.out.subject.sport = key.sport;
-	s.out.subject.dport = key.dport;
-	s.out.subject.proto = key.proto;
-	s.out.family = key.family;
+	describe(&s.out, s.flow);
 	s.out.facts = &p->found;
 	take(&s, fresh);
-	s.out.older = s.flow->older;
 	s.out.app = s.flow->app;
 	return s.out;
+}
+
+/* Judges what is remembered of a flow: its addresses, then each of its names. */
+static struct decision judge_again(struct pipeline *p, const struct flow *f, const struct subject *who)
+{
+	struct decision d = policy_decide_address(p->policy, who);
+	uint64_t position = f->names;
+	struct name_fact *name = &p->found.names[0];
+	uint8_t kind;
+
+	reset_facts(&p->found);
+	p->found.tunnelled = tunnelled(f);
+	while (d.action == ACTION_NONE) {
+		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
+		if (!name->text.len)
+			break;
+		name->kind = (enum name_kind)kind;
+		name->matchable = true;
+		name->text.p = p->scratch.bytes;
+		name->host = name->text;
+		p->found.n_names = 1;
+		d = policy_decide(p->policy, who, &p->found);
+		if (d.action == ACTION_ALLOW)	/* of this name; another may be blocked */
+			d = (struct decision){ .action = ACTION_NONE };
+	}
+	return d;
+}
+
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out)
+{
+	for (; n > 0 && *cursor < flow_slots(p->flows); n--) {
+		struct flow *f = flow_at(p->flows, (*cursor)++);
+
+		if (!f || f->state == FLOW_BLOCKED)
+			continue;
+		memset(out, 0, sizeof(*out));
+		describe(out, f);
+		out->decision = judge_again(p, f, &out->subject);
+		if (out->decision.action != ACTION_BLOCK)
+			continue;
+		stream_clear(flow_streams(p->flows), &f->side[0].stream);
+		stream_clear(flow_streams(p->flows), &f->side[1].stream);
+		f->state = FLOW_BLOCKED;
+		f->reported = true;
+		f->seen_ms = now_ms;
+		out->facts = &p->found;
+		out->verdict = VERDICT_BLOCK;
+		out->event = true;
+		return true;
+	}
+	if (*cursor >= flow_slots(p->flows))
+		*cursor = 0;
+	return false;
 }

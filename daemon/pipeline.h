@@ -43,8 +43,10 @@ struct outcome {
 	bool older;			/* the flow was older than the daemon */
 	bool overload;			/* its earlier bytes had been given up for newer flows */
 	enum app app;			/* best known protocol of the flow */
-	/* The flow as its client opened it (for a flow picked up in the middle: as its opener is known). */
+	/* The flow as its client opened it. `turned`: connection tracking has it the other way round, as it picked the flow up in
+	 * the middle, on a packet of the server. */
 	struct subject subject;
+	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
@@ -66,6 +68,10 @@ void pipeline_policy(struct pipeline *p, const struct policy *policy);
 
 /* Judges one packet that the kernel rules queued. `now_ms`: any monotonic clock (a capture's time in replay). */
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms);
+
+/* After pipeline_policy: judges flows that were accepted by the policy before, `n` slots of the table from `*cursor` on. True: `out` tells
+ * of a flow that is blocked now; ask again. False: these slots are done; `*cursor` is 0 again when all are. */
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out);
 
 /* Forgets a flow (replay: its 5-tuple is used again). */
 void pipeline_forget(struct pipeline *p, const struct packet *packet);

@@ -17,17 +17,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/apply.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/neighbour.h"
+#include "daemon/state.h"
 #include "nft/connmark.h"
 #include "nft/marks.h"
 
-/* Elements of each learnt set: some 6 MB of kernel memory when all are full. */
-#define SET_SIZE 65536
 /* How often the kernel's own counting is read. */
 #define TRIES_EVERY_S 10
+/* How much of what was learnt a power cut may cost. */
+#define SAVE_EVERY_S 60
 
 uint64_t daemon_now_s(void)
 {
@@ -175,46 +177,6 @@ static enum exit_code open_queues(struct daemon *d)
 	return EXIT_DONE;
 }
 
-static struct table_network *table_networks(struct networks n)
-{
-	struct table_network *out = calloc(n.n + 1, sizeof(*out));
-
-	for (size_t i = 0; out && i < n.n; i++) {
-		memcpy(out[i].addr, n.items[i].addr, sizeof(out[i].addr));
-		out[i].prefix = n.items[i].prefix;
-		out[i].port = n.items[i].port;
-	}
-	return out;
-}
-
-static int install_table(struct daemon *d)
-{
-	const struct settings *s = d->settings;
-	const char *out[POLICY_INTERFACES_MAX + 1] = { NULL };
-	struct networks exempt = policy_exempt_hosts(d->policy), allowed = policy_allowed_addresses(d->policy);
-	struct table_config config = {
-		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
-		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
-		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
-		.exempt = table_networks(exempt), .n_exempt = exempt.n, .allowed = table_networks(allowed), .n_allowed = allowed.n,
-	};
-	struct table_error error;
-	int err = -ENOMEM;
-
-	for (unsigned i = 0; i < s->n_out; i++)
-		out[i] = s->out[i];
-	snprintf(error.text, sizeof(error.text), "no memory for the table");
-	if (config.exempt && config.allowed)
-		err = table_install(d->shared.table, &config, &d->adopted, &error);
-	if (err)
-		fprintf(stderr, "minewall: %s\n", error.text);
-	else
-		d->table_there = true;
-	free((void *)config.exempt);
-	free((void *)config.allowed);
-	return err;
-}
-
 static enum exit_code start_workers(struct daemon *d)
 {
 	int err;
@@ -226,7 +188,11 @@ static enum exit_code start_workers(struct daemon *d)
 			return EXIT_SYSTEM;
 		}
 	}
-	return install_table(d) ? EXIT_SYSTEM : EXIT_DONE;
+	if (apply_table(d))
+		return EXIT_SYSTEM;
+	state_load(d);
+	apply_to_flows(d);
+	return EXIT_DONE;
 }
 
 static enum exit_code open_loop(struct daemon *d)
@@ -294,23 +260,15 @@ void daemon_read_tries(struct daemon *d)
 	table_each_try(d->shared.table, report_try, d);
 }
 
-static void teach_again(const struct element *e, const struct event *why, void *arg)
-{
-	struct daemon *d = arg;
-
-	(void)why;
-	table_add(d->shared.table, e, 1, NULL);
-}
-
 /* Somebody touched our table. If it is not whole any more it is made again, endpoints included. */
 static void heed_table(struct daemon *d)
 {
-	if (table_watch_drain(d->shared.table) <= 0 || table_check(d->shared.table) == 1)
+	if (table_watch_drain(d->shared.table) <= 0 || d->paused_until_s || table_check(d->shared.table) == 1)
 		return;
-	if (install_table(d))
+	if (apply_table(d))
 		return;
 	d->restored++;
-	learnt_each(d->shared.learnt, daemon_now_s(), teach_again, d);
+	state_teach(d);
 	log_info("another program removed our table or a part of it; it is back");
 }
 
@@ -356,6 +314,8 @@ static void heed_timer(struct daemon *d)
 		return;
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
+	if (daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
+		state_save(d);
 }
 
 static void loop(struct daemon *d)
@@ -369,8 +329,9 @@ static void loop(struct daemon *d)
 	};
 
 	while (!d->stop) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), apply_due_ms(d)) < 0)
 			continue;
+		apply_tick(d);
 		if (fds[0].revents)
 			heed_signal(d);
 		if (fds[1].revents)
@@ -391,6 +352,7 @@ static void undo(struct daemon *d)
 
 	if (d->table_there) {
 		daemon_read_tries(d);
+		state_save(d);
 		table_remove(d->shared.table);
 	}
 	for (unsigned i = 0; i < d->n_workers; i++)
@@ -414,6 +376,9 @@ static void undo(struct daemon *d)
 	}
 	if (d->stop_client >= 0)
 		control_reply(d->stop_client, json_pack("{s:b}", "ok", true));
+	free(d->aside);
+	if (d->shared.policy != d->policy)
+		policy_free((struct policy *)d->shared.policy);
 	policy_free(d->policy);
 }
 

@@ -30,6 +30,9 @@ struct worker {
 	struct pipeline *pipeline;
 	struct connmark *connmark;
 	unsigned index, shift;
+	_Atomic(const struct policy *) policy;
+	atomic_bool rejudging;
+	uint32_t cursor;
 	atomic_bool stop;
 	struct worker_counters counters;
 	unsigned n_lessons;
@@ -57,8 +60,12 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 	struct connmark_tuple t = { .sport = o->subject.sport, .dport = o->subject.dport, .family = o->family,
 				    .proto = o->subject.proto };
 
-	memcpy(t.src, o->subject.src, sizeof(t.src));
-	memcpy(t.dst, o->subject.dst, sizeof(t.dst));
+	if (o->turned) {
+		t.sport = o->subject.dport;
+		t.dport = o->subject.sport;
+	}
+	memcpy(t.src, o->turned ? o->subject.dst : o->subject.src, sizeof(t.src));
+	memcpy(t.dst, o->turned ? o->subject.src : o->subject.dst, sizeof(t.dst));
 	return connmark_set(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask) == 0;
 }
 
@@ -193,6 +200,44 @@ static void receive_failed(struct worker *w, int err)
 	queue_bind(w->queue);
 }
 
+/* Flows judged anew in one go: well below a millisecond, so that no packet waits for it. */
+#define REJUDGE_SLOTS 256
+
+/* The next few flows that were accepted by the policy before: what is blocked now is cut, in the kernel and in our memory. */
+static void rejudge(struct worker *w, uint64_t now_ms)
+{
+	struct outcome o;
+
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+		struct lesson *lesson = &w->lessons[w->n_lessons++];
+
+		/* -ENOENT: it has ended by itself. */
+		if (!mark_flow(w, &o, STATE_BLOCKED)) {
+			w->n_lessons--;
+			continue;
+		}
+		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
+		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+		lesson->teach = lesson_element(w, &o, &lesson->element);
+		count(&w->counters.found);
+	}
+	if (w->n_lessons < QUEUE_BATCH && w->cursor == 0)
+		atomic_store(&w->rejudging, false);
+}
+
+static void take_policy(struct worker *w)
+{
+	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
+
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+		return;
+	pipeline_policy(w->pipeline, now);
+	w->settings = policy_settings(now);
+	w->cursor = 0;
+	atomic_store(&w->rejudging, true);
+	atomic_store_explicit(&w->policy, now, memory_order_release);
+}
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
@@ -202,6 +247,7 @@ static void *run(void *arg)
 		int n = queue_receive(w->queue, &batch);
 		uint64_t now_ms;
 
+		take_policy(w);
 		watchdog_beat(w->shared->watchdog, w->index);
 		if (watchdog_released(w->shared->watchdog, w->index))
 			rebind(w);
@@ -214,6 +260,10 @@ static void *run(void *arg)
 			judge(w, &batch[i], now_ms);
 		queue_flush(w->queue);
 		teach(w);
+		if (atomic_load_explicit(&w->rejudging, memory_order_relaxed)) {
+			rejudge(w, now_ms);
+			teach(w);
+		}
 		atomic_store_explicit(&w->counters.flows, pipeline_flows(w->pipeline), memory_order_relaxed);
 	}
 	return NULL;
@@ -221,7 +271,8 @@ static void *run(void *arg)
 
 int worker_start(struct worker **out, const struct worker_shared *shared, struct queue *queue, unsigned index, unsigned share)
 {
-	const struct settings *settings = policy_settings(shared->policy);
+	const struct policy *policy = atomic_load(&shared->policy);
+	const struct settings *settings = policy_settings(policy);
 	struct pipeline_config config = {
 		.flows = settings->memory_flows / share,
 		.reassembly = settings->memory_reassembly / share,
@@ -240,7 +291,8 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 	w->pipeline = pipeline_new(&config);
 	if (!w->pipeline)
 		goto out;
-	pipeline_policy(w->pipeline, shared->policy);
+	pipeline_policy(w->pipeline, policy);
+	atomic_store(&w->policy, policy);
 	err = connmark_open(&w->connmark);
 	if (err)
 		goto out;
@@ -274,4 +326,19 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_wake(struct worker *w)
+{
+	queue_wake(w->queue);
+}
+
+const struct policy *worker_policy(const struct worker *w)
+{
+	return atomic_load_explicit(&w->policy, memory_order_acquire);
+}
+
+bool worker_rejudging(const struct worker *w)
+{
+	return atomic_load(&w->rejudging);
 }

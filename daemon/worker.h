@@ -19,7 +19,7 @@
 
 /* What all workers share. */
 struct worker_shared {
-	const struct policy *policy;
+	_Atomic(const struct policy *) policy;	/* swapped by a reload */
 	struct table *table;
 	struct learnt *learnt;
 	struct tenants *tenants;
@@ -45,6 +45,15 @@ int worker_start(struct worker **w, const struct worker_shared *shared, struct q
 
 /* Asks it to end; worker_stop waits for that and frees it. */
 void worker_stop(struct worker *w);
+
+/* After shared->policy was swapped: wakes the worker, so that it takes the new one. */
+void worker_wake(struct worker *w);
+
+/* The policy that the worker judges by now: the one before may be freed when no worker says it any more. */
+const struct policy *worker_policy(const struct worker *w);
+
+/* Is it still judging flows that it accepted by an earlier policy? Then it wants to be woken now and then. */
+bool worker_rejudging(const struct worker *w);
 
 const struct worker_counters *worker_counters(const struct worker *w);
 

@@ -68,6 +68,7 @@ struct name_fact {
 /* Stratum and its relatives, from one message. All views may be empty. */
 struct stratum_facts {
 	const char *dialect;	/* static string of the dialect table */
+	unsigned sides;		/* who may say this: DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	struct view method;
 	struct view agent;
 	struct view algo;

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
+/* Room for names, bytes a flow: a name of 20 bytes and its header. */
+#define NAME_BYTES 32
 
 struct flow_table {
 	struct flow *flows;
@@ -16,6 +18,13 @@ struct flow_table {
 	uint32_t newest, oldest;
 	uint64_t key[2];
 	struct stream_pool *streams;
+	uint8_t *names;			/* ring of struct name_header and text */
+	uint64_t names_size, names_head;	/* a power of two; bytes ever written */
+};
+
+struct name_header {
+	uint64_t before;		/* position of the flow's name before this one */
+	uint8_t kind, len;
 };
 
 static uint64_t rotl(uint64_t x, int b)
@@ -64,7 +73,9 @@ struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_
 	t->flows = calloc(n, sizeof(*t->flows));
 	t->buckets = malloc(buckets * sizeof(*t->buckets));
 	t->streams = stream_pool_new(reassembly);
-	if (!t->flows || !t->buckets || !t->streams) {
+	t->names_size = (uint64_t)buckets * NAME_BYTES;
+	t->names = calloc(buckets, NAME_BYTES);
+	if (!t->flows || !t->buckets || !t->streams || !t->names) {
 		flow_table_free(t);
 		return NULL;
 	}
@@ -83,6 +94,7 @@ void flow_table_free(struct flow_table *t)
 	stream_pool_free(t->streams);
 	free(t->flows);
 	free(t->buckets);
+	free(t->names);
 	free(t);
 }
 
@@ -122,6 +134,7 @@ void flow_drop(struct flow_table *t, struct flow *f)
 	lru_unlink(t, f);
 	stream_clear(t->streams, &f->side[0].stream);
 	stream_clear(t->streams, &f->side[1].stream);
+	f->key.family = 0;	/* no flow: flow_at passes it over */
 	f->bucket_next = t->free;
 	t->free = i;
 	t->count--;
@@ -188,4 +201,56 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 	if (*fresh || f->state != FLOW_BLOCKED)
 		f->seen_ms = now_ms;
 	return f;
+}
+
+static void ring_write(struct flow_table *t, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		t->names[t->names_head++ & (t->names_size - 1)] = ((const uint8_t *)bytes)[i];
+}
+
+static void ring_read(const struct flow_table *t, uint64_t at, void *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)out)[i] = t->names[(at + i) & (t->names_size - 1)];
+}
+
+/* Positions are one more than the offset, so that 0 says "none". */
+void flow_note_name(struct flow_table *t, struct flow *f, uint8_t kind, const uint8_t *name, size_t len)
+{
+	struct name_header h;
+
+	if (len == 0 || len > UINT8_MAX || sizeof(h) + len > t->names_size)
+		return;
+	memset(&h, 0, sizeof(h));
+	h.before = f->names;
+	h.kind = kind;
+	h.len = (uint8_t)len;
+	f->names = t->names_head + 1;
+	ring_write(t, &h, sizeof(h));
+	ring_write(t, name, len);
+}
+
+size_t flow_name(const struct flow_table *t, uint64_t *position, uint8_t *kind, uint8_t *out)
+{
+	struct name_header h;
+	uint64_t at = *position - 1;
+
+	if (*position == 0 || t->names_head - at > t->names_size)
+		return 0;
+	ring_read(t, at, &h, sizeof(h));
+	ring_read(t, at + sizeof(h), out, h.len);
+	*position = h.before;
+	*kind = h.kind;
+	return h.len;
+}
+
+struct flow *flow_at(struct flow_table *t, uint32_t i)
+{
+	return i < t->used && t->flows[i].key.family ? &t->flows[i] : NULL;
+}
+
+uint32_t flow_slots(const struct flow_table *t)
+{
+	return t->used;
 }

@@ -50,6 +50,7 @@ struct flow {
 	 * may be the truth. An older flow: one for each direction. */
 	struct flow_side side[2];
 	uint8_t recent;		/* ordinary flow: the place used last */
+	uint64_t names;		/* the last name noted; see flow_note_name */
 	uint64_t seen_ms;
 	uint32_t bucket_next, lru_newer, lru_older;
 };
@@ -74,6 +75,18 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key);
 
 void flow_drop(struct flow_table *t, struct flow *f);
+
+/* Remembers a name of the flow for a policy that comes later. Names of all flows share a ring of fixed size: the oldest are
+ * forgotten first. Longer ones than 255 bytes are left out. */
+void flow_note_name(struct flow_table *t, struct flow *f, uint8_t kind, const uint8_t *name, size_t len);
+
+/* The name noted at `*position` (begin with f->names) into `out` (255 bytes); `*position` moves to the one noted before. 0: no
+ * more, or forgotten. */
+size_t flow_name(const struct flow_table *t, uint64_t *position, uint8_t *kind, uint8_t *out);
+
+/* The flow in slot `i`, or NULL if it is free; slots count from 0 to flow_slots() - 1. */
+struct flow *flow_at(struct flow_table *t, uint32_t i);
+uint32_t flow_slots(const struct flow_table *t);
 
 /* Flows in the table. */
 uint32_t flow_count(const struct flow_table *t);

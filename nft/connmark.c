@@ -4,9 +4,11 @@
 #include "nft/connmark.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -93,16 +95,17 @@ int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t va
 
 /* The flows found by a dump, as the kernel wrote their original tuples (zone included). */
 struct found {
-	uint32_t mask;
+	uint32_t mask;		/* only flows with one of these bits; 0: all */
 	struct flow {
 		uint8_t family;
 		uint16_t len, zone;
+		uint32_t mark;
 		uint8_t tuple[120];
 	} *flow;
 	size_t n, cap;
 };
 
-static int remember(struct found *f, uint8_t family, const struct nlattr *tuple, const struct nlattr *zone)
+static int remember(struct found *f, uint8_t family, uint32_t mark, const struct nlattr *tuple, const struct nlattr *zone)
 {
 	uint16_t len = mnl_attr_get_payload_len(tuple);
 	struct flow *flow;
@@ -121,6 +124,7 @@ static int remember(struct found *f, uint8_t family, const struct nlattr *tuple,
 	flow = &f->flow[f->n++];
 	flow->family = family;
 	flow->len = len;
+	flow->mark = mark;
 	flow->zone = zone ? mnl_attr_get_u16(zone) : 0;
 	memcpy(flow->tuple, mnl_attr_get_payload(tuple), len);
 	return 0;
@@ -146,9 +150,9 @@ static int find(const struct nlmsghdr *h, void *arg)
 			break;
 		}
 	}
-	if (!tuple || !(mark & f->mask))
+	if (!tuple || (f->mask && !(mark & f->mask)))
 		return 0;
-	return remember(f, g->nfgen_family, tuple, zone);
+	return remember(f, g->nfgen_family, mark, tuple, zone);
 }
 
 static int find_all(struct connmark *c, uint8_t family, struct found *f)
@@ -177,6 +181,84 @@ static int clear(struct connmark *c, const struct flow *flow, uint32_t mask)
 		mnl_attr_put_u16(h, CTA_ZONE, flow->zone);
 	put_mark(h, 0, mask);
 	return netlink_request(&c->netlink, h);
+}
+
+/* One part of a tuple: an attribute's payload if it has the length that is wanted. */
+static const void *part_of(const struct nlattr *nest, unsigned type, size_t len)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest)
+		if (mnl_attr_get_type(attr) == type && mnl_attr_get_payload_len(attr) == len)
+			return mnl_attr_get_payload(attr);
+	return NULL;
+}
+
+static bool read_addresses(const struct nlattr *nest, struct connmark_tuple *t)
+{
+	size_t len = t->family == 6 ? 16 : 4, at = 16 - len;
+	const void *src = part_of(nest, t->family == 6 ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, len);
+	const void *dst = part_of(nest, t->family == 6 ? CTA_IP_V6_DST : CTA_IP_V4_DST, len);
+
+	if (!src || !dst)
+		return false;
+	if (t->family == 4) {
+		memset(t->src + 10, 0xff, 2);
+		memset(t->dst + 10, 0xff, 2);
+	}
+	memcpy(t->src + at, src, len);
+	memcpy(t->dst + at, dst, len);
+	return true;
+}
+
+static bool read_ports(const struct nlattr *nest, struct connmark_tuple *t)
+{
+	const uint8_t *proto = part_of(nest, CTA_PROTO_NUM, 1);
+	const void *src = part_of(nest, CTA_PROTO_SRC_PORT, 2), *dst = part_of(nest, CTA_PROTO_DST_PORT, 2);
+	uint16_t port;
+
+	if (!proto || (*proto != IPPROTO_TCP && *proto != IPPROTO_UDP) || !src || !dst)
+		return false;
+	t->proto = *proto;
+	memcpy(&port, src, sizeof(port));
+	t->sport = ntohs(port);
+	memcpy(&port, dst, sizeof(port));
+	t->dport = ntohs(port);
+	return true;
+}
+
+/* False: not TCP or UDP, or not whole. */
+static bool read_tuple(const struct flow *flow, struct connmark_tuple *t)
+{
+	const struct nlattr *attr, *ip = NULL, *proto = NULL;
+
+	memset(t, 0, sizeof(*t));
+	t->family = flow->family == AF_INET6 ? 6 : 4;
+	for (attr = (const void *)flow->tuple; mnl_attr_ok(attr, (int)(flow->tuple + flow->len - (const uint8_t *)attr));
+	     attr = mnl_attr_next(attr)) {
+		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
+			ip = attr;
+		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
+			proto = attr;
+	}
+	return ip && proto && read_addresses(ip, t) && read_ports(proto, t);
+}
+
+int connmark_each(struct connmark *c, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg), void *arg)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct found found = { .mask = 0 };
+	struct connmark_tuple t;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(families) && !rc; i++) {
+		rc = find_all(c, families[i], &found);
+		for (size_t k = 0; k < found.n && !rc; k++)
+			if (read_tuple(&found.flow[k], &t))
+				rc = each(&t, found.flow[k].mark, arg);
+	}
+	free(found.flow);
+	return rc;
 }
 
 long connmark_clear(struct connmark *c, uint32_t mask)

@@ -50,6 +50,12 @@ void policy_free(struct policy *p)
 {
 	if (!p)
 		return;
+	name_set_free(p->extra_names);
+	address_set_fini(&p->extra_addresses);
+	if (p->base) {
+		free(p);
+		return;
+	}
 	for (size_t i = 0; i < RULES_LISTS_MAX; i++) {
 		free(p->lists[i].name);
 		free(p->lists[i].file);
@@ -168,7 +174,7 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	}
 }
 
-static int load(struct policy *p, const char *path, struct policy_error *error)
+static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
 {
 	char *text = NULL;
 	size_t len;
@@ -178,14 +184,14 @@ static int load(struct policy *p, const char *path, struct policy_error *error)
 		return -1;
 	result = schema_read(p, path, text, len, error);
 	free(text);
-	for (size_t i = 0; i < p->n_lists && !result; i++)
+	for (size_t i = 0; with_lists && i < p->n_lists && !result; i++)
 		result = load_list(p, path, i, error);
 	if (!result && seal(p))
 		result = out_of_memory(path, error);
 	return result;
 }
 
-struct policy *policy_load(const char *path, struct policy_error *error)
+static struct policy *load_new(const char *path, bool with_lists, struct policy_error *error)
 {
 	struct policy *p = rules_new();
 
@@ -193,11 +199,21 @@ struct policy *policy_load(const char *path, struct policy_error *error)
 		out_of_memory(path, error);
 		return NULL;
 	}
-	if (load(p, path, error)) {
+	if (load(p, path, with_lists, error)) {
 		policy_free(p);
 		return NULL;
 	}
 	return p;
+}
+
+struct policy *policy_load(const char *path, struct policy_error *error)
+{
+	return load_new(path, true, error);
+}
+
+struct policy *policy_load_settings(const char *path, struct policy_error *error)
+{
+	return load_new(path, false, error);
 }
 
 struct policy *policy_builtin(void)

@@ -77,10 +77,20 @@ struct list_info {
  * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
+/* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
+struct policy *policy_load_settings(const char *path, struct policy_error *error);
+
 /* The built-in policy of `minewall replay`: enforce, every detector at its default, no lists. NULL: no memory. */
 struct policy *policy_builtin(void);
 
 void policy_free(struct policy *p);
+
+/* A policy that is `base` and besides allows these names (each with all below it) and addresses, networks or endpoints,
+ * inside or outside. `base` is shared and must outlive it. NULL and `error` filled if an entry is none of these. */
+struct policy *policy_allowing(const struct policy *base, const char *const *allowed, size_t n, struct policy_error *error);
+
+/* The addresses among them. */
+struct networks policy_extra_addresses(const struct policy *p);
 
 const struct settings *policy_settings(const struct policy *p);
 

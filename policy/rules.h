@@ -35,6 +35,10 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
+	const struct policy *base;
+	struct name_set *extra_names;
+	struct address_set extra_addresses;
 };
 
 /* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One event of the log as a line for people; what came from the wire was escaped when the event was made. */
+#include "cli/event_line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *event_text(const json_t *j, const char *outer, const char *key)
+{
+	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
+
+	return s ? s : "";
+}
+
+static void print_what(const json_t *j)
+{
+	const char *name = event_text(j, "tls", "sni"), *kind = "TLS";
+
+	if (!*name) {
+		name = event_text(j, "http", "hostname");
+		kind = "HTTP";
+	}
+	if (*name)
+		printf(" %s %s", kind, name);
+	if (*event_text(j, "mining", "dialect"))
+		printf(" %s", event_text(j, "mining", "dialect"));
+	if (*event_text(j, "mining", "method"))
+		printf(" %s", event_text(j, "mining", "method"));
+	if (*event_text(j, "mining", "agent"))
+		printf(" agent \"%s\"", event_text(j, "mining", "agent"));
+	if (*event_text(j, "mining", "login_hash"))
+		printf(" wallet #%.8s", event_text(j, "mining", "login_hash"));
+	if (*event_text(j, "mining", "reason"))
+		printf(" %s", event_text(j, "mining", "reason"));
+}
+
+void event_print(const json_t *j)
+{
+	json_int_t count = json_integer_value(json_object_get(json_object_get(j, "mining"), "count"));
+	char when[20];
+
+	snprintf(when, sizeof(when), "%s", event_text(j, NULL, "timestamp"));
+	if (strlen(when) > 10)
+		when[10] = ' ';
+	printf("%s  %-7s  %s", when, event_text(j, "alert", "action"), event_text(j, NULL, "src_ip"));
+	if (*event_text(j, "host", "mac"))
+		printf(" (%s)", event_text(j, "host", "mac"));
+	printf(strchr(event_text(j, NULL, "dest_ip"), ':') ? " -> [%s]:%lld" : " -> %s:%lld", event_text(j, NULL, "dest_ip"),
+	       (long long)json_integer_value(json_object_get(j, "dest_port")));
+	print_what(j);
+	if (*event_text(j, "mining", "list"))
+		printf("  [list %s: %s]", event_text(j, "mining", "list"), event_text(j, "mining", "entry"));
+	else if (*event_text(j, "mining", "rule"))
+		printf("  [%s]", event_text(j, "mining", "rule"));
+	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
+		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
+	printf("  #%s\n", event_text(j, "mining", "id"));
+}

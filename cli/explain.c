@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall explain`: asks the same policy code that judges packets, then the daemon what it has learnt, and
+ * prints each step. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/cli.h"
+#include "cli/event_line.h"
+#include "daemon/control.h"
+#include "daemon/event.h"
+#include "policy/addresses.h"
+
+static const char usage[] =
+	"minewall explain [-c POLICY] [--json] NAME|ADDRESS[:PORT]|#EVENT\n\n"
+	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
+	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n";
+
+struct question {
+	const struct cli_args *args;
+	struct policy *policy, *allowing;	/* the second with the daemon's allowances, or NULL */
+	const char *what;
+	struct network net;		/* if by_address */
+	bool by_address;
+	struct decision decision;
+	json_t *learnt;			/* rows of the daemon, or NULL: not running */
+	json_t *allowed;		/* its temporary allowances */
+};
+
+/* An inside host is asked by allow.hosts, an outside one by the other rules. */
+static struct decision judge_address(const struct question *q)
+{
+	const struct policy *p = q->allowing ? q->allowing : q->policy;
+	struct subject inside = { .proto = 6 }, outside = { .proto = 6, .dport = q->net.port };
+	struct decision d;
+
+	memcpy(outside.dst, q->net.addr, sizeof(outside.dst));
+	memcpy(inside.src, q->net.addr, sizeof(inside.src));
+	d = policy_decide_address(p, &outside);
+	return d.action == ACTION_NONE ? policy_decide_address(p, &inside) : d;
+}
+
+static bool below(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), m = strlen(suffix);
+
+	return n >= m && !strcasecmp(name + n - m, suffix) && (n == m || name[n - m - 1] == '.');
+}
+
+static bool concerns(const struct question *q, const json_t *row)
+{
+	const json_t *why = json_object_get(row, "why");
+	const char *name = event_text(why, "tls", "sni");
+	char address[64];
+
+	if (!q->by_address)
+		return below(*name ? name : event_text(why, "http", "hostname"), q->what);
+	event_address(address, sizeof(address), q->net.addr, address_is_v4(q->net.addr) ? 4 : 6);
+	return (!strcmp(address, event_text(row, NULL, "address")) || !strcmp(address, event_text(row, NULL, "host"))) &&
+	       (!q->net.port || q->net.port == json_integer_value(json_object_get(row, "port")));
+}
+
+/* Rows of the daemon's sets that concern the question; NULL if no daemon answers. */
+static void ask_daemon(struct question *q)
+{
+	const char *control = policy_settings(q->policy)->control;
+	json_t *reply = NULL, *row;
+	size_t i;
+
+	if (control_ask(control, json_pack("{s:s}", "verb", "status"), &reply) == 0) {
+		q->allowed = json_incref(json_object_get(reply, "allowed"));
+		json_decref(reply);
+	}
+	if (control_ask(control, json_pack("{s:s}", "verb", "blocked"), &reply))
+		return;
+	q->learnt = json_array();
+	json_array_foreach(json_object_get(reply, "blocked"), i, row)
+		if (concerns(q, row))
+			json_array_append(q->learnt, row);
+	json_decref(reply);
+}
+
+/* Judges by the policy and the temporary allowances of the daemon, as it does itself. */
+static void judge(struct question *q)
+{
+	const char *texts[64];
+	size_t n = json_array_size(q->allowed);
+	struct policy_error error;
+
+	if (n > sizeof(texts) / sizeof(texts[0]))
+		n = sizeof(texts) / sizeof(texts[0]);
+	for (size_t i = 0; i < n; i++)
+		texts[i] = event_text(json_array_get(q->allowed, i), NULL, "what");
+	q->allowing = n ? policy_allowing(q->policy, texts, n, &error) : NULL;
+	q->decision = q->by_address ? judge_address(q) :
+		      policy_decide_name(q->allowing ? q->allowing : q->policy, q->what, strlen(q->what));
+}
+
+static const char *action_text(enum action a)
+{
+	switch (a) {
+	case ACTION_NONE:	return "not blocked";
+	case ACTION_ALLOW:	return "allowed";
+	case ACTION_MONITOR:	return "logged, not blocked";
+	case ACTION_BLOCK:	return "blocked";
+	}
+	return "";
+}
+
+static const char *list_file(const struct question *q, const char *list)
+{
+	const struct list_info *infos;
+	size_t n = policy_lists(q->policy, &infos);
+
+	for (size_t i = 0; list && i < n; i++)
+		if (!strcmp(infos[i].name, list))
+			return infos[i].file;
+	return q->args->policy;
+}
+
+static void print_decision(const struct question *q)
+{
+	const struct decision *d = &q->decision;
+
+	printf("%s: %s\n", q->what, action_text(d->action));
+	if (d->rule && !d->line)
+		printf("  by %s: %s\n", d->rule, d->entry ? d->entry : "");
+	else if (d->rule)
+		printf("  by %s%s%s: %s  (%s, line %u)\n", d->rule, d->list ? " " : "", d->list ? d->list : "", d->entry ? d->entry : "",
+		       list_file(q, d->list), d->line);
+	else
+		printf("  no rule and no list names it; a mining protocol spoken there would be blocked all the same\n");
+	if (d->action == ACTION_BLOCK && d->scope != SCOPE_FLOW)
+		printf("  the kernel is then taught the %s for %u s\n", scope_text(d->scope), d->timeout_s);
+	if (policy_settings(q->policy)->mode == MODE_MONITOR)
+		printf("  mode is monitor: nothing is blocked\n");
+}
+
+static void print_learnt(const struct question *q)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(q->allowed, i, row)
+		printf("  allowed for a time: %s, %lld s left\n", event_text(row, NULL, "what"),
+		       (long long)json_integer_value(json_object_get(row, "left_s")));
+	if (!q->learnt) {
+		printf("  no daemon answers: what was learnt is not known\n");
+		return;
+	}
+	printf(json_array_size(q->learnt) ? "  learnt, blocked in the kernel now:\n" : "  nothing learnt about it\n");
+	json_array_foreach(q->learnt, i, row) {
+		printf("    ");
+		blocked_print(row);
+	}
+}
+
+static void print_as_json(const struct question *q)
+{
+	const struct decision *d = &q->decision;
+	json_t *j = json_pack("{s:s, s:s}", "target", q->what, "action", action_text(d->action));
+
+	if (d->rule)
+		json_object_set_new(j, "by", json_pack("{s:s, s:s*, s:s*, s:i, s:s, s:s}", "rule", d->rule, "list", d->list, "entry",
+						       d->entry, "line", (int)d->line, "file", list_file(q, d->list), "evidence",
+						       evidence_text(d->evidence)));
+	if (q->learnt)
+		json_object_set(j, "learnt", q->learnt);
+	cli_print_json(j);
+}
+
+/* The log's event with this id; new reference or NULL. */
+static json_t *find_event(const char *file, const char *id)
+{
+	FILE *f = fopen(file, "re");
+	char *line = NULL;
+	size_t size = 0;
+	json_t *found = NULL;
+
+	while (f && !found && getline(&line, &size, f) > 0) {
+		found = strstr(line, id) ? json_loads(line, 0, NULL) : NULL;
+		if (found && strcmp(event_text(found, "mining", "id"), id)) {
+			json_decref(found);
+			found = NULL;
+		}
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int explain(struct question *q)
+{
+	memset(&q->net, 0, sizeof(q->net));
+	q->by_address = address_parse(q->what, strlen(q->what), &q->net) == ADDRESS_GOOD;
+	ask_daemon(q);
+	judge(q);
+	if (q->args->json) {
+		print_as_json(q);
+	} else {
+		print_decision(q);
+		print_learnt(q);
+	}
+	return q->decision.action == ACTION_BLOCK || json_array_size(q->learnt) ? EXIT_DONE : EXIT_NO;
+}
+
+/* An event is explained by itself, then by what the policy says now of its name or its address. */
+static int explain_event(struct question *q)
+{
+	json_t *event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
+	char target[320];
+	int code = EXIT_NO;
+
+	if (!event) {
+		fprintf(stderr, "minewall: no event %s in %s\n", q->what, policy_settings(q->policy)->log_file);
+		return EXIT_NO;
+	}
+	if (!q->args->json)
+		event_print(event);
+	snprintf(target, sizeof(target), "%s", event_text(event, "tls", "sni"));
+	if (!*target)
+		snprintf(target, sizeof(target), "%s", event_text(event, "http", "hostname"));
+	if (!*target)
+		snprintf(target, sizeof(target), strchr(event_text(event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
+			 event_text(event, NULL, "dest_ip"), (long long)json_integer_value(json_object_get(event, "dest_port")));
+	q->what = target;
+	code = explain(q);
+	json_decref(event);
+	return code;
+}
+
+int explain_main(int argc, char **argv)
+{
+	struct cli_args args;
+	struct policy_error error;
+	struct question q = { .args = &args };
+	int code = cli_parse(argc, argv, usage, "NAME, ADDRESS or #EVENT", &args);
+
+	if (code >= 0)
+		return code;
+	q.policy = policy_load(args.policy, &error);
+	if (!q.policy) {
+		fprintf(stderr, "%s\n", error.text);
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	}
+	q.what = args.argument;
+	code = *q.what == '#' ? explain_event(&q) : explain(&q);
+	json_decref(q.learnt);
+	json_decref(q.allowed);
+	policy_free(q.allowing);
+	policy_free(q.policy);
+	return code;
+}

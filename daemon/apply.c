@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Swapping policies. Whatever can fail comes before the swap; workers take the new policy between two
+ * batches, and the old one is freed when none of them uses it any more. */
+#include "daemon/apply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/log.h"
+#include "nft/connmark.h"
+
+/* Elements of each learnt set: some 6 MB of kernel memory when all are full. */
+#define SET_SIZE 65536
+/* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
+#define SWAP_PATIENCE_MS 2000
+/* How often a worker that judges old flows anew is woken: 256 flows each time, so 65,536 take some 3 s. */
+#define REJUDGE_EVERY_MS 10
+
+/* Networks of the policy, and those of the temporary allowances behind them. The caller frees. */
+static struct table_network *table_networks(struct networks a, struct networks b, size_t *n)
+{
+	struct table_network *out = calloc(a.n + b.n + 1, sizeof(*out));
+
+	*n = out ? a.n + b.n : 0;
+	for (size_t i = 0; i < *n; i++) {
+		const struct network *from = i < a.n ? &a.items[i] : &b.items[i - a.n];
+
+		memcpy(out[i].addr, from->addr, sizeof(out[i].addr));
+		out[i].prefix = from->prefix;
+		out[i].port = from->port;
+	}
+	return out;
+}
+
+static int install(struct daemon *d, const struct policy *p)
+{
+	const struct settings *s = policy_settings(p);
+	const char *out[POLICY_INTERFACES_MAX + 1] = { NULL };
+	struct networks extra = policy_extra_addresses(p);
+	struct table_config config = {
+		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
+		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
+		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
+	};
+	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
+	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
+	struct table_error error;
+	int err = -ENOMEM;
+
+	/* An exempt host is exempt with all its ports. */
+	for (size_t i = 0; i < config.n_exempt; i++)
+		exempt[i].port = 0;
+	config.exempt = exempt;
+	config.allowed = allowed;
+	for (unsigned i = 0; i < s->n_out; i++)
+		out[i] = s->out[i];
+	snprintf(error.text, sizeof(error.text), "no memory for the table");
+	if (exempt && allowed)
+		err = table_install(d->shared.table, &config, &d->adopted, &error);
+	if (err)
+		fprintf(stderr, "minewall: %s\n", error.text);
+	else
+		d->table_there = true;
+	free(exempt);
+	free(allowed);
+	return err;
+}
+
+int apply_table(struct daemon *d)
+{
+	return install(d, d->shared.policy);
+}
+
+struct collected {
+	struct element *items;
+	size_t n, room;
+};
+
+static int collect(const struct element *e, void *arg)
+{
+	struct collected *c = arg;
+
+	if (c->n == c->room) {
+		size_t room = c->room ? c->room * 2 : 256;
+		struct element *more = realloc(c->items, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->items = more;
+		c->room = room;
+	}
+	c->items[c->n] = *e;
+	c->items[c->n++].timeout_s = (uint32_t)((e->expires_ms + 999) / 1000);
+	return 0;
+}
+
+struct element *apply_elements(struct daemon *d, size_t *n)
+{
+	struct collected c = { 0 };
+	uint64_t gone = daemon_now_s() - d->paused_at_s;
+
+	if (!d->paused_until_s) {
+		table_each_blocked(d->shared.table, collect, &c);
+	} else {
+		for (size_t i = 0; i < d->n_aside; i++)
+			if (d->aside[i].expires_ms / 1000 > gone && collect(&d->aside[i], &c) == 0) {
+				c.items[c.n - 1].expires_ms -= gone * 1000;
+				c.items[c.n - 1].timeout_s -= (uint32_t)gone;
+			}
+	}
+	*n = c.n;
+	return c.items;
+}
+
+void apply_teach(struct daemon *d, const struct element *elements, size_t n)
+{
+	size_t done = 0;
+	int err = n ? table_add(d->shared.table, elements, n, &done) : 0;
+
+	if (err)
+		log_warn(err, "%zu of %zu endpoints could not be given back to the kernel", n - done, n);
+}
+
+bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why)
+{
+	const struct policy *p = d->shared.policy;
+	struct subject who = { .dport = e->port, .proto = e->proto };
+	struct facts mining = { .mining = true };
+	struct decision by_address;
+
+	memcpy(who.src, e->src, sizeof(who.src));
+	memcpy(who.dst, e->dst, sizeof(who.dst));
+	by_address = policy_decide_address(p, &who);
+	if (policy_settings(p)->mode != MODE_ENFORCE || by_address.action == ACTION_ALLOW)
+		return false;
+	switch (why->evidence) {
+	case EVIDENCE_ADDRESS:
+		return by_address.action == ACTION_BLOCK;
+	case EVIDENCE_NAME:
+		return policy_decide_name(p, why->host, strlen(why->host)).action == ACTION_BLOCK;
+	case EVIDENCE_PROTOCOL:
+		return policy_decide(p, &who, &mining).action == ACTION_BLOCK;
+	case EVIDENCE_NONE:
+		break;
+	}
+	return true;
+}
+
+/* Lets go of what the policy does not want any more. */
+static void forget_unjustified(struct daemon *d)
+{
+	size_t n = 0;
+	struct element *elements = apply_elements(d, &n);
+	struct event why;
+
+	for (size_t i = 0; i < n; i++)
+		if (learnt_get(d->shared.learnt, &elements[i], &why) && !apply_justified(d, &elements[i], &why)) {
+			if (!d->paused_until_s)
+				table_delete(d->shared.table, &elements[i], 1, NULL);
+			learnt_forget(d->shared.learnt, &elements[i]);
+		}
+	free(elements);
+}
+
+struct flow_check {
+	struct daemon *d;
+	struct connmark *connmark;
+	unsigned shift;
+	size_t cut;
+};
+
+static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
+{
+	struct flow_check *c = arg;
+	const struct settings *s = policy_settings(c->d->shared.policy);
+	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto };
+
+	memcpy(who.src, t->src, sizeof(who.src));
+	memcpy(who.dst, t->dst, sizeof(who.dst));
+	if ((mark & s->mark_mask) >> c->shift != STATE_BLOCKED &&
+	    policy_decide_address(c->d->shared.policy, &who).action == ACTION_BLOCK &&
+	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0)
+		c->cut++;
+	return 0;
+}
+
+void apply_to_flows(struct daemon *d)
+{
+	const struct policy *p = d->shared.policy;
+	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
+
+	/* A table with only allowances and names has nothing to ask of addresses. */
+	if (policy_blocked_addresses(p).n == 0 || policy_settings(p)->mode != MODE_ENFORCE)
+		return;
+	if (connmark_open(&c.connmark))
+		return;
+	connmark_each(c.connmark, check_flow, &c);
+	connmark_close(c.connmark);
+	if (c.cut)
+		log_info("%zu open flows to blocked addresses are ended", c.cut);
+}
+
+static void nap_ms(unsigned ms)
+{
+	struct timespec t = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+/* All workers judge by `now`? */
+static bool all_took(const struct daemon *d, const struct policy *now)
+{
+	for (unsigned i = 0; i < d->n_workers; i++)
+		if (worker_policy(d->workers[i]) != now)
+			return false;
+	return true;
+}
+
+/* Hands `now` to the workers and waits until the policy before it is nobody's any more. */
+static bool swap(struct daemon *d, const struct policy *now)
+{
+	atomic_store(&d->shared.policy, now);
+	for (int waited = 0; waited < SWAP_PATIENCE_MS; waited++) {
+		if (all_took(d, now))
+			return true;
+		if (waited % 50 == 0)
+			for (unsigned i = 0; i < d->n_workers; i++)
+				worker_wake(d->workers[i]);
+		nap_ms(1);
+	}
+	log_info("a worker hangs; the policy before is kept in memory for it");
+	return false;
+}
+
+/* `base` with the allowances that hold now; `base` itself if there are none. */
+static const struct policy *effective(const struct daemon *d, const struct policy *base, struct policy_error *error)
+{
+	const char *texts[DAEMON_ALLOWANCES_MAX];
+
+	for (size_t i = 0; i < d->n_allowances; i++)
+		texts[i] = d->allowances[i].what;
+	return d->n_allowances ? policy_allowing(base, texts, d->n_allowances, error) : base;
+}
+
+/* Makes `base` and the allowances the policy that runs. On failure nothing has changed; `base` stays the caller's. */
+static int become(struct daemon *d, struct policy *base, struct policy_error *error)
+{
+	const struct policy *before = d->shared.policy, *now = effective(d, base, error);
+	struct policy *old_base = d->policy;
+
+	if (!now)
+		return -1;
+	if (!d->paused_until_s && install(d, now)) {
+		snprintf(error->text, sizeof(error->text), "the kernel refused the new table; the policy that runs stays");
+		error->kind = POLICY_UNREADABLE;
+		if (now != base)
+			policy_free((struct policy *)now);
+		return -1;
+	}
+	d->policy = base;
+	d->settings = policy_settings(base);
+	if (swap(d, now)) {
+		if (before != old_base)
+			policy_free((struct policy *)before);
+		if (old_base != base)
+			policy_free(old_base);
+	}
+	forget_unjustified(d);
+	if (!d->paused_until_s)
+		apply_to_flows(d);
+	return 0;
+}
+
+/* The key of the first setting that only a restart can change, or NULL. */
+static const char *needs_restart(const struct settings *a, const struct settings *b)
+{
+	return a->queue_first != b->queue_first || a->queue_count != b->queue_count || a->queue_length != b->queue_length ? "queues" :
+	       a->mark_mask != b->mark_mask ? "mark" : a->fail != b->fail ? "fail" :
+	       a->memory_flows != b->memory_flows || a->memory_reassembly != b->memory_reassembly ? "memory" :
+	       strcmp(a->control, b->control) ? "control" : strcmp(a->state, b->state) ? "state" :
+	       strcmp(a->log_file, b->log_file) ? "log.file" : NULL;
+}
+
+int apply_reload(struct daemon *d, struct policy_error *error)
+{
+	struct policy *p = policy_load(d->policy_path, error);
+	const char *key = p ? needs_restart(d->settings, policy_settings(p)) : NULL;
+
+	if (key) {
+		snprintf(error->text, sizeof(error->text), "%.900s: %s has changed, which needs a restart; the policy that runs stays",
+			 d->policy_path, key);
+		error->kind = POLICY_INVALID;
+	}
+	if (!p || key || become(d, p, error)) {
+		policy_free(p);
+		return -1;
+	}
+	log_info("the policy was read anew: %s, %zu names", d->settings->mode == MODE_ENFORCE ? "enforce" : "monitor", policy_names(p));
+	return 0;
+}
+
+static void drop_allowance(struct daemon *d, size_t i)
+{
+	d->allowances[i] = d->allowances[--d->n_allowances];
+}
+
+int apply_allowance(struct daemon *d, const char *what, uint64_t for_s, struct policy_error *error)
+{
+	struct allowance before[DAEMON_ALLOWANCES_MAX];
+	size_t n_before = d->n_allowances;
+
+	memcpy(before, d->allowances, sizeof(before));
+	error->kind = POLICY_INVALID;
+	for (size_t i = 0; i < d->n_allowances; i++)
+		if (!strcmp(d->allowances[i].what, what))
+			drop_allowance(d, i--);
+	if (for_s == 0 && d->n_allowances == n_before) {
+		snprintf(error->text, sizeof(error->text), "'%.300s' is not allowed for a time", what);
+		return -1;
+	}
+	if (for_s && (d->n_allowances == DAEMON_ALLOWANCES_MAX || strlen(what) >= sizeof(d->allowances[0].what))) {
+		snprintf(error->text, sizeof(error->text), "at most %d temporary allowances; put it into the policy", DAEMON_ALLOWANCES_MAX);
+		return -1;
+	}
+	if (for_s) {
+		struct allowance *a = &d->allowances[d->n_allowances++];
+
+		snprintf(a->what, sizeof(a->what), "%s", what);
+		a->until_s = daemon_now_s() + for_s;
+	}
+	if (become(d, d->policy, error)) {
+		memcpy(d->allowances, before, sizeof(before));
+		d->n_allowances = n_before;
+		return -1;
+	}
+	return 0;
+}
+
+static int resume(struct daemon *d)
+{
+	size_t n = 0;
+	struct element *elements = apply_elements(d, &n);
+	int err;
+
+	d->paused_until_s = 0;
+	err = apply_table(d);
+	if (!err) {
+		apply_teach(d, elements, n);
+		apply_to_flows(d);
+		log_info("judging again after a pause");
+	}
+	free(elements);
+	free(d->aside);
+	d->aside = NULL;
+	d->n_aside = 0;
+	return err;
+}
+
+int apply_pause(struct daemon *d, uint64_t for_s)
+{
+	size_t n = 0;
+	int err;
+
+	if (for_s == 0)
+		return d->paused_until_s ? resume(d) : 0;
+	if (!d->paused_until_s) {
+		struct element *elements = apply_elements(d, &n);
+
+		daemon_read_tries(d);
+		err = table_remove(d->shared.table);
+		if (err) {
+			free(elements);
+			return err;
+		}
+		d->aside = elements;
+		d->n_aside = n;
+		d->paused_at_s = daemon_now_s();
+	}
+	d->paused_until_s = daemon_now_s() + for_s;
+	log_info("paused for %llu s: nothing is judged or blocked", (unsigned long long)for_s);
+	return 0;
+}
+
+void apply_tick(struct daemon *d)
+{
+	uint64_t now = daemon_now_s();
+	struct policy_error error;
+	bool over = false;
+
+	for (unsigned i = 0; i < d->n_workers; i++)
+		if (worker_rejudging(d->workers[i]))
+			worker_wake(d->workers[i]);
+	for (size_t i = 0; i < d->n_allowances; i++)
+		if (d->allowances[i].until_s <= now) {
+			log_info("%s is not allowed any more", d->allowances[i].what);
+			drop_allowance(d, i--);
+			over = true;
+		}
+	if (over && become(d, d->policy, &error))
+		log_info("%s", error.text);
+	if (d->paused_until_s && d->paused_until_s <= now)
+		resume(d);
+}
+
+int apply_due_ms(const struct daemon *d)
+{
+	uint64_t due = d->paused_until_s, now = daemon_now_s();
+
+	for (unsigned i = 0; i < d->n_workers; i++)
+		if (worker_rejudging(d->workers[i]))
+			return REJUDGE_EVERY_MS;
+	for (size_t i = 0; i < d->n_allowances; i++)
+		if (!due || d->allowances[i].until_s < due)
+			due = d->allowances[i].until_s;
+	return !due ? -1 : due <= now ? 0 : due - now > 3600 ? 3600 * 1000 : (int)(due - now) * 1000;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A policy on its way to the kernel and to the workers: at the start, on reload, for a temporary allowance
+ * and a pause. The policy that runs stays until the new one is in. */
+#ifndef MINEWALL_APPLY_H
+#define MINEWALL_APPLY_H
+
+#include "daemon/daemon.h"
+
+/* Makes our table by the policy that runs. 0, or -errno with its line said. */
+int apply_table(struct daemon *d);
+
+/* Ends flows to addresses that the policy blocks and that were open before it: their connmark becomes BLOCKED. */
+void apply_to_flows(struct daemon *d);
+
+/* Reads the policy file anew and swaps it in. 0, or -1 with `error` filled: then nothing has changed. */
+int apply_reload(struct daemon *d, struct policy_error *error);
+
+/* Allows a name or address for `for_s` seconds (0: takes such an allowance back) and lets go of what it is blocked by. */
+int apply_allowance(struct daemon *d, const char *what, uint64_t for_s, struct policy_error *error);
+
+/* Takes the table away for `for_s` seconds, learnt elements put aside; 0 ends a pause. 0 or -errno. */
+int apply_pause(struct daemon *d, uint64_t for_s);
+
+/* Ends allowances and a pause that are over, and helps workers along that judge accepted flows anew. */
+void apply_tick(struct daemon *d);
+
+/* Milliseconds until apply_tick is due, -1: nothing to do. */
+int apply_due_ms(const struct daemon *d);
+
+/* The elements taught now, in the kernel or put aside by a pause. The caller frees; NULL: none or no memory. */
+struct element *apply_elements(struct daemon *d, size_t *n);
+
+/* Does the policy still want what this event taught? */
+bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why);
+
+/* Gives elements, with the life they have left, to the kernel. */
+void apply_teach(struct daemon *d, const struct element *elements, size_t n);
+
+#endif
