@@ -895,6 +895,12 @@ def executes_nothing(t):
     need(not others, f"it executed {others}")
 
 
+# -- cases of other files -------------------------------------------------------------------------
+
+sys.modules["run"] = sys.modules[__name__]  # they import what stands above
+import cases_tunnels  # noqa: E402,F401
+
+
 # -- running them ---------------------------------------------------------------------------------
 
 SETUPS = {  # name -> mode, queues, GSO
