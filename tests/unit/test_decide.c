@@ -277,6 +277,32 @@ static void test_words(void **state)
 	assert_string_equal(scope_text(SCOPE_ENDPOINT), "endpoint");
 }
 
+/* A temporary allowance wins over names, addresses and protocol, and leaves the policy that it stands on as it was. */
+static void test_allowing(void **state)
+{
+	static const char *const allowed[] = { "eu.pool.example", "192.0.2.7", "10.0.0.9" }, *const wrong[] = { "no name" };
+	struct policy *p = policy_of(V "block: {names: [pool.example], addresses: [192.0.2.7]}\n", NULL), *q;
+	struct subject outside = who("10.0.0.1", "192.0.2.7", 3333), inside = who("10.0.0.9", "198.51.100.1", 3333);
+	struct facts mining = { .mining = true };
+	struct policy_error error;
+
+	(void)state;
+	q = policy_allowing(p, allowed, 3, &error);
+	assert_non_null(q);
+	assert_int_equal(policy_decide_name(q, "a.eu.pool.example", 17).action, ACTION_ALLOW);
+	assert_string_equal(policy_decide_name(q, "eu.pool.example", 15).rule, "allow --for");
+	assert_int_equal(policy_decide_name(q, "us.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(policy_decide_address(q, &outside).action, ACTION_ALLOW);
+	assert_int_equal(policy_decide(q, &inside, &mining).action, ACTION_ALLOW);
+	assert_int_equal(policy_extra_addresses(q).n, 2);
+	policy_free(q);
+	assert_int_equal(policy_decide_name(p, "eu.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(policy_decide_address(p, &outside).action, ACTION_BLOCK);
+	assert_null(policy_allowing(p, wrong, 1, &error));
+	assert_string_equal(error.text, "'no name' is neither a host name nor an address, network or endpoint");
+	policy_free(p);
+}
+
 static const struct facts *tunnel_to(const char *address, uint16_t port)
 {
 	memset(&facts, 0, sizeof(facts));
@@ -328,7 +354,9 @@ int main(void)
 		cmocka_unit_test(test_detect),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_monitor),
-		cmocka_unit_test(test_tunnels), cmocka_unit_test(test_words),
+		cmocka_unit_test(test_allowing),
+		cmocka_unit_test(test_tunnels),
+		cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
