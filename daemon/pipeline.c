@@ -236,6 +236,11 @@ static void orient(struct step *s, const struct facts *m)
 	s->out.turned = true;
 }
 
+static bool tunnelled(const struct flow *f)
+{
+	return f->side[0].tunnels || f->side[1].tunnels;
+}
+
 /* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
 static bool enter_tunnel(struct step *s, const struct decision *d)
 {
@@ -255,7 +260,7 @@ static bool judge_message(struct step *s, uint32_t start)
 	struct decision d;
 
 	orient(s, m);
-	m->tunnelled = s->flow->side[0].tunnels || s->flow->side[1].tunnels;
+	m->tunnelled = tunnelled(s->flow);
 	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
 	remember_names(s, start);
@@ -593,6 +598,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	uint8_t kind;
 
 	reset_facts(&p->found);
+	p->found.tunnelled = tunnelled(f);
 	while (d.action == ACTION_NONE) {
 		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
 		if (!name->text.len)
