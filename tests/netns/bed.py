@@ -2,8 +2,8 @@
 """The test bed: a client, a gateway and a server in network namespaces of their own, joined by veth, with no way
 out. A library of classes for demo.py and run.py: it builds, reads and tears down, and judges nothing.
 
-    client 198.18.1.2, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
-    client 2001:db8:1::2, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
+    client 198.18.1.2, .3, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
+    client 2001:db8:1::2, ::3, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
 
 The gateway is a lived-in one: it masquerades, has a policy-drop firewall and two foreign users of packet mark and
 connmark. Every name carries our process id; whatever a killed run left behind is swept by the next."""
@@ -38,11 +38,13 @@ PORTS = {
     "http": (80, 8080, 8088),
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
+    "say": (9100,),
     "udp": (5300,),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
 
 CLIENT = {4: "198.18.1.2", 6: "2001:db8:1::2"}
+CLIENT2 = {4: "198.18.1.3", 6: "2001:db8:1::3"}    # another host behind the gateway
 EXEMPT = {4: "198.18.1.9", 6: "2001:db8:1::9"}
 GATEWAY_IN = {4: "198.18.1.1", 6: "2001:db8:1::1"}
 GATEWAY_OUT = {4: "100.64.2.1", 6: "2001:db8:2::1"}
@@ -113,6 +115,17 @@ table inet bed_raw {
 	chain out {
 		type filter hook output priority filter; policy accept;
 		tcp sport 61000-61999 tcp flags & rst == rst meta mark != 0x77 drop
+	}
+}
+"""
+
+# The server's namespace is one hop more than it looks: what would have died on the way is not received.
+SERVER_RULES = """
+table inet bed_hop {
+	chain in {
+		type filter hook prerouting priority raw; policy accept;
+		ip ttl 1 drop
+		ip6 hoplimit 1 drop
 	}
 }
 """
@@ -282,7 +295,7 @@ class Bed:
         command("ip", "link", "add", "s0", "netns", s.name, "type", "veth", "peer", "name", "g1", "netns", g.name)
         g.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for namespace, device, addresses in (
-                (c, "c0", (CLIENT, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
+                (c, "c0", (CLIENT, CLIENT2, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
             for address in addresses:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
@@ -302,6 +315,7 @@ class Bed:
         g.nft(FIREWALL)
         self.set_masquerade(True)
         c.nft(CLIENT_RULES)
+        s.nft(SERVER_RULES)
 
     def set_gso(self, on):
         """Packets larger than the MTU on every link of the bed, or none."""
