@@ -11,7 +11,7 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
-/* Unknown bytes in front of which a stream may really start. */
+/* Unknown bytes behind which Stratum may start in a segment of its own. */
 #define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
@@ -247,14 +247,14 @@ static bool judge_unknown(struct step *s, uint32_t start, size_t len)
 		side->next = start + (uint32_t)len;
 	if (s->flow->older || start != side->next)
 		return false;
-	if (side->only != APP_UNKNOWN) {	/* a request without a body has ended: anything may follow */
+	if (side->only == APP_HTTP) {	/* a request without a body has ended: anything may follow */
 		side->only = APP_UNKNOWN;
 		return true;
 	}
-	if (!s->news || s->at <= start)
+	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start))
 		return false;
-	if (!side->prelude && s->at - start <= PRELUDE_BYTES_MAX) {
-		side->prelude = true;
+	if (side->only == APP_UNKNOWN && s->at - start <= PRELUDE_BYTES_MAX) {
+		side->only = APP_STRATUM;
 		side->next = s->at;
 		return true;
 	}
