@@ -8,8 +8,9 @@
 #include "inspect/json.h"
 #include "inspect/require.h"
 
-/* Whole messages that may be something else before the stream is left alone (PROTOCOLS 6.2: scan at least 3). */
-#define STRATUM_MESSAGES_MAX 4
+/* Whole messages that may be something else before a stream picked up in the middle is left alone. From a client every
+ * message is read: servers answer an unknown method with an error and wait for the next line. */
+#define STRATUM_MESSAGES_UNSURE 4
 
 /* Starts tried in a stream that was picked up in the middle, so that hostile text stays linear. */
 #define STRATUM_RESYNC_MAX 16
@@ -179,9 +180,13 @@ static bool stratum_judge(const struct inspect_input *in, struct stratum_message
 static enum inspect_result stratum_message(const struct inspect_input *in, const uint8_t **p, const uint8_t *end,
 					   struct facts *out)
 {
-	struct stratum_message m = { .p = *p, .end = *p };
-	bool json = stratum_scan(in, &m, end);
+	struct stratum_message m;	/* the rows' array is guarded by its count, so it is not cleared */
+	bool json;
 
+	m.p = m.end = *p;
+	m.whole = false;
+	m.n = 0;
+	json = stratum_scan(in, &m, end);
 	if (m.n && stratum_judge(in, &m, out))
 		return INSPECT_MATCH;
 	*p = m.end;
@@ -247,7 +252,7 @@ static enum inspect_result stratum_messages(const struct inspect_input *in, cons
 	bool batch = false;
 	unsigned n;
 
-	for (n = 0; n < STRATUM_MESSAGES_MAX; n++) {
+	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
 		enum inspect_result r = stratum_border(&p, end, &batch, !n);
 
 		if (r == INSPECT_MORE && in->ended)
