@@ -53,8 +53,14 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 
 static bool stratum_names(const struct dialect_row *row, struct view method)
 {
-	size_t n = strlen(row->method);
-	bool prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
+	size_t n;
+	bool prefix;
+
+	/* most differ in their first letter */
+	if (method.len && *method.p && *method.p != '\\' && *method.p != (uint8_t)*row->method)
+		return false;
+	n = strlen(row->method);
+	prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
 
 	if (!prefix)
 		return json_equal(method, row->method, n, false, false);
