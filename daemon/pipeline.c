@@ -11,6 +11,10 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
+/* Bytes shown to the inspectors, again and again as a message grows, before a flow is held to fewer looks: every segment
+ * of a message of 2.8 KB is looked at, even of one byte each. Beyond the second bound its closing bytes no longer count. */
+#define WORK_FREE (4u << 20)
+#define WORK_CLOSING (6u << 20)
 /* Unknown bytes behind which Stratum may start in a segment of its own. */
 #define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
@@ -262,6 +266,19 @@ static bool judge_unknown(struct step *s, uint32_t start, size_t len)
 	return false;
 }
 
+/* Each look at an unfinished message costs its whole length, so a flow that has had many gets the next one when the message
+ * has grown by a sixteenth, or with a byte that may end it: the segment that completes the evidence is still the one dropped. */
+static bool may_wait(const struct step *s, uint32_t start, const struct inspect_input *in)
+{
+	const struct packet *packet = s->packet;
+	uint32_t work = s->flow->work, shown = s->side->shown;
+
+	if (work <= WORK_FREE || in->ended || start != s->side->shown_at || in->len >= shown + shown / 16)
+		return false;
+	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
+				       !memchr(packet->payload, '}', packet->payload_len));
+}
+
 static void inspect_from(struct step *s, uint32_t start)
 {
 	struct inspect_input in = {
@@ -278,6 +295,14 @@ static void inspect_from(struct step *s, uint32_t start)
 		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
 		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
 		more = false;
+		if (may_wait(s, start, &in)) {
+			s->wanted = true;
+			return;
+		}
+		s->side->shown_at = start;
+		s->side->shown = (uint32_t)in.len;
+		if (s->flow->work <= WORK_CLOSING)
+			s->flow->work += (uint32_t)in.len;
 		switch (inspect_stream(&in, &s->p->message)) {
 		case INSPECT_MATCH:
 			more = judge_message(s, start);
@@ -394,6 +419,7 @@ static enum stream_result store(struct step *s)
 	enum stream_result added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload,
 					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
+	side->shown_at += moved;
 	if (moved && side->next) {
 		side->next += moved;
 		side->told += moved;

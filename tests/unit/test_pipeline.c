@@ -561,6 +561,18 @@ static void test_port_again(void **state)
 	bed_free(b);
 }
 
+/* A single flow must not cost more than its bytes are worth, however it is cut. */
+static void test_work(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	text(b, ISN, "{\"a\":[");
+	for (uint32_t i = 6; i < 16000; i++)
+		assert_int_not_equal(put(b, ISN + i, i % 2 ? "," : "1", 1), VERDICT_BLOCK);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_port_again),
+		cmocka_unit_test(test_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
