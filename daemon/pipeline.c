@@ -134,6 +134,21 @@ static void leave_block(struct step *s, enum reason reason)
 	s->out.verdict = VERDICT_BLOCK;
 }
 
+static bool enforcing(const struct step *s)
+{
+	return policy_settings(s->p->policy)->mode == MODE_ENFORCE;
+}
+
+/* The client shows us something else than the server: a drop, in enforce mode only. */
+static void end_contradiction(struct step *s)
+{
+	if (!enforcing(s) || s->flow->older)
+		return;
+	s->out.event = !s->flow->reported;
+	s->flow->reported = true;
+	leave_block(s, REASON_CONTRADICTION);
+}
+
 /* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
 static bool act_on(struct step *s, const struct decision *d)
 {
@@ -266,7 +281,7 @@ static void judge_unknown(struct step *s, uint32_t start, size_t len)
 		leave_clear(s, REASON_UNKNOWN);
 }
 
-static void inspect_from(struct step *s, uint32_t start)
+static void inspect_as_stored(struct step *s, uint32_t start)
 {
 	struct inspect_input in = {
 		.side = s->flow->older ? SIDE_UNSURE : SIDE_CLIENT,
@@ -301,6 +316,43 @@ static void inspect_from(struct step *s, uint32_t start)
 	} while (more);
 }
 
+/* A byte that came twice and differently as the last one was a keep-alive's, or the other one was a decoy: both readings count. */
+static void inspect_from(struct step *s, uint32_t start)
+{
+	struct stream *stream = &s->side->stream;
+	bool both = stream->disputes && stream->disputed >= start;
+
+	inspect_as_stored(s, start);
+	if (both && s->flow->state != FLOW_BLOCKED) {
+		stream_swap(stream);
+		inspect_as_stored(s, start);
+		stream_swap(stream);
+	}
+	if (stream->disputes > 1 && s->wanted && s->flow->state != FLOW_BLOCKED)
+		end_contradiction(s);
+}
+
+/* What was judged may have been a decoy, older bytes for the server than its first ones: then any segment may be the true
+ * start. The reading from there goes on as long as an inspector asks for more. */
+static void inspect_afresh(struct step *s)
+{
+	struct flow_side *side = s->side;
+
+	s->wanted = false;
+	if (side->reading_afresh && side->afresh <= s->at && stream_run_start(&side->stream, s->at) <= side->afresh)
+		inspect_from(s, side->afresh);
+	if (s->wanted || s->flow->state == FLOW_BLOCKED)
+		return;
+	side->afresh = s->at;
+	inspect_from(s, s->at);
+	side->reading_afresh = s->wanted;
+}
+
+static bool unknown_yet(const struct step *s)
+{
+	return s->flow->state == FLOW_CLEARED && s->flow->app == APP_UNKNOWN && !s->flow->older;
+}
+
 /* Where to look after this segment came in: at the next message, or at the start of a run of its own. */
 static void inspect_segment(struct step *s)
 {
@@ -314,36 +366,47 @@ static void inspect_segment(struct step *s)
 			return;
 		if (side->next && s->at >= side->next && run <= side->next) {
 			if (s->flow->app == APP_TLS)
-				inspect_from(s, s->at);
+				inspect_afresh(s);
 			return;
 		}
 		if (s->at < side->told)
 			side->told = s->at;
 		inspect_from(s, run);
+		if (unknown_yet(s))
+			inspect_afresh(s);
 		return;
 	}
 	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))
 		side->told = s->at;
 	inspect_from(s, s->at >= side->next && run <= side->next ? side->next : run);
+	if (s->news && unknown_yet(s))
+		inspect_afresh(s);
 }
 
 /* The place for this packet's bytes: an older flow has one a direction; another has two for its opener, the second
- * for a segment that is far from the first ones. */
+ * for a segment that is far from the first ones. A third one takes the place that no inspector waits at. NULL: one waits at
+ * both, and no client that means it begins three times. */
 static struct flow_side *side_for(struct step *s)
 {
 	struct flow *f = s->flow;
-	struct flow_side *side = &f->side[f->recent];
+	struct flow_side *side = &f->side[f->recent], *other = &f->side[f->recent ^ 1];
 
 	if (f->older)
 		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
 	if (stream_near(&side->stream, s->packet->seq) || s->packet->seq == side->end_seq)
 		return side;
-	f->recent ^= 1;
-	side = &f->side[f->recent];
-	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq)) {
-		stream_clear(flow_streams(s->p->flows), &side->stream);
-		memset(side, 0, sizeof(*side));
+	if (other->stream.block && stream_near(&other->stream, s->packet->seq)) {
+		f->recent ^= 1;
+		return other;
 	}
+	if (side->wanted && other->wanted && enforcing(s))
+		return NULL;
+	if (side->wanted || !other->wanted) {
+		f->recent ^= 1;
+		side = other;
+	}
+	stream_clear(flow_streams(s->p->flows), &side->stream);
+	memset(side, 0, sizeof(*side));
 	return side;
 }
 
@@ -369,6 +432,11 @@ static void take_tcp(struct step *s)
 	enum stream_result added;
 	uint32_t moved;
 
+	if (!side) {
+		s->side = &s->flow->side[0];
+		end_contradiction(s);
+		return;
+	}
 	/* Without its bytes a judged flow cannot tell a body from a new start; only TLS has no body to be wrong about. */
 	if (side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS)
 		return;
@@ -378,6 +446,7 @@ static void take_tcp(struct step *s)
 		side->next += moved;
 		side->told += moved;
 	}
+	side->afresh += moved;
 	if (side->stream.lost) {
 		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
 		side->stream.lost = false;
@@ -392,14 +461,17 @@ static void take_tcp(struct step *s)
 	}
 	if (!side->end_seq || packet->seq == side->end_seq)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
-	if (added == STREAM_CONTRADICTS && policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
-		s->out.event = !s->flow->reported;
-		s->flow->reported = true;
-		leave_block(s, REASON_CONTRADICTION);
-		return;
+	if (added == STREAM_CONTRADICTS) {
+		end_contradiction(s);
+		if (s->flow->state == FLOW_BLOCKED)
+			return;
 	}
-	if (added != STREAM_FAR)
+	if (added != STREAM_FAR) {
 		inspect_segment(s);
+		side->wanted = s->wanted || (side->wanted && !s->news);
+		if (side->stream.disputed < side->next)
+			side->stream.disputes = 0;
+	}
 	spend(s);
 }
 

@@ -32,11 +32,14 @@ struct flow_side {
 	uint32_t next;		/* offset where the next message starts */
 	uint32_t told;		/* names of messages that start below this offset were given already */
 	uint32_t taken;		/* payload bytes seen, retransmissions left out */
+	uint32_t afresh;	/* offset of a second reading, that of a segment which may be the true start */
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	enum app only;		/* AGAIN_SAME: just this protocol may follow */
 	bool done;		/* nothing more to learn here */
+	bool wanted;		/* an inspector waits for more of these bytes */
+	bool reading_afresh;	/* `afresh` is in use */
 };
 
 struct flow {

@@ -161,6 +161,7 @@ void stream_clear(struct stream_pool *pool, struct stream *s)
 	s->block = NULL;
 	s->base = s->end = 0;
 	s->lost = false;
+	s->disputes = 0;
 }
 
 /* Makes room for `end` bytes after `shift` new ones in front of what is there. */
@@ -197,13 +198,25 @@ static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift
 	s->block = b;
 }
 
-static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
+/* A keep-alive repeats the last byte, often as a zero. Or a real byte repeats one that never arrived. */
+static void dispute(struct stream *s, uint32_t at, uint8_t byte)
+{
+	if (s->block->bytes[at] == byte || !bit_get(trusted_map(s->block), at) ||
+	    (s->disputes && s->disputed == at && s->other == byte))
+		return;
+	s->disputes += s->disputes < UINT8_MAX;
+	s->disputed = at;
+	s->other = byte;
+}
+
+static bool contradicts(struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
 {
 	uint32_t to = at + len < s->end ? at + len : s->end;
 
-	/* A keep-alive repeats the last byte, often as a zero. */
-	if (len == 1 && at + 1 == s->end)
+	if (len == 1 && at + 1 == s->end) {
+		dispute(s, at, bytes[0]);
 		return false;
+	}
 	for (uint32_t i = at; i < to; i++)
 		if (s->block->bytes[i] != bytes[i - at] && bit_get(trusted_map(s->block), i))
 			return true;
@@ -248,6 +261,7 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 	if (!s->block) {
 		s->base = seq;
 		s->end = 0;
+		s->disputes = 0;
 	} else if ((int32_t)(seq - s->base) < 0) {
 		shift = s->base - seq;
 	} else {
@@ -257,12 +271,24 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 	make_room(pool, s, shift, at + n > s->end + shift ? at + n :
 		  s->end + shift > STREAM_BYTES_MAX ? STREAM_BYTES_MAX : s->end + shift);
 	s->base -= shift;
+	s->disputed += shift;
 	*moved = shift;
 	if (trusted && contradicts(s, at, bytes, n))
 		return STREAM_CONTRADICTS;
 	if (at + n > s->end)
 		s->end = at + n;
 	return store(s, at, bytes, n, trusted);
+}
+
+void stream_swap(struct stream *s)
+{
+	uint8_t stored;
+
+	if (!s->disputes || !s->block || s->disputed >= s->end)
+		return;
+	stored = s->block->bytes[s->disputed];
+	s->block->bytes[s->disputed] = s->other;
+	s->other = stored;
 }
 
 uint32_t stream_run_start(const struct stream *s, uint32_t offset)
