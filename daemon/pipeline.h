@@ -32,6 +32,7 @@ enum reason {
 	REASON_MALFORMED,
 	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
 	REASON_OLDER,		/* older than the daemon, nothing found */
+	REASON_DEPTH,		/* more tunnels inside each other than are entered */
 	REASON_COUNT,
 };
 

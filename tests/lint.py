@@ -53,7 +53,7 @@ TYPEDEF = r"^\s*typedef\s+(struct|union)\b"
 # As a command of a script or a unit file; package names in an argument list are none.
 TOOLS = r"(?:^|[;&|`(=]|\bexec|\bsudo|\bthen|\bdo|\belse)\s*(?:/usr)?(?:/local)?(?:/s?bin/)?(nft|ip6?tables(?:-\w+)*|ebtables|conntrack)\s+[-\w]"
 # Paths of one machine; written in halves, or this line would find itself.
-OUTSIDE = "|".join([r"(?<![\w.-])/wo" + r"rk/", r"/ho" + r"me/\w", r"(?<![\w.])/ro" + r"ot/", r"\.\./sha" + r"red(?!/corpus\b)",
+OUTSIDE = "|".join([r"(?<![\w.-])/wo" + r"rk/", r"/ho" + r"me/\w", r"(?<![\w.])/ro" + r"ot/", r"\.\./sha" + r"red(?!/corpus\b|/bench/stockvm)",
                     r"\.\./\.\./\.\./\.\."])
 # The corpus is looked for beside the repository, and only these say so.
 OUTSIDE_CORPUS = "../sha" + "red/corpus"

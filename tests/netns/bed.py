@@ -2,8 +2,8 @@
 """The test bed: a client, a gateway and a server in network namespaces of their own, joined by veth, with no way
 out. A library of classes for demo.py and run.py: it builds, reads and tears down, and judges nothing.
 
-    client 198.18.1.2, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
-    client 2001:db8:1::2, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
+    client 198.18.1.2, .3, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
+    client 2001:db8:1::2, ::3, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
 
 The gateway is a lived-in one: it masquerades, has a policy-drop firewall and two foreign users of packet mark and
 connmark. Every name carries our process id; whatever a killed run left behind is swept by the next."""
@@ -44,6 +44,7 @@ PORTS = {
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
 
 CLIENT = {4: "198.18.1.2", 6: "2001:db8:1::2"}
+CLIENT2 = {4: "198.18.1.3", 6: "2001:db8:1::3"}    # another host behind the gateway
 EXEMPT = {4: "198.18.1.9", 6: "2001:db8:1::9"}
 GATEWAY_IN = {4: "198.18.1.1", 6: "2001:db8:1::1"}
 GATEWAY_OUT = {4: "100.64.2.1", 6: "2001:db8:2::1"}
@@ -165,9 +166,12 @@ def usable():
     name = f"{PREFIX}{os.getpid()}t"
     try:
         command("ip", "netns", "add", name)
+        command("ip", "netns", "exec", name, "true")
     except BedError as error:
-        return f"needs root and network namespaces ({error})"
-    command("ip", "netns", "del", name, check=False)
+        hint = "; in a chroot, `mount --bind DIR DIR` before entering it" if "make-rslave" in str(error) else ""
+        return f"needs network namespaces ({error}{hint})"
+    finally:
+        command("ip", "netns", "del", name, check=False)
     return None
 
 
@@ -292,7 +296,7 @@ class Bed:
         command("ip", "link", "add", "s0", "netns", s.name, "type", "veth", "peer", "name", "g1", "netns", g.name)
         g.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for namespace, device, addresses in (
-                (c, "c0", (CLIENT, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
+                (c, "c0", (CLIENT, CLIENT2, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
             for address in addresses:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
