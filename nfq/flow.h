@@ -35,6 +35,7 @@ struct flow_side {
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
+	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
 	enum app only;		/* AGAIN_SAME: just this protocol may follow */
 	bool done;		/* nothing more to learn here */
 };

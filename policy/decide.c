@@ -95,7 +95,13 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 	return d;
 }
 
-static struct decision judge_protocol(const struct policy *p)
+/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
+{
+	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+}
+
+static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
 {
 	const struct detect_rule *rule = &p->detect[DETECTOR_STRATUM];
 	struct decision d = { .scope = SCOPE_FLOW };
@@ -105,13 +111,13 @@ static struct decision judge_protocol(const struct policy *p)
 	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 	d.evidence = EVIDENCE_PROTOCOL;
 	d.rule = "detect.stratum";
-	teach(p, &d, rule->scope, SCOPE_ENDPOINT);
+	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	return d;
 }
 
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
-				  const struct detect_rule *detect)
+				  const struct detect_rule *detect, enum scope by_evidence)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
 	struct name_hit hit;
@@ -133,7 +139,26 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	d.entry = hit.entry;
 	d.line = hit.line;
 	if (d.action != ACTION_ALLOW)
-		teach(p, &d, detect->scope, SCOPE_PAIR);
+		teach(p, &d, detect->scope, by_evidence);
+	return d;
+}
+
+/* The address at the other end of a tunnel, by the rules that judge a flow's own. */
+static struct decision judge_target(const struct policy *p, const struct name_fact *name)
+{
+	const struct network *net = address_set_match(&p->allow_addresses, name->addr, name->port);
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (net) {
+		d = by_network(ACTION_ALLOW, "allow.addresses", net);
+	} else {
+		net = address_set_match(&p->block_addresses, name->addr, name->port);
+		if (!net)
+			return d;
+		d = by_network(ACTION_BLOCK, "block.addresses", net);
+		teach(p, &d, SCOPE_AUTO, SCOPE_FLOW);
+	}
+	d.name = name;
 	return d;
 }
 
@@ -156,14 +181,17 @@ static const struct detect_rule *detect_of(const struct policy *p, enum name_kin
 	return &always;
 }
 
-static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct name_fact *name)
+static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
+				  const struct name_fact *name)
 {
 	const struct detect_rule *detect = detect_of(p, name->kind);
 	struct decision d = { .scope = SCOPE_FLOW };
 
+	if (!name->matchable && name->addressed)
+		return judge_target(p, name);
 	if (!name->matchable || detect->action == DETECT_OFF)
 		return d;
-	d = judge_text(p, name->host.p, name->host.len, detect);
+	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
 	if (d.action != ACTION_NONE)
 		d.name = name;
 	/* Behind an address of a shared range live others: the name says nothing of them. */
@@ -180,7 +208,7 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 	struct decision worst = { .scope = SCOPE_FLOW };
 
 	for (unsigned i = 0; i < facts->n_names; i++) {
-		struct decision d = judge_fact(p, who, &facts->names[i]);
+		struct decision d = judge_fact(p, who, facts, &facts->names[i]);
 
 		if (d.action > worst.action)
 			worst = d;
@@ -199,7 +227,7 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 		return d;
 	d = (struct decision) { .scope = SCOPE_FLOW };
 	if (facts->mining)
-		d = judge_protocol(p);
+		d = judge_protocol(p, facts);
 	if (d.action == ACTION_BLOCK)
 		return d;
 	names = judge_names(p, who, facts);
@@ -210,5 +238,5 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
 
-	return judge_text(p, name, len, &always);
+	return judge_text(p, name, len, &always, SCOPE_PAIR);
 }

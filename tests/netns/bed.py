@@ -153,9 +153,12 @@ def usable():
     name = f"{PREFIX}{os.getpid()}t"
     try:
         command("ip", "netns", "add", name)
+        command("ip", "netns", "exec", name, "true")
     except BedError as error:
-        return f"needs root and network namespaces ({error})"
-    command("ip", "netns", "del", name, check=False)
+        hint = "; in a chroot, `mount --bind DIR DIR` before entering it" if "make-rslave" in str(error) else ""
+        return f"needs network namespaces ({error}{hint})"
+    finally:
+        command("ip", "netns", "del", name, check=False)
     return None
 
 
