@@ -11,7 +11,7 @@ import time
 import bed as beds
 import wire
 from bed import CLIENT
-from run import LISTED, UNLISTED, BLOCKED_ADDRESS, FROM_LIST, families, need, own, policy, until
+from run import BLOCKED_ADDRESS, FROM_LIST, LISTED, UNLISTED, Skipped, families, need, own, policy, until
 
 TALK_PORT = 9400
 LEARNT = ("endpoints4", "endpoints6", "pairs4", "pairs6")
@@ -293,3 +293,56 @@ def start_ends(t):
             need(talk.ended(other[family], 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
     finally:
         talk.close()
+
+
+@own("untracked")
+def untracked(t):
+    """Traffic that the admin takes out of conntrack cannot be judged: it passes, and `status` says how much."""
+    t.bed.gateway.nft("table inet bed_notrack {\nchain pre {\ntype filter hook prerouting priority raw\n"
+                      f"tcp dport {TALK_PORT} notrack\ntcp sport {TALK_PORT} notrack\n}}\n"
+                      "chain let {\ntype filter hook forward priority -1\n}\n}\n"
+                      "insert rule inet bed_firewall forward ct state untracked accept\n")
+    talk = None
+    try:
+        t.bed.set_masquerade(False)
+        t.daemon = t.make(policy()).start()
+        talk = Talk(t)
+        for family in families(t):
+            address = t.fresh()
+            talk.open(address, wire.STRATUM["stratum-v1"])
+            need(talk.ended(address, 0.5)[0] is None, "an untracked connection ended")
+        need((t.kernel.counter("minewall", "untracked") or 0) > 0, "the kernel counted nothing")
+        said = t.daemon.verb("status").stdout
+        need("without connection tracking" in said, f"`status` does not say it: {said}")
+    finally:
+        if talk:
+            talk.close()
+        t.bed.gateway.nft("delete table inet bed_notrack\ndelete table inet bed_firewall\n" + beds.FIREWALL.split("# Two users")[0])
+        t.bed.set_masquerade(True)
+
+
+@own("undecided-is-counted")
+def undecided(t):
+    """Flows that were let go are counted by their reason."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        t.bed.send(t.fresh(), 443, wire.client_hello(UNLISTED).hex(), "--linger", "0.05")
+        t.bed.send(t.fresh(), 9000, b"nothing known, twice\n".hex() * 2, "--mode", "cuts", "--cuts", "21", "--delay-ms", "50", "--linger", "0.05")
+        t.bed.send(t.fresh(), 443, "160301000501000001ff", "--linger", "0.05", wait=0.5)
+    reasons = t.daemon.json("status")["reasons"]
+    need([reasons.get(r) for r in ("clean", "unknown", "malformed")] == [2, 2, 2], f"reasons: {reasons}")
+
+
+@own("flowtable")
+def flowtable(t):
+    """Offloaded flows are seen by no forward chain: said at the start and by `status`."""
+    table = ("table inet bed_offload {\nflowtable fast {\nhook ingress priority 0\ndevices = { g0, g1 }\n}\n"
+             "chain forward {\ntype filter hook forward priority -2\nct state established flow add @fast\n}\n}\n")
+    if t.bed.gateway.run("nft", "-f", "-", text_in=table, check=False).returncode:
+        raise Skipped("this kernel has no flowtable")
+    try:
+        t.daemon = t.make(policy()).start()
+        need("blind" in t.daemon.said(), f"`run` does not warn: {t.daemon.said()}")
+        need("blind: flowtable" in t.daemon.verb("status").stdout, f"`status` says {t.daemon.verb('status').stdout}")
+    finally:
+        t.bed.gateway.run("nft", "delete", "table", "inet", "bed_offload")
