@@ -5,6 +5,8 @@ flush our table. Registered by being imported."""
 import json
 import os
 import select
+import shutil
+import signal
 import subprocess
 import time
 
@@ -331,6 +333,72 @@ def undecided(t):
         t.bed.send(t.fresh(), 443, "160301000501000001ff", "--linger", "0.05", wait=0.5)
     reasons = t.daemon.json("status")["reasons"]
     need([reasons.get(r) for r in ("clean", "unknown", "malformed")] == [2, 2, 2], f"reasons: {reasons}")
+
+
+@own("queue-losses-are-shown")
+def losses(t):
+    """A reader that does not read, behind a short queue: what the kernel dropped is in the status afterwards."""
+    t.daemon = t.make(policy(fail="closed").replace("length: 4096", "length: 16")).start()
+    load = t.bed.load(t.fresh(), 1.5)
+    time.sleep(0.3)
+    os.kill(t.daemon.process.pid, signal.SIGSTOP)
+    time.sleep(0.8)
+    os.kill(t.daemon.process.pid, signal.SIGCONT)
+    load.communicate(timeout=20)
+    queue = until(lambda: next((q for q in t.daemon.json("status")["queues"] if q["lost_full"] or q["lost_unread"]), None), 3)
+    need(queue, f"no loss is shown: {t.daemon.json('status')['queues']}")
+    need(f"{queue['lost_full'] + queue['lost_unread']} lost" in t.daemon.verb("status").stdout, "the text does not say it")
+
+
+@own("asks-nobody")
+def asks_nobody(t):
+    """No name is resolved and no suspect is probed: the daemon opens no connection and sends no datagram."""
+    if not shutil.which("strace"):
+        raise Skipped("no strace here")
+    trace = os.path.join(t.bed.tmp, "asked")
+    t.daemon = t.make(policy())
+    t.daemon.start(wrap=("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", trace))
+    for family in families(t):
+        teach(t)
+        t.bed.curl(t.fresh(), 443, LISTED)
+    reload(t, with_name(SECOND))
+    need(t.daemon.verb("stop").returncode == 0, "stop failed")
+    until(lambda: t.daemon.process.poll() is not None, 5)
+    with open(trace, encoding="utf-8", errors="replace") as f:
+        calls = f.read().splitlines()
+    need(any("AF_NETLINK" in call for call in calls), "strace saw nothing")
+    need(not [c for c in calls if "AF_INET" in c], f"it opened {[c for c in calls if 'AF_INET' in c][:2]}")
+
+
+@own("udp-to-a-blocked-address")
+def udp_blocked(t):
+    """Refused at once, by an ICMP error; no datagram arrives."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        t.number += 1
+        address = BLOCKED_ADDRESS[family].format(t.number)
+        done = t.bed.client.run(*beds.PYTHON, "-c", UDP_TRIES, address)
+        need(done.stdout.strip() == "refused refused", f"IPv{family}: {done.stdout.strip()!r}")
+        t.server_got_nothing(address, 5300)
+        need(until(lambda: t.daemon.events(address, 5300)), "no event")
+
+
+UDP_TRIES = """
+import socket, sys
+out = []
+for _ in range(2):
+    s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.connect((sys.argv[1], 5300))
+    try:
+        s.send(b"hello")
+        out.append("answer" if s.recv(100) else "")
+    except ConnectionRefusedError:
+        out.append("refused")
+    except TimeoutError:
+        out.append("silence")
+print(*out)
+"""
 
 
 @own("flowtable")
