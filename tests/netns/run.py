@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -905,6 +906,7 @@ import cases_tunnels   # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 
+OWN_WEIGHT = 8  # a case that starts a daemon of its own takes as long as so many others
 SETUPS = {  # name -> mode, queues, GSO
     "enforce-1q": ("enforce", 1, True),
     "enforce-2q": ("enforce", 2, False),
@@ -1013,14 +1015,59 @@ class Runner:
         self.t.bed.gateway.run("conntrack", "-F", check=False)
 
 
+def shares(cases, n):
+    """The cases in `n` parts that take about as long: a set-up's cases stay together, those with a daemon of their own take longer."""
+    groups = {}
+    for case in cases:
+        groups.setdefault(case[1], []).append(case)
+    parts = [[0, []] for _ in range(n)]
+    for setup, group in sorted(groups.items(), key=lambda g: -len(g[1])):
+        least = min(parts, key=lambda part: part[0])
+        least[0] += len(group) * (OWN_WEIGHT if setup is None else 1)
+        least[1] += group
+    return [part[1] for part in parts]
+
+
+def run_shares(options):
+    """Runs itself once for each share, side by side, each with a bed of its own; shows what they say one after the other."""
+    files = [tempfile.TemporaryFile("w+") for _ in range(options.jobs)]
+    logs = [tempfile.NamedTemporaryFile("w+") for _ in range(options.jobs)]
+    patterns = [word for pattern in options.only or [] for word in ("--only", pattern)]
+    children = [subprocess.Popen([sys.executable, __file__, "--share", f"{i}/{options.jobs}", "--log", logs[i].name, *patterns,
+                                  options.binary], stdout=files[i], stderr=subprocess.STDOUT)
+                for i in range(options.jobs)]
+    counts = [0, 0, 0]
+    try:
+        codes = [child.wait() for child in children]
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+    for file, log in zip(files, logs):
+        file.seek(0)
+        text = file.read()
+        last = re.search(r"^netns: (\d+) passed, (\d+) failed, (\d+) skipped$", text, re.M)
+        sys.stdout.write(text.replace(last[0] + "\n", "") if last else text)
+        counts = [a + int(b) for a, b in zip(counts, last.groups())] if last else [counts[0], counts[1] + 1, counts[2]]
+        if options.log:
+            options.log.write(log.read())
+    print(f"netns: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped")
+    return max(codes)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", metavar="PATTERN", help="cases whose name holds this (* and ? allowed)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many side by side, each in a bed of its own")
+    parser.add_argument("--share", metavar="I/N", help="only the I-th of N shares of the cases")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--log", metavar="FILE", type=argparse.FileType("w"), help="writes a line a case: its result and name")
     parser.add_argument("binary", nargs="?", default=os.path.join(beds.ROOT, "build", "minewall"))
     options = parser.parse_args()
     cases = plan(options.only)
+    if options.share:
+        number, n = map(int, options.share.split("/"))
+        cases = shares(cases, n)[number]
     if options.list:
         print("\n".join(case[0] for case in cases))
         return 0
@@ -1028,6 +1075,8 @@ def main():
     if why:
         print(f"skipped: {why}")
         return 0
+    if options.jobs > 1:
+        return run_shares(options)
     with beds.Bed() as bed:
         runner = Runner(Context(bed, os.path.abspath(options.binary)), options.log)
         for setup in SETUPS:
