@@ -59,7 +59,7 @@ check:
 install: $(BUILD)/minewall
 	install -D -m 0755 $(BUILD)/minewall $(DESTDIR)$(PREFIX)/sbin/minewall
 	install -d $(DESTDIR)/etc/minewall $(DESTDIR)$(PREFIX)/share/minewall/lists
-	install -m 0644 contrib/lists/starter.txt $(DESTDIR)$(PREFIX)/share/minewall/lists/
+	install -m 0644 contrib/lists/starter.txt contrib/lists/shared.txt $(DESTDIR)$(PREFIX)/share/minewall/lists/
 	[ -e $(DESTDIR)/etc/minewall/policy.yaml ] || sed 's|\.\./lists/|$(PREFIX)/share/minewall/lists/|' \
 		contrib/policies/minewall.yaml > $(DESTDIR)/etc/minewall/policy.yaml
 

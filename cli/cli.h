@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/run.h"
+#include "policy/policy.h"
 
 #define CLI_POLICY "/etc/minewall/policy.yaml"
 
@@ -25,9 +26,6 @@ int pause_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 
-/* Where the sample policy's daemon listens. */
-#define CLI_CONTROL "/run/minewall/control.sock"
-
 /* What most verbs take: -c FILE, --json, --help, for some --for DURATION, and up to one argument of their own. */
 struct cli_args {
 	const char *policy;
@@ -39,6 +37,14 @@ struct cli_args {
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;
  * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
+
+/* After getopt_long said '?': names the option and returns EXIT_USAGE. */
+int cli_bad_option(char **argv);
+
+/* The policy's settings, its lists unread: where the daemon and its files are. If the policy is broken while something waits
+ * at the default socket, this is said and the defaults are taken: an operator must reach a daemon that runs.
+ * NULL: the line is said, `*code` is the exit code. The caller frees. */
+struct policy *cli_policy(const struct cli_args *args, int *code);
 
 /* Seconds of "90s 10m 1h 7d"; 0: it is none. */
 uint64_t cli_duration(const char *text);

@@ -5,10 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "daemon/control.h"
-#include "policy/policy.h"
+
+int cli_bad_option(char **argv)
+{
+	/* Inside a cluster of letters optind has not moved on yet. */
+	const char *before = argv[optind - 1];
+	char letter[] = { '-', (char)optopt, '\0' };
+	bool whole = !optopt || (!strncmp(before, "--", 2) && strchr(before, '='));
+
+	fprintf(stderr, "minewall %s: '%s' is not understood; see minewall %s --help\n", argv[0], whole ? before : letter, argv[0]);
+	return EXIT_USAGE;
+}
 
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out)
 {
@@ -23,7 +34,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 
 	*out = (struct cli_args){ .policy = CLI_POLICY };
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "c:f:jh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, ":c:f:jh", options, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			out->policy = optarg;
@@ -40,9 +51,12 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_DONE;
-		default:
-			fprintf(stderr, "minewall %s: '%s' is not understood; see minewall %s --help\n", argv[0], argv[optind - 1], argv[0]);
+		case ':':
+			fprintf(stderr, "minewall %s: a value is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1],
+				argv[0]);
 			return EXIT_USAGE;
+		default:
+			return cli_bad_option(argv);
 		}
 	if (argument && optind < argc)
 		out->argument = argv[optind++];
@@ -50,27 +64,40 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		fprintf(stderr, "minewall %s: '%s' is one argument too many; see minewall %s --help\n", argv[0], argv[optind], argv[0]);
 		return EXIT_USAGE;
 	}
-	if (argument && !out->argument) {
+	if (argument && (!out->argument || !*out->argument)) {
 		fprintf(stderr, "minewall %s: %s is missing; see minewall %s --help\n", argv[0], argument, argv[0]);
 		return EXIT_USAGE;
 	}
 	return -1;
 }
 
-/* Where the daemon of this policy listens. A policy that was broken while its daemon runs must not lock the admin out: then the
- * default place is tried. */
-static int control_path(const struct cli_args *args, char *path, size_t size)
+struct policy *cli_policy(const struct cli_args *args, int *code)
 {
 	struct policy_error error;
-	struct policy *p = policy_load_settings(args->policy, &error);
+	struct policy *p = policy_load_settings(args->policy, &error), *defaults;
 
-	if (!p && error.kind != POLICY_INVALID) {
-		fprintf(stderr, "%s\n", error.text);
-		return EXIT_SYSTEM;
+	if (p)
+		return p;
+	*code = error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	defaults = error.kind == POLICY_INVALID ? policy_builtin() : NULL;
+	if (defaults && access(policy_settings(defaults)->control, F_OK) == 0) {
+		fprintf(stderr, "minewall: %s; going on with the default paths\n", error.text);
+		return defaults;
 	}
+	fprintf(stderr, "%s\n", error.text);
+	policy_free(defaults);
+	return NULL;
+}
+
+/* Where the daemon of this policy listens. */
+static int control_path(const struct cli_args *args, char *path, size_t size)
+{
+	int code = EXIT_SYSTEM;
+	struct policy *p = cli_policy(args, &code);
+
 	if (!p)
-		fprintf(stderr, "%s\nminewall: asking the daemon at %s\n", error.text, CLI_CONTROL);
-	snprintf(path, size, "%s", p ? policy_settings(p)->control : CLI_CONTROL);
+		return code;
+	snprintf(path, size, "%s", policy_settings(p)->control);
 	policy_free(p);
 	return -1;
 }
@@ -100,6 +127,10 @@ int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 	if (err == -ECONNREFUSED) {
 		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);
 		return EXIT_NOT_RUNNING;
+	}
+	if (err == -EAGAIN) {
+		fprintf(stderr, "minewall: the daemon at %s is there and does not answer; is it stopped or hung?\n", path);
+		return EXIT_SYSTEM;
 	}
 	if (err) {
 		fprintf(stderr, "minewall: asking the daemon at %s: %s%s\n", path, strerror(-err),

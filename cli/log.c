@@ -5,18 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/event_line.h"
 #include "daemon/control.h"
-#include "policy/policy.h"
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--json]\n\n"
 	"Shows the events: when, which machine, what it tried to reach, and the evidence. --json prints the lines as they are.\n"
 	"Exit code 1 if there are none.\n";
 
-/* Prints the file's events; returns how many there were. */
+/* NULL with errno set; 0: it is no file. A pipe or a device would keep us waiting for ever. */
+static FILE *open_log(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return NULL;
+	if (!S_ISREG(st.st_mode)) {
+		errno = 0;
+		return NULL;
+	}
+	return fopen(path, "re");
+}
+
+/* Prints the file's events; returns how many there were. Lines that another program wrote into it are left out. */
 static size_t print_file(FILE *f, bool as_json)
 {
 	char *line = NULL;
@@ -25,7 +39,8 @@ static size_t print_file(FILE *f, bool as_json)
 	while (getline(&line, &size, f) > 0) {
 		json_t *j = json_loads(line, 0, NULL);
 
-		if (!j || strcmp(event_text(j, NULL, "event_type"), "alert")) {
+		if (!j || strcmp(event_text(j, NULL, "event_type"), "alert") || !json_object_get(j, "mining") ||
+		    !*event_text(j, NULL, "src_ip")) {
 			json_decref(j);
 			continue;
 		}
@@ -43,7 +58,6 @@ static size_t print_file(FILE *f, bool as_json)
 int log_main(int argc, char **argv)
 {
 	struct cli_args args;
-	struct policy_error error;
 	struct policy *p;
 	json_t *reply = NULL;
 	size_t n = 0;
@@ -52,16 +66,15 @@ int log_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	p = policy_load_settings(args.policy, &error);
-	if (!p) {
-		fprintf(stderr, "%s\n", error.text);
-		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
-	}
+	p = cli_policy(&args, &code);
+	if (!p)
+		return code;
 	if (control_ask(policy_settings(p)->control, json_pack("{s:s}", "verb", "flush"), &reply) == 0)
 		json_decref(reply);
-	f = fopen(policy_settings(p)->log_file, "re");
+	f = open_log(policy_settings(p)->log_file);
 	if (!f && errno != ENOENT) {
-		fprintf(stderr, "minewall: %s: %s\n", policy_settings(p)->log_file, strerror(errno));
+		fprintf(stderr, "minewall: %s: %s\n", policy_settings(p)->log_file,
+			errno ? strerror(errno) : "is no regular file, so its events cannot be read back");
 		code = EXIT_SYSTEM;
 	} else {
 		n = f ? print_file(f, args.json) : 0;

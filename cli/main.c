@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* main(): a table of verbs, from which the help is printed, too. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,6 +33,15 @@ static void help(FILE *out)
 	fprintf(out, "\nEach verb has --help. The policy is %s unless -c names another.\n", CLI_POLICY);
 }
 
+/* A script must not take half a listing for a whole one. */
+static int close_output(const char *verb, int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "minewall %s: not all of the output could be written: %s\n", verb, strerror(errno));
+	return code == EXIT_DONE || code == EXIT_NO ? EXIT_PARTLY : code;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -48,7 +58,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(argv[1], verbs[i].name))
-			return verbs[i].main(argc - 1, argv + 1);
+			return close_output(argv[1], verbs[i].main(argc - 1, argv + 1));
 	fprintf(stderr, "minewall: there is no verb '%s'; minewall --help names all\n", argv[1]);
 	return EXIT_USAGE;
 }

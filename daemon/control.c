@@ -98,9 +98,14 @@ int control_listen(const char *path)
 	struct sockaddr_un address;
 	char folder[sizeof(address.sun_path)];
 	int fd = open_socket(path, &address), err;
+	struct stat there;
 
 	if (fd < 0)
 		return fd;
+	if (lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode)) {
+		close(fd);
+		return -EEXIST;		/* somebody's file or folder: not ours to remove */
+	}
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
 		close(fd);
 		return -EADDRINUSE;

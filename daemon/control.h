@@ -10,7 +10,8 @@
 /* Longest request or reply in bytes: a reply lists up to 131,072 elements. */
 #define CONTROL_BYTES_MAX (64u << 20)
 
-/* Listens at `path` (mode 0600, its folder is made if missing). -EADDRINUSE: a daemon answers there already; -errno. */
+/* Listens at `path` (mode 0600, its folder is made if missing). -EADDRINUSE: a daemon answers there already;
+ * -EEXIST: something else than a socket is there; -errno. */
 int control_listen(const char *path);
 
 /* Takes one connection and reads its request. Returns the connection's descriptor and a new reference in `*request`, or -errno

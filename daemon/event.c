@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <nettle/hmac.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "daemon/log.h"
 
 /* Ours in the range that is free for local rules. */
 enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED };
@@ -55,28 +58,40 @@ void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *byt
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
-int event_key(const char *path, uint8_t key[32])
+/* Under another name first: after a power cut there is a whole key or none. */
+static int make_key(const char *path, uint8_t key[32])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err = 0;
+	char fresh[4096 + 16];
+	int fd, err = 0;
 	ssize_t n;
 
-	if (fd < 0 && errno == ENOENT) {
-		if (getrandom(key, 32, 0) != 32)
-			return -EIO;
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return -errno;
-		n = write(fd, key, 32);
-		if (n != 32 || fsync(fd)) {
-			err = n < 0 ? -errno : -ENOSPC;
-			unlink(path);
-		}
-	} else if (fd < 0) {
+	if (getrandom(key, 32, 0) != 32)
+		return -EIO;
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
 		return -errno;
-	} else {
-		n = read(fd, key, 32);
-		err = n == 32 ? 0 : n < 0 ? -errno : -EINVAL;
-	}
+	n = write(fd, key, 32);
+	if (n != 32)
+		err = n < 0 ? -errno : -ENOSPC;
+	else if (fsync(fd) || rename(fresh, path))
+		err = -errno;
+	close(fd);
+	if (err)
+		unlink(fresh);
+	return err;
+}
+
+int event_key(const char *path, uint8_t key[32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), err;
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? make_key(path, key) : -errno;
+	n = read(fd, key, 32);
+	err = n == 32 ? 0 : n < 0 ? -errno : -EINVAL;
 	close(fd);
 	return err;
 }
@@ -130,7 +145,8 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->entry, sizeof(e->entry), d->entry);
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
-	e->mac_known = packet && packet->mac_known && packet->origin != ORIGIN_OLDER_REPLY;
+	/* The sender's: of use if the sender is the client. */
+	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
 		memcpy(e->mac, packet->mac, sizeof(e->mac));
 }
@@ -282,11 +298,13 @@ struct event_log {
 	char *path;
 	int fd;
 	uint64_t lost;
+	bool failing;		/* the last line was lost, and this has been said */
 };
 
 int event_log_reopen(struct event_log *log)
 {
-	int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	/* O_NONBLOCK: a pipe that nobody reads must not stop the daemon. */
+	int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 
 	if (fd < 0)
 		return -errno;
@@ -339,24 +357,46 @@ static bool log_gone(const struct event_log *log)
 	return fstat(log->fd, &ours) || stat(log->path, &there) || ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
 }
 
+/* A line that a full disk cut short is taken back, so that readers never meet half a line. */
+static int write_line(int fd, const char *line, size_t len)
+{
+	off_t start = lseek(fd, 0, SEEK_END);
+	ssize_t n = write(fd, line, len);
+	int err = n < 0 ? -errno : -ENOSPC;
+
+	if (n == (ssize_t)len)
+		return 0;
+	if (n > 0 && start >= 0 && ftruncate(fd, start) == 0)
+		lseek(fd, start, SEEK_SET);
+	return err;
+}
+
+/* Says the beginning and the end of a gap, not every line in it. */
+static void say_losses(struct event_log *log, int err)
+{
+	if (err)
+		log->lost++;
+	if (err && !log->failing)
+		log_warn(err, "event log %s cannot be written, events are lost; blocking goes on", log->path);
+	else if (!err && log->failing)
+		log_info("event log %s is written again; %" PRIu64 " events were lost since the start", log->path, log->lost);
+	log->failing = err != 0;
+}
+
 void event_log_write(struct event_log *log, const struct event *e)
 {
 	json_t *j = event_json(e);
 	char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	size_t len = line ? strlen(line) : 0;
-	off_t start;
+	int err = line ? 0 : -ENOMEM;
 
-	if (log_gone(log))
-		event_log_reopen(log);
-	start = lseek(log->fd, 0, SEEK_END);
-	if (line)
+	if (!err && log_gone(log))
+		err = event_log_reopen(log);
+	if (!err) {
 		line[len++] = '\n';	/* in place of the NUL */
-	/* A line that a full disk cut short is taken back, so that readers never meet half a line. */
-	if (!line || write(log->fd, line, len) != (ssize_t)len) {
-		if (start >= 0 && ftruncate(log->fd, start) == 0)
-			lseek(log->fd, start, SEEK_SET);
-		log->lost++;
+		err = write_line(log->fd, line, len);
 	}
+	say_losses(log, err);
 	free(line);
 	json_decref(j);
 }

@@ -11,6 +11,8 @@
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
 #define HEADS_MAX 16
+/* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
+#define TUNNELS_MAX 4
 /* Bytes shown to the inspectors, again and again as a message grows, before a flow is held to fewer looks: every segment
  * of a message of 2.8 KB is looked at, even of one byte each. Beyond the second bound its closing bytes no longer count. */
 #define WORK_FREE (4u << 20)
@@ -19,6 +21,9 @@
 #define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
+
+/* Farther than any window scaled by 14 that a server offers in its first answers. */
+#define REUSE_DISTANCE (16 << 20)
 
 struct pipeline {
 	struct flow_table *flows;
@@ -85,6 +90,7 @@ const char *reason_text(enum reason r)
 	case REASON_MALFORMED:		return "malformed";
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
+	case REASON_DEPTH:		return "depth";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -118,7 +124,7 @@ static void leave_clear(struct step *s, enum reason reason)
 	if (s->packet->tcp_flags & PACKET_SYN) {
 		s->side->next = 0;
 		s->side->only = APP_UNKNOWN;
-		s->side->heads = 0;
+		s->side->heads = s->side->tunnels = 0;
 		return;
 	}
 	if (s->flow->state == FLOW_INSPECTING)
@@ -132,6 +138,8 @@ static void leave_block(struct step *s, enum reason reason)
 {
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
+	if (s->flow->side[s->flow->recent].end_seq == 0)
+		s->flow->side[s->flow->recent].end_seq = s->packet->seq + (uint32_t)s->packet->payload_len;
 	s->flow->state = FLOW_BLOCKED;
 	s->out.reason = reason;
 	s->out.verdict = VERDICT_BLOCK;
@@ -215,12 +223,49 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 	return REASON_CLEAN;
 }
 
+/* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
+static void orient(struct step *s, const struct facts *m)
+{
+	struct subject *who = &s->out.subject, was = *who;
+	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
+	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
+	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
+
+	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+		return;
+	memcpy(who->src, was.dst, sizeof(who->src));
+	memcpy(who->dst, was.src, sizeof(who->dst));
+	who->sport = was.dport;
+	who->dport = was.sport;
+	s->out.turned = true;
+}
+
+static bool tunnelled(const struct flow *f)
+{
+	return f->side[0].tunnels || f->side[1].tunnels;
+}
+
+/* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
+static bool enter_tunnel(struct step *s, const struct decision *d)
+{
+	if (d->action == ACTION_ALLOW)
+		leave_clear(s, REASON_EXEMPT);
+	else if (s->side->tunnels == TUNNELS_MAX)
+		leave_clear(s, REASON_DEPTH);
+	else
+		return ++s->side->tunnels;
+	return false;
+}
+
 /* Judges one whole message. True: go on with the bytes behind it. */
 static bool judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
-	struct decision d = policy_decide(s->p->policy, &s->out.subject, m);
+	struct decision d;
 
+	orient(s, m);
+	m->tunnelled = tunnelled(s->flow);
+	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;
@@ -230,6 +275,8 @@ static bool judge_message(struct step *s, uint32_t start)
 		return false;
 	s->side->next = start + (uint32_t)m->consumed;
 	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
+		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
 	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
 		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
@@ -288,6 +335,9 @@ static void inspect_from(struct step *s, uint32_t start)
 	};
 	bool more;
 
+	s->p->scratch.used = 0;
+	if (start < s->side->next)
+		s->side->heads = s->side->tunnels = 0;	/* they are counted anew on the way */
 	do {
 		in.p = stream_run(&s->side->stream, start, &in.len);
 		if (!in.len)
@@ -511,6 +561,16 @@ static void take(struct step *s, bool fresh)
 		leave_clear(s, REASON_UNKNOWN);
 }
 
+/* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have
+ * reached; who goes on with the old connection is not. */
+static bool ports_reused(const struct flow *f, const struct packet *packet)
+{
+	int32_t distance = (int32_t)(packet->seq - f->side[f->recent].end_seq);
+
+	return f->state == FLOW_BLOCKED && f->key.proto == IPPROTO_TCP && packet->origin == ORIGIN_ORIGINAL &&
+	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
+}
+
 static void describe(struct outcome *out, const struct flow *f)
 {
 	const struct flow_key *key = &f->key;
@@ -542,6 +602,10 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 
 	reset_facts(&p->found);
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	if (!fresh && ports_reused(s.flow, packet)) {
+		flow_drop(p->flows, s.flow);
+		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	}
 	if (fresh)
 		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
 	describe(&s.out, s.flow);
@@ -560,6 +624,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	uint8_t kind;
 
 	reset_facts(&p->found);
+	p->found.tunnelled = tunnelled(f);
 	while (d.action == ACTION_NONE) {
 		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
 		if (!name->text.len)

@@ -32,6 +32,7 @@ enum reason {
 	REASON_MALFORMED,
 	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
 	REASON_OLDER,		/* older than the daemon, nothing found */
+	REASON_DEPTH,		/* more tunnels inside each other than are entered */
 	REASON_COUNT,
 };
 
@@ -42,8 +43,10 @@ struct outcome {
 	bool older;			/* the flow was older than the daemon */
 	bool overload;			/* its earlier bytes had been given up for newer flows */
 	enum app app;			/* best known protocol of the flow */
-	/* The flow as its client opened it (for a flow picked up in the middle: as its opener is known). */
+	/* The flow as its client opened it. `turned`: connection tracking has it the other way round, as it picked the flow up in
+	 * the middle, on a packet of the server. */
 	struct subject subject;
+	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */

@@ -60,8 +60,12 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 	struct connmark_tuple t = { .sport = o->subject.sport, .dport = o->subject.dport, .family = o->family,
 				    .proto = o->subject.proto };
 
-	memcpy(t.src, o->subject.src, sizeof(t.src));
-	memcpy(t.dst, o->subject.dst, sizeof(t.dst));
+	if (o->turned) {
+		t.sport = o->subject.dport;
+		t.dport = o->subject.sport;
+	}
+	memcpy(t.src, o->turned ? o->subject.dst : o->subject.src, sizeof(t.src));
+	memcpy(t.dst, o->turned ? o->subject.src : o->subject.dst, sizeof(t.dst));
 	return connmark_set(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask) == 0;
 }
 

@@ -3,18 +3,20 @@
 #include "inspect/inspect.h"
 
 #include "inspect/http.h"
+#include "inspect/socks.h"
 #include "inspect/stratum.h"
 #include "inspect/tls.h"
 
 /* Cheapest refusal first; no two of them can match the same bytes. */
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
+	{ "socks", APP_SOCKS, socks_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */
-static void inspect_reset(struct facts *out, struct inspect_scratch *scratch)
+static void inspect_reset(struct facts *out)
 {
 	out->app = APP_UNKNOWN;
 	out->n_names = 0;
@@ -23,18 +25,18 @@ static void inspect_reset(struct facts *out, struct inspect_scratch *scratch)
 	out->tls_ech = false;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
+	out->tunnelled = false;
 	out->consumed = 0;
 	out->again = AGAIN_NO;
-	scratch->used = 0;
 }
 
 enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out)
 {
 	enum inspect_result best = INSPECT_NO, r;
 	struct inspect_input all = *in;
-	size_t i;
+	size_t used = in->scratch->used, i;
 
-	inspect_reset(out, in->scratch);
+	inspect_reset(out);
 	if (!all.len)
 		return all.ended ? INSPECT_NO : INSPECT_MORE;
 	if (all.len >= INSPECT_BYTES_MAX) {
@@ -47,7 +49,8 @@ enum inspect_result inspect_stream(const struct inspect_input *in, struct facts 
 		r = inspectors[i].inspect(&all, out);
 		if (r == INSPECT_MATCH)
 			return r;
-		inspect_reset(out, in->scratch);
+		inspect_reset(out);
+		in->scratch->used = used;
 		if (r == INSPECT_MORE || (r == INSPECT_BAD && best == INSPECT_NO))
 			best = r;
 	}
@@ -67,6 +70,7 @@ const char *app_text(enum app app)
 		return "dns";
 	case APP_STRATUM:
 		return "stratum";
+	case APP_SOCKS:		/* EVE's words have none for it */
 	case APP_UNKNOWN:
 		break;
 	}

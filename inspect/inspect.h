@@ -23,6 +23,7 @@ enum app {
 	APP_HTTP,
 	APP_DNS,
 	APP_STRATUM,
+	APP_SOCKS,	/* only until what is inside the tunnel is known */
 };
 
 enum name_kind {
@@ -55,6 +56,10 @@ struct name_fact {
 	struct view text;
 	/* the host alone: no port, brackets, user info or one trailing dot; case as sent. Empty where not matchable. */
 	struct view host;
+	/* CONNECT and SOCKS to an IP literal (never matchable): where the tunnel leads. IPv4 is v4-mapped; port 0: none said. */
+	bool addressed;
+	uint8_t addr[16];
+	uint16_t port;		/* host order */
 };
 
 /* Enough for 16 pipelined HTTP heads that each carry two names. */
@@ -63,6 +68,7 @@ struct name_fact {
 /* Stratum and its relatives, from one message. All views may be empty. */
 struct stratum_facts {
 	const char *dialect;	/* static string of the dialect table */
+	unsigned sides;		/* who may say this: DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	struct view method;
 	struct view agent;
 	struct view algo;
@@ -78,6 +84,7 @@ struct facts {
 	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
 	bool mining;			/* protocol evidence: `stratum` is filled */
 	struct stratum_facts stratum;
+	bool tunnelled;			/* the caller's word: it stands behind a CONNECT or SOCKS prelude */
 	/* Bytes of this message. Where `again` is set the caller goes on inspecting from there. */
 	size_t consumed;
 	enum {
@@ -109,7 +116,8 @@ extern const struct dialect_table dialect_builtin;
 /* Longest client prefix that is ever looked at, in bytes (PROTOCOLS 1.11: XMRig sends no more than 16,384 at a time). */
 #define INSPECT_BYTES_MAX 16384
 
-/* Room lent for joined TLS records and unescaped JSON; facts may point into it. */
+/* Room lent for joined TLS records, unescaped JSON and addresses as text; facts may point into it. `used` is 0 before a
+ * stream's first message; left alone for the next ones it keeps the facts of all of them. */
 struct inspect_scratch {
 	uint8_t bytes[INSPECT_BYTES_MAX];
 	size_t used;
@@ -133,7 +141,7 @@ struct inspector {
 };
 
 /* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched; otherwise it is
- * empty. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,
+ * empty, and the scratch as it was. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,
  * whatever follows. From INSPECT_BYTES_MAX bytes on the stream counts as ended; it may be shown with any length. */
 enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out);
 

@@ -2,6 +2,7 @@
 /* Cleans names for matching and appends them to the facts. The text itself stays as it was sent. */
 #include "inspect/name.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* Longest name that DNS can hold, with some air for the dots (PROTOCOLS 7.3). */
@@ -42,13 +43,50 @@ static bool name_matchable(struct view v)
 	return !name_is_address(v);
 }
 
-static void name_add(struct facts *out, enum name_kind kind, struct view text, struct view host)
+/* An IP literal in all the forms that a proxy's resolver takes; IPv6 with or without brackets. */
+static bool name_literal(struct view v, uint8_t addr[16])
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+
+	if (v.len > 2 && v.p[0] == '[' && v.p[v.len - 1] == ']')
+		v = (struct view){ v.p + 1, v.len - 2 };
+	if (!v.len || v.len >= sizeof(text))
+		return false;
+	memcpy(text, v.p, v.len);
+	text[v.len] = '\0';
+	if (inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	if (!name_is_address(v) || !inet_aton(text, &v4))
+		return false;
+	memcpy(addr, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	memcpy(addr + 12, &v4, 4);
+	return true;
+}
+
+/* Decimal digits up to 65535, or 0. */
+static uint16_t name_port(struct view v)
+{
+	unsigned port = 0;
+	size_t i;
+
+	for (i = 0; i < v.len; i++) {
+		if (v.p[i] < '0' || v.p[i] > '9')
+			return 0;
+		port = port * 10 + v.p[i] - '0';
+		if (port > 65535)
+			return 0;
+	}
+	return (uint16_t)port;
+}
+
+static struct name_fact *name_add(struct facts *out, enum name_kind kind, struct view text, struct view host)
 {
 	struct name_fact *n;
 
 	if (out->n_names == FACTS_NAMES_MAX) {
 		out->names_lost = true;
-		return;
+		return NULL;
 	}
 	if (host.len && host.p[host.len - 1] == '.')
 		host.len--;
@@ -57,6 +95,21 @@ static void name_add(struct facts *out, enum name_kind kind, struct view text, s
 	n->text = text;
 	n->matchable = name_matchable(host);
 	n->host = n->matchable ? host : (struct view){ 0 };
+	n->addressed = false;
+	return n;
+}
+
+static void name_address(struct name_fact *n, struct view host, uint16_t port)
+{
+	if (n && !n->matchable && name_literal(host, n->addr)) {
+		n->addressed = true;
+		n->port = port;
+	}
+}
+
+void name_add_target(struct facts *out, enum name_kind kind, struct view text, uint16_t port)
+{
+	name_address(name_add(out, kind, text, text), text, port);
 }
 
 void name_add_host(struct facts *out, enum name_kind kind, struct view text)
@@ -66,7 +119,8 @@ void name_add_host(struct facts *out, enum name_kind kind, struct view text)
 
 void name_add_authority(struct facts *out, enum name_kind kind, struct view text)
 {
-	struct view host = text;
+	struct view host = text, port = { 0 };
+	struct name_fact *n;
 	size_t i;
 
 	for (i = host.len; i; i--)
@@ -77,8 +131,11 @@ void name_add_authority(struct facts *out, enum name_kind kind, struct view text
 		}
 	for (i = host.len; i && host.p[i - 1] != ']'; i--)
 		if (host.p[i - 1] == ':') {
+			port = (struct view){ host.p + i, host.len - i };
 			host.len = i - 1;
 			break;
 		}
-	name_add(out, kind, text, host);
+	n = name_add(out, kind, text, host);
+	if (kind == NAME_CONNECT)
+		name_address(n, host, name_port(port));
 }

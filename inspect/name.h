@@ -9,7 +9,11 @@
 /* Appends a bare name (SNI). `text` must live as long as the facts. */
 void name_add_host(struct facts *out, enum name_kind kind, struct view text);
 
-/* Appends an authority (RFC 3986, 3.2): user info, brackets and port are taken off for `host`. */
+/* Appends an authority (RFC 3986, 3.2): user info, brackets and port are taken off for `host`. With
+ * NAME_CONNECT an IP literal is read, too. */
 void name_add_authority(struct facts *out, enum name_kind kind, struct view text);
+
+/* Appends the target of a tunnel as SOCKS has it: a host without a port in its text. */
+void name_add_target(struct facts *out, enum name_kind kind, struct view text, uint16_t port);
 
 #endif

@@ -121,6 +121,7 @@ static void stratum_fill(const struct inspect_input *in, const struct stratum_me
 	size_t i;
 
 	f->dialect = c->row->dialect;
+	f->sides = c->row->sides;
 	f->method = json_text(c->method, in->scratch);
 	for (i = c->captures; i < c->end; i++) {
 		const struct require_term *t = &set->terms[i];

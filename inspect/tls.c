@@ -23,6 +23,7 @@
 /* The handshake bytes that have arrived, with their header, and where they end in the stream. */
 struct tls_hello {
 	struct view got;
+	bool joined;		/* they stand in the scratch */
 	size_t need;		/* header included; 0: not known yet */
 	size_t consumed;
 };
@@ -106,16 +107,17 @@ static bool tls_join(struct tls_hello *h, struct view frag, struct inspect_scrat
 		h->got = frag;
 		return true;
 	}
-	if (h->got.p != s->bytes) {
-		memcpy(s->bytes, h->got.p, h->got.len);
-		h->got.p = s->bytes;
-		s->used = h->got.len;
-	}
-	if (frag.len > sizeof(s->bytes) - s->used)
+	if (frag.len + (h->joined ? 0 : h->got.len) > sizeof(s->bytes) - s->used)
 		return false;
+	if (!h->joined) {
+		memcpy(s->bytes + s->used, h->got.p, h->got.len);
+		h->got.p = s->bytes + s->used;
+		s->used += h->got.len;
+		h->joined = true;
+	}
 	memcpy(s->bytes + s->used, frag.p, frag.len);
 	s->used += frag.len;
-	h->got.len = s->used;
+	h->got.len += frag.len;
 	return true;
 }
 

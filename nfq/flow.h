@@ -36,6 +36,7 @@ struct flow_side {
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
+	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
 	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 };

@@ -170,6 +170,32 @@ static int compare_items(const void *left, const void *right)
 	return a->line < b->line ? -1 : a->line > b->line;
 }
 
+int address_set_read(struct address_set *set, const char *text, size_t len, unsigned *line)
+{
+	const char *end = text + len, *stop, *last;
+	struct network net;
+
+	for (*line = 1; text < end; text = stop + 1, ++*line) {
+		stop = memchr(text, '\n', (size_t)(end - text));
+		stop = stop ? stop : end;
+		last = memchr(text, '#', (size_t)(stop - text));
+		last = last ? last : stop;
+		while (text < last && (*text == ' ' || *text == '\t'))
+			text++;
+		while (last > text && (last[-1] == ' ' || last[-1] == '\t' || last[-1] == '\r'))
+			last--;
+		if (text == last)
+			continue;
+		memset(&net, 0, sizeof(net));
+		if (address_parse(text, (size_t)(last - text), &net) != ADDRESS_GOOD || net.port)
+			return -EINVAL;
+		net.line = *line;
+		if (address_set_add(set, &net, text, (size_t)(last - text)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 void address_set_seal(struct address_set *set)
 {
 	if (!set->n)

@@ -42,6 +42,10 @@ struct address_set {
 
 /* Takes a copy of the text. 0 or -ENOMEM. */
 int address_set_add(struct address_set *set, const struct network *net, const char *text, size_t len);
+
+/* Adds each line of a file's text: one address or network, no port; '#' begins a comment. 0, -ENOMEM, or -EINVAL with the
+ * number of the line that is none. */
+int address_set_read(struct address_set *set, const char *text, size_t len, unsigned *line);
 void address_set_seal(struct address_set *set);
 void address_set_fini(struct address_set *set);
 

@@ -58,6 +58,21 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
 }
 
+/* The flow's own destination, or where its tunnel leads. */
+static bool allowed_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, struct decision *d)
+{
+	const struct network *net = address_set_match(&p->allow_addresses, addr, port);
+	const char *rule = "allow.addresses";
+
+	if (!net) {
+		net = address_set_match(&p->extra_addresses, addr, port);
+		rule = "allow --for";
+	}
+	if (net)
+		*d = by_network(ACTION_ALLOW, rule, net);
+	return net;
+}
+
 /* Exempt hosts first: theirs is the stronger promise. */
 static bool allowed_by_address(const struct policy *p, const struct subject *who, struct decision *d)
 {
@@ -67,14 +82,9 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 		*d = by_network(ACTION_ALLOW, "allow.hosts", net);
 		return true;
 	}
-	net = address_set_match(&p->allow_addresses, who->dst, who->dport);
-	if (net) {
-		*d = by_network(ACTION_ALLOW, "allow.addresses", net);
+	if (allowed_destination(p, who->dst, who->dport, d))
 		return true;
-	}
-	net = address_set_match(&p->extra_addresses, who->dst, who->dport);
-	if (!net)
-		net = address_set_match(&p->extra_addresses, who->src, 0);
+	net = address_set_match(&p->extra_addresses, who->src, 0);
 	if (net)
 		*d = by_network(ACTION_ALLOW, "allow --for", net);
 	return net;
@@ -95,7 +105,13 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 	return d;
 }
 
-static struct decision judge_protocol(const struct policy *p)
+/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
+{
+	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+}
+
+static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
 {
 	const struct detect_rule *rule = &p->detect[DETECTOR_STRATUM];
 	struct decision d = { .scope = SCOPE_FLOW };
@@ -105,13 +121,13 @@ static struct decision judge_protocol(const struct policy *p)
 	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 	d.evidence = EVIDENCE_PROTOCOL;
 	d.rule = "detect.stratum";
-	teach(p, &d, rule->scope, SCOPE_ENDPOINT);
+	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	return d;
 }
 
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
-				  const struct detect_rule *detect)
+				  const struct detect_rule *detect, enum scope by_evidence)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
 	struct name_hit hit;
@@ -133,7 +149,24 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	d.entry = hit.entry;
 	d.line = hit.line;
 	if (d.action != ACTION_ALLOW)
-		teach(p, &d, detect->scope, SCOPE_PAIR);
+		teach(p, &d, detect->scope, by_evidence);
+	return d;
+}
+
+/* The address at the other end of a tunnel, by the rules that judge a flow's own. */
+static struct decision judge_target(const struct policy *p, const struct name_fact *name)
+{
+	struct decision d = { .scope = SCOPE_FLOW };
+	const struct network *net;
+
+	if (!allowed_destination(p, name->addr, name->port, &d)) {
+		net = address_set_match(&p->block_addresses, name->addr, name->port);
+		if (!net)
+			return d;
+		d = by_network(ACTION_BLOCK, "block.addresses", net);
+		teach(p, &d, SCOPE_AUTO, SCOPE_FLOW);
+	}
+	d.name = name;
 	return d;
 }
 
@@ -156,14 +189,17 @@ static const struct detect_rule *detect_of(const struct policy *p, enum name_kin
 	return &always;
 }
 
-static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct name_fact *name)
+static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
+				  const struct name_fact *name)
 {
 	const struct detect_rule *detect = detect_of(p, name->kind);
 	struct decision d = { .scope = SCOPE_FLOW };
 
+	if (!name->matchable && name->addressed)
+		return judge_target(p, name);
 	if (!name->matchable || detect->action == DETECT_OFF)
 		return d;
-	d = judge_text(p, name->host.p, name->host.len, detect);
+	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
 	if (d.action != ACTION_NONE)
 		d.name = name;
 	/* Behind an address of a shared range live others: the name says nothing of them. */
@@ -180,7 +216,7 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 	struct decision worst = { .scope = SCOPE_FLOW };
 
 	for (unsigned i = 0; i < facts->n_names; i++) {
-		struct decision d = judge_fact(p, who, &facts->names[i]);
+		struct decision d = judge_fact(p, who, facts, &facts->names[i]);
 
 		if (d.action > worst.action)
 			worst = d;
@@ -199,7 +235,7 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 		return d;
 	d = (struct decision) { .scope = SCOPE_FLOW };
 	if (facts->mining)
-		d = judge_protocol(p);
+		d = judge_protocol(p, facts);
 	if (d.action == ACTION_BLOCK)
 		return d;
 	names = judge_names(p, who, facts);
@@ -210,5 +246,5 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
 
-	return judge_text(p, name, len, &always);
+	return judge_text(p, name, len, &always, SCOPE_PAIR);
 }

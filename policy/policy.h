@@ -146,7 +146,9 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
  * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
- * next request on the connection may name another host. block.addresses is not asked again. */
+ * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
+ * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing
+ * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */

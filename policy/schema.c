@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/doc.h"
+#include "policy/file.h"
 #include "policy/rules.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -37,6 +38,9 @@ static const struct doc_words scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
+
+/* A file of shared ranges: far more than any operator publishes. */
+#define SHARED_FILE_MAX (1u << 20)
 
 static int no_memory(struct doc *doc)
 {
@@ -273,6 +277,29 @@ static int item_network(struct doc *doc, yaml_node_t *value, const struct doc_ke
 	return add_network(doc, value, key, to, &net);
 }
 
+/* A network, or a file of them: a path begins with '/' or '.'. */
+static int item_shared(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	const char *item = value->type == YAML_SCALAR_NODE ? (const char *)value->data.scalar.value : "";
+	char path[PATH_MAX], *text = NULL;
+	unsigned line;
+	size_t len;
+	int result;
+
+	if (*item != '/' && *item != '.')
+		return item_network(doc, value, key, to);
+	if (resolve_path(doc, value, key, path, sizeof(path)))
+		return -1;
+	result = file_read(path, SHARED_FILE_MAX, &text, &len);
+	if (result)
+		return doc_fail(doc, value, "shared: %s: %s, expected a readable file of networks", path, strerror(-result));
+	result = address_set_read(&((struct policy *)to)->shared, text, len, &line);
+	free(text);
+	if (result == -EINVAL)
+		return doc_fail(doc, value, "shared: %s, line %u: no address, expected %s", path, line, network_text);
+	return result ? no_memory(doc) : 0;
+}
+
 /* ---- detect ---- */
 
 /* "block", or {action: block, scope: endpoint}. The key's offset is that of the struct detect_rule. */
@@ -392,6 +419,7 @@ static int item_list(struct doc *doc, yaml_node_t *value, const struct doc_key *
 static const struct doc_list names = { NAMES_MAX, "a list of names, such as [pool.example]", item_name };
 static const struct doc_list blocked = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_blocked };
 static const struct doc_list endpoints = { ADDRESS_SET_MAX, "a list of addresses, such as [192.0.2.7]", item_endpoint };
+static const struct doc_list shared_ranges = { ADDRESS_SET_MAX, "a list of networks or files, such as [203.0.113.0/24]", item_shared };
 static const struct doc_list networks = { ADDRESS_SET_MAX, "a list of addresses, such as [10.0.9.0/24]", item_network };
 static const struct doc_list interface_list = {
 	POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0]", item_interface,
@@ -472,7 +500,7 @@ static const struct doc_key root_keys[] = {
 	{ "block", "block", doc_read_mapping, 0, &block },
 	{ "lists", "lists", doc_read_list, 0, &list_list },
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
-	{ "shared", "shared", doc_read_list, AT(shared), &networks },
+	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },

@@ -63,7 +63,7 @@ POLICY = """version: 1
 mode: MODE
 block:
   names: [split.example]
-  addresses: ["[2001:db8:0:1::20]:9"]
+  addresses: ["[2001:db8:0:1::20]:9", "[2001:db8::77]:443"]
 lists:
   - {name: own, file: list.txt, format: plain, category: test}
 allow:
@@ -72,7 +72,10 @@ allow:
 # capture -> evidence and entry by that policy
 JUDGED = {"tls-halves-v4": ("name", "split.example"), "tls-bytewise-v6": ("name", "split.example"),
           "v6-extensions": ("name", "pieces.example"), "fragments-udp-v6": ("address", "[2001:db8:0:1::20]:9"),
-          "again-after-fin": (None, None), "http": (None, None)}
+          "again-after-fin": (None, None), "http": (None, None),
+          "tunnel-socks5-name-tls": ("name", "split.example"), "tunnel-pipelined-connect-tls": ("name", "split.example"),
+          "nested-4-tls": ("name", "split.example"), "nested-5-tls": (None, None), "tunnel-socks4a-http": (None, None),
+          "tunnel-socks5-v6-http": ("address", "[2001:db8::77]:443"), "tunnel-socks4-http": (None, None)}
 
 
 def check_policy(program, folder, mode):

@@ -438,9 +438,103 @@ def add_mining(s):
           [line(flow, drop=True, dialect=True)])
 
 
+# --- tunnels ----------------------------------------------------------------------------------------------------
+
+def socks5_ask(kind, address, port=443):
+    return b"\x05\x01\x00" + bytes([kind]) + address + struct.pack("!H", port)
+
+
+def socks5_name(name, port=443):
+    return socks5_ask(3, bytes([len(name)]) + name.encode(), port)
+
+
+def connect_head(authority):
+    return f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode()
+
+
+GREETING = b"\x05\x01\x00"
+SIGN_ON = b"\x01\x04user\x06secret"
+V4_TARGET, V6_TARGET = bytes([198, 51, 100, 20]), bytes.fromhex("20010db8000000000000000000000077")
+CONNECT_NAMES = [["connect", "inner.example:443"], ["http_host", "inner.example:443"]]
+# What the client says in one go before the stream enters the tunnel, and the names in it.
+PRELUDES = {
+    "socks5-name": ([GREETING, socks5_name("Inner.example")], [["socks", "Inner.example"]]),
+    "socks5-v4": ([GREETING, socks5_ask(1, V4_TARGET)], [["socks", "198.51.100.20"]]),
+    "socks5-v6": ([GREETING, socks5_ask(4, V6_TARGET)], [["socks", "2001:db8::77"]]),
+    "socks5-password": ([b"\x05\x02\x00\x02", SIGN_ON, socks5_name("inner.example")], [["socks", "inner.example"]]),
+    "socks4": ([b"\x04\x01\x01\xbb" + V4_TARGET + b"me\0"], [["socks", "198.51.100.20"]]),
+    "socks4a": ([b"\x04\x01\x01\xbb\0\0\0\x01me\0inner.example\0"], [["socks", "inner.example"]]),
+    "connect": ([connect_head("inner.example:443")], CONNECT_NAMES),
+    "connect-twice": ([connect_head("inner.example:443")] * 2, CONNECT_NAMES * 2),     # the first was answered by 407
+}
+INSIDE = {"tls": ([client_hello("split.example")], [["tls_sni", "split.example"]], {"reason": "clean"}),
+          "stratum": ([SUBSCRIBE, AUTHORIZE], [], {"drop": True, "dialect": True}),
+          "http": ([http_get("web.example")], [["http_host", "web.example"]], {}),
+          "mail": ([b"EHLO client.example\r\n", *[b"MAIL FROM:<a@example.org>\r\n"] * 4], [], {"reason": "unknown"})}
+
+
+def talk(flow, parts):
+    """Each part is answered before the next one comes, as live."""
+    at, packets = 0, flow.handshake()
+    for i, part in enumerate(parts):
+        packets += [flow.tcp(PSH | ACK, at, part), flow.tcp(PSH | ACK, 2 * i, b"\x05\x00", reply=True)]
+        at += len(part)
+    return packets
+
+
+def add_tunnels(s):
+    for prelude, (parts, names) in PRELUDES.items():
+        for inside, (data, more, end) in INSIDE.items():
+            flow, tag = Flow(inside == "tls", sport=1080), f"{prelude}-{inside}"
+            want, whole = [line(flow, *names, *more, **end)], b"".join(parts + data)
+            s.add(f"tunnel-{tag}", pcap(talk(flow, parts + data)), want)
+            s.add(f"tunnel-bytewise-{tag}", pcap(flow.session(*(whole[i:i + 1] for i in range(len(whole))))), want)
+            halves = flow.data(whole[:len(whole) // 2], whole[len(whole) // 2:])
+            if inside != "mail":        # one segment of bytes that nobody knows is no decision yet
+                s.add(f"tunnel-pipelined-{tag}", pcap(flow.session(whole)), want)
+                s.add(f"tunnel-swapped-{tag}", pcap(flow.handshake() + halves[::-1] + flow.answer()), want)
+    add_nested(s)
+    add_no_tunnels(s)
+
+
+def add_nested(s):
+    """Proxies inside proxies: four are entered; the fifth is named, and what is in it is not looked at."""
+    kinds = [([GREETING, socks5_name("one.example")], [["socks", "one.example"]]),
+             ([connect_head("two.example:1080")], [["connect", "two.example:1080"], ["http_host", "two.example:1080"]]),
+             ([b"\x04\x01\x01\xbb" + V4_TARGET + b"\0"], [["socks", "198.51.100.20"]]),
+             ([GREETING, socks5_ask(4, SERVER6)], [["socks", "2001:db8:0:1::20"]]),
+             ([GREETING, socks5_name("five.example")], [["socks", "five.example"]])]
+    for depth in range(1, 6):
+        parts = [part for kind in kinds[:depth] for part in kind[0]]
+        names = [name for kind in kinds[:depth] for name in kind[1]]
+        for inside in ("tls", "stratum"):
+            data, more, end = INSIDE[inside]
+            flow = Flow(sport=1080)
+            want = [line(flow, *names, *more, **end) if depth < 5 else line(flow, *names, reason="depth")]
+            s.add(f"nested-{depth}-{inside}", pcap(talk(flow, parts + data)), want)
+            s.add(f"nested-{depth}-{inside}-pipelined", pcap(flow.session(b"".join(parts + data))), want)
+            if depth < 5:       # repeated segments make a tunnel no deeper
+                again = talk(flow, parts) + [packet for _ in range(6) for packet in flow.data(*parts)]
+                at = len(b"".join(parts))
+                s.add(f"nested-{depth}-{inside}-repeated",
+                      pcap(again + [flow.tcp(PSH | ACK, at, b"".join(data))] + flow.answer()), want)
+
+
+def add_no_tunnels(s):
+    flow = Flow(sport=1080)
+    for name, parts in {
+            "bind": [GREETING, b"\x05\x02\x00\x01" + V4_TARGET + b"\x01\xbb"],
+            "udp": [GREETING, b"\x05\x03\x00\x01" + bytes(6)],
+            "gssapi": [b"\x05\x01\x01", b"\x01\x01\x00\x04abcd"],
+            "bind4": [b"\x04\x02\x01\xbb" + V4_TARGET + b"\0"]}.items():
+        s.add(f"no-tunnel-{name}", pcap(talk(flow, parts + [b"inside\n"] * 4)), [line(flow, reason="unknown")])
+    s.add("tunnel-older", pcap(flow.data(socks5_name("inner.example"), client_hello("split.example"))),
+          [line(flow, ["socks", "inner.example"], ["tls_sni", "split.example"])])
+
+
 def main():
     samples = Samples()
-    for add in (add_links, add_streams, add_checksums, add_ip, add_flows, add_http, add_mining):
+    for add in (add_links, add_streams, add_checksums, add_ip, add_flows, add_http, add_mining, add_tunnels):
         add(samples)
     samples.write(sys.argv[1])
     print(f"{len(samples.files)} samples in {sys.argv[1]}")

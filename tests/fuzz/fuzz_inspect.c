@@ -39,6 +39,7 @@ static enum inspect_result show(struct shown *s, const uint8_t *data, size_t len
 	s->len = len;
 	memcpy(s->block, data, len);
 	in.p = s->block;
+	s->scratch->used = 0;
 	r = inspect_stream(&in, &s->facts);
 	assert(s->facts.n_names <= FACTS_NAMES_MAX);
 	assert(r == INSPECT_MATCH || !s->facts.n_names);

@@ -2,8 +2,8 @@
 """The test bed: a client, a gateway and a server in network namespaces of their own, joined by veth, with no way
 out. A library of classes for demo.py and run.py: it builds, reads and tears down, and judges nothing.
 
-    client 198.18.1.2, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
-    client 2001:db8:1::2, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
+    client 198.18.1.2, .3, .9    gateway 198.18.1.1 | 100.64.2.1     server 100.64.2.2 and all of 100.65.0.0/16
+    client 2001:db8:1::2, ::3, ::9   gateway 2001:db8:1::1 | 2001:db8:2::1   server 2001:db8:2::2 and all of 2001:db8:65::/64
 
 The gateway is a lived-in one: it masquerades, has a policy-drop firewall and two foreign users of packet mark and
 connmark. Every name carries our process id; whatever a killed run left behind is swept by the next."""
@@ -38,11 +38,13 @@ PORTS = {
     "http": (80, 8080, 8088),
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
+    "say": (9100,),
     "udp": (5300,),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
 
 CLIENT = {4: "198.18.1.2", 6: "2001:db8:1::2"}
+CLIENT2 = {4: "198.18.1.3", 6: "2001:db8:1::3"}    # another host behind the gateway
 EXEMPT = {4: "198.18.1.9", 6: "2001:db8:1::9"}
 GATEWAY_IN = {4: "198.18.1.1", 6: "2001:db8:1::1"}
 GATEWAY_OUT = {4: "100.64.2.1", 6: "2001:db8:2::1"}
@@ -78,6 +80,7 @@ table inet bed_marks {
 	}
 	chain check {
 		type filter hook forward priority 20; policy accept;
+		ct state invalid accept comment "it has no connection to restore a mark from"
 		meta mark & 0x00ff0000 != 0x00050000 counter name lost
 	}
 }
@@ -117,6 +120,17 @@ table inet bed_raw {
 }
 """
 
+# The server's namespace is one hop more than it looks: what would have died on the way is not received.
+SERVER_RULES = """
+table inet bed_hop {
+	chain in {
+		type filter hook prerouting priority raw; policy accept;
+		ip ttl 1 drop
+		ip6 hoplimit 1 drop
+	}
+}
+"""
+
 
 class BedError(Exception):
     """The bed itself does not work: no verdict about the program under test."""
@@ -152,9 +166,12 @@ def usable():
     name = f"{PREFIX}{os.getpid()}t"
     try:
         command("ip", "netns", "add", name)
+        command("ip", "netns", "exec", name, "true")
     except BedError as error:
-        return f"needs root and network namespaces ({error})"
-    command("ip", "netns", "del", name, check=False)
+        hint = "; in a chroot, `mount --bind DIR DIR` before entering it" if "make-rslave" in str(error) else ""
+        return f"needs network namespaces ({error}{hint})"
+    finally:
+        command("ip", "netns", "del", name, check=False)
     return None
 
 
@@ -279,7 +296,7 @@ class Bed:
         command("ip", "link", "add", "s0", "netns", s.name, "type", "veth", "peer", "name", "g1", "netns", g.name)
         g.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         for namespace, device, addresses in (
-                (c, "c0", (CLIENT, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
+                (c, "c0", (CLIENT, CLIENT2, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
             for address in addresses:
                 namespace.ip("addr", "add", address[4] + "/24", "dev", device)
                 namespace.ip("addr", "add", address[6] + "/64", "dev", device, "nodad")
@@ -299,6 +316,7 @@ class Bed:
         g.nft(FIREWALL)
         self.set_masquerade(True)
         c.nft(CLIENT_RULES)
+        s.nft(SERVER_RULES)
 
     def set_gso(self, on):
         """Packets larger than the MTU on every link of the bed, or none."""

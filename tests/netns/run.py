@@ -3,7 +3,7 @@
 """The network namespace tests: the real daemon between real clients and servers. What a case asserts is what the
 client saw, what the server's own log and wire hold, and what the kernel says; the daemon's words come last.
 
-usage: run.py [--only PATTERN]... [--list] [build/minewall]"""
+usage: run.py [--only PATTERN]... [--list] [--log FILE] [build/minewall]"""
 
 import argparse
 import fnmatch
@@ -17,6 +17,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+sys.modules["run"] = sys.modules[__name__]  # for the files of cases, which register here
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bed as beds
 import wire
@@ -895,6 +896,13 @@ def executes_nothing(t):
     need(not others, f"it executed {others}")
 
 
+# More cases, in files of their own: they say `from run import ...` and must meet this very module.
+sys.modules["run"] = sys.modules[__name__]
+import cases_restart   # noqa: E402
+import cases_teaching  # noqa: E402
+import cases_edges  # noqa: E402,F401
+import cases_tunnels   # noqa: E402
+
 # -- running them ---------------------------------------------------------------------------------
 
 SETUPS = {  # name -> mode, queues, GSO
@@ -917,14 +925,17 @@ def plan(patterns):
 
 
 class Runner:
-    def __init__(self, t):
+    def __init__(self, t, log):
         self.t = t
+        self.log = log
         self.passed = self.failed = self.skipped = 0
 
     def say(self, verdict, name, why=""):
         setattr(self, verdict, getattr(self, verdict) + 1)
         word = {"passed": "ok", "failed": "FAIL"}.get(verdict, verdict)
         print(f"{word} {name}" + (f": {why}" if why else ""), flush=True)
+        if self.log:
+            print(word, name, file=self.log, flush=True)
 
     def one(self, name, function, *arguments):
         signal.signal(signal.SIGALRM, self.too_long)
@@ -1006,6 +1017,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", metavar="PATTERN", help="cases whose name holds this (* and ? allowed)")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--log", metavar="FILE", type=argparse.FileType("w"), help="writes a line a case: its result and name")
     parser.add_argument("binary", nargs="?", default=os.path.join(beds.ROOT, "build", "minewall"))
     options = parser.parse_args()
     cases = plan(options.only)
@@ -1017,7 +1029,7 @@ def main():
         print(f"skipped: {why}")
         return 0
     with beds.Bed() as bed:
-        runner = Runner(Context(bed, os.path.abspath(options.binary)))
+        runner = Runner(Context(bed, os.path.abspath(options.binary)), options.log)
         for setup in SETUPS:
             wanted = [c for c in cases if c[1] == setup]
             if wanted:

@@ -41,6 +41,7 @@ static inline enum inspect_result feed_as(struct feed how, const void *bytes, si
 	memcpy(feed_block, bytes, len);
 	in.p = feed_block;
 	in.scratch = feed_scratch;
+	feed_scratch->used = 0;
 	return inspect_stream(&in, &feed_facts);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Address rules: every spelling that is taken, every one that is refused, and the search by longest prefix. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,11 +115,32 @@ static void test_match(void **state)
 	address_set_fini(&set);
 }
 
+static void test_read(void **state)
+{
+	static const char good[] = "# head\n\n 203.0.113.0/24 # a note\r\n2001:db8::/32\n192.0.2.1";
+	static const char bad[] = "203.0.113.0/24\n203.0.113.1:80\n";
+	struct address_set set = { 0 };
+	uint8_t address[16] = { [10] = 0xff, 0xff, 203, 0, 113, 9 };
+	unsigned line;
+
+	(void)state;
+	assert_int_equal(address_set_read(&set, good, sizeof(good) - 1, &line), 0);
+	address_set_seal(&set);
+	assert_int_equal(set.n, 3);
+	assert_non_null(address_set_match(&set, address, 443));
+	address_set_fini(&set);
+	memset(&set, 0, sizeof(set));
+	assert_int_equal(address_set_read(&set, bad, sizeof(bad) - 1, &line), -EINVAL);
+	assert_int_equal(line, 2);
+	address_set_fini(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,6 +277,74 @@ static void test_words(void **state)
 	assert_string_equal(scope_text(SCOPE_ENDPOINT), "endpoint");
 }
 
+/* A temporary allowance wins over names, addresses and protocol, and leaves the policy that it stands on as it was. */
+static void test_allowing(void **state)
+{
+	static const char *const allowed[] = { "eu.pool.example", "192.0.2.7", "10.0.0.9" }, *const wrong[] = { "no name" };
+	struct policy *p = policy_of(V "block: {names: [pool.example], addresses: [192.0.2.7]}\n", NULL), *q;
+	struct subject outside = who("10.0.0.1", "192.0.2.7", 3333), inside = who("10.0.0.9", "198.51.100.1", 3333);
+	struct facts mining = { .mining = true };
+	struct policy_error error;
+
+	(void)state;
+	q = policy_allowing(p, allowed, 3, &error);
+	assert_non_null(q);
+	assert_int_equal(policy_decide_name(q, "a.eu.pool.example", 17).action, ACTION_ALLOW);
+	assert_string_equal(policy_decide_name(q, "eu.pool.example", 15).rule, "allow --for");
+	assert_int_equal(policy_decide_name(q, "us.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(policy_decide_address(q, &outside).action, ACTION_ALLOW);
+	assert_int_equal(policy_decide(q, &inside, &mining).action, ACTION_ALLOW);
+	assert_int_equal(policy_extra_addresses(q).n, 2);
+	policy_free(q);
+	assert_int_equal(policy_decide_name(p, "eu.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(policy_decide_address(p, &outside).action, ACTION_BLOCK);
+	assert_null(policy_allowing(p, wrong, 1, &error));
+	assert_string_equal(error.text, "'no name' is neither a host name nor an address, network or endpoint");
+	policy_free(p);
+}
+
+static const struct facts *tunnel_to(const char *address, uint16_t port)
+{
+	memset(&facts, 0, sizeof(facts));
+	facts.app = APP_SOCKS;
+	facts.again = AGAIN_FRESH;
+	facts.n_names = 1;
+	facts.names[0] = (struct name_fact) { .kind = NAME_SOCKS, .addressed = true, .port = port };
+	set_address(facts.names[0].addr, address);
+	return &facts;
+}
+
+/* The proxy's endpoint is nobody's guilt; where the tunnel leads is judged as an address of the flow's own would be. */
+static void test_tunnels(void **state)
+{
+	static const char text[] = V "block: {names: [pool.example], addresses: [198.51.100.0/24, \"[2001:db8::7]:3333\"]}\n"
+				     "allow: {addresses: [198.51.100.9]}\n";
+	struct policy *p = policy_of(text, NULL), *wide = policy_of(V "block: {names: [pool.example], scope: endpoint}\n", NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 1080);
+	struct decision d = policy_decide(p, &s, tunnel_to("198.51.100.7", 443));
+
+	(void)state;
+	check(d, ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "block.addresses");
+	assert_ptr_equal(d.name, &facts.names[0]);
+	assert_string_equal(d.entry, "198.51.100.0/24");
+	check(policy_decide(p, &s, tunnel_to("198.51.100.9", 443)), ACTION_ALLOW, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "allow.addresses");
+	check(policy_decide(p, &s, tunnel_to("2001:db8::7", 3333)), ACTION_BLOCK, EVIDENCE_ADDRESS, SCOPE_FLOW, 0, "block.addresses");
+	check(policy_decide(p, &s, tunnel_to("2001:db8::7", 443)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	named(NAME_SOCKS, "pool.example");
+	facts.again = AGAIN_FRESH;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	check(policy_decide(wide, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_ENDPOINT, 3600, "block.names");
+	named(NAME_TLS_SNI, "pool.example");
+	facts.tunnelled = true;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	mining();
+	facts.tunnelled = true;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	check(policy_decide(wide, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.stratum");
+	policy_free(p);
+	policy_free(wide);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +354,8 @@ int main(void)
 		cmocka_unit_test(test_detect),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_allowing),
+		cmocka_unit_test(test_tunnels),
 		cmocka_unit_test(test_words),
 	};
 

@@ -289,6 +289,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "192.168.1.50, 10.0.9.0/24 or 2001:db8::/32" },
 	{ V "allow: {hosts: [nas.lan]}\n", ":2:17: allow.hosts: 'nas.lan' is no address, expected one such as 192.168.1.50, "
 	  "10.0.9.0/24 or 2001:db8::/32" },
+	{ V "shared: [./none.txt]\n", ":2:10: shared: ./none.txt: No such file or directory, expected a readable file of networks" },
 	{ V "shared: [104.16.0.1/12]\n", ":2:10: shared: '104.16.0.1/12' has bits behind its prefix, expected 104.16.0.0/12" },
 	{ V "detect: {dns: block}\n", ":2:10: unknown key 'dns' in detect, expected one of: tls, http, stratum" },
 	{ V "detect: {quic: block}\n", ":2:10: unknown key 'quic' in detect, expected one of: tls, http, stratum" },

@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The native `queue` expression, which a test machine's kernel may lack: boots Debian's stock kernel once in an emulator and
+# runs the real daemon there. `inside` is the half that runs in the VM, with nothing but bash, ip, nft and busybox.
+# usage: tests/netns/stockvm.sh BUILD-FOLDER | inside
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+PATH=$PATH:/usr/sbin:/sbin
+vm=../shared/bench/stockvm.sh
+passed=0 failed=0
+
+say() { # $1 0 or not, $2 name, $3 why
+	if [ "$1" -eq 0 ]; then
+		passed=$((passed + 1)) && echo "ok $2"
+	else
+		failed=$((failed + 1)) && echo "FAIL $2: $3"
+	fi
+}
+
+# -- the host's half ---------------------------------------------------------------------------
+
+skip() {
+	echo "skipped: $*"
+	exit 0
+}
+
+# A kernel package is fetched once; it stays in the build folder.
+fetch_kernel() {
+	local package folder
+	ls "$kernel"/boot/vmlinuz-* > /dev/null 2>&1 && return 0
+	package=$(apt-cache depends linux-image-cloud-amd64 2> /dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
+	[ -n "$package" ] || return 1
+	folder=$(mktemp -d) && rm -rf "$kernel" && mkdir -p "$kernel" || return 1
+	chmod 755 "$folder"	# apt fetches as another user
+	(cd "$folder" && timeout 120 apt-get -qq download "$package" && dpkg-deb -x ./*.deb "$kernel") > /dev/null 2>&1
+	rm -rf "$folder"
+	ls "$kernel"/boot/vmlinuz-* > /dev/null 2>&1
+}
+
+outside() {
+	local build program code kernel
+	build=$(realpath "$1") kernel=$build/stockvm/kernel
+	[ -x "$vm" ] || skip "$vm is not there"
+	for program in qemu-system-x86_64 cpio busybox depmod xtables-nft-multi nft ip conntrack apt-get; do
+		command -v "$program" > /dev/null || skip "no $program here (packages qemu-system-x86 cpio busybox-static kmod iptables)"
+	done
+	fetch_kernel || skip "Debian's kernel package (linux-image-cloud-amd64) cannot be had"
+	mkdir -p "$build/stockvm"
+	/usr/bin/python3 -ISB - "$build/stockvm" <<- 'END' || exit 1
+		import sys
+		sys.path.insert(0, "tests/netns")
+		import wire
+		for name in ("pool.listed.example", "www.unlisted.example"):
+		    with open(f"{sys.argv[1]}/{name}", "wb") as f:
+		        f.write(wire.client_hello(name))
+	END
+	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -t 300 -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
+		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" \
+		-- bash /t/tests/netns/stockvm.sh inside 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
+	code=${PIPESTATUS[0]}
+	if ! grep -q ' passed, ' "$build/stockvm/output"; then
+		tail -20 "$build/stockvm/stderr"
+		echo "FAIL stock kernel: the VM did not finish (exit $code)"
+		return 1
+	fi
+	return "$code"
+}
+
+# -- the VM's half -----------------------------------------------------------------------------
+
+bed() {
+	local n
+	for n in c g s; do
+		ip netns add $n && ip -n $n link set lo up
+		ip netns exec $n sysctl -qw net.ipv6.conf.default.accept_dad=0
+	done
+	ip link add c0 netns c type veth peer name g0 netns g
+	ip link add s0 netns s type veth peer name g1 netns g
+	ip netns exec g sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	while read -r n device v4 v6; do
+		ip -n "$n" addr add "$v4/24" dev "$device"
+		ip -n "$n" addr add "$v6/64" dev "$device" nodad
+		ip -n "$n" link set "$device" up
+	done <<- END
+		c c0 198.18.1.2 2001:db8:1::2
+		g g0 198.18.1.1 2001:db8:1::1
+		g g1 100.64.2.1 2001:db8:2::1
+		s s0 100.64.2.2 2001:db8:2::2
+	END
+	ip -n c route add default via 198.18.1.1 && ip -n c -6 route add default via 2001:db8:1::1
+	ip -n s route add default via 100.64.2.1 && ip -n s -6 route add default via 2001:db8:2::1
+	cat > /tmp/serve <<- 'END'
+		dd bs=16384 count=1 2> /dev/null >> "/tmp/got.$1"
+		echo answer
+		cat >> "/tmp/got.$1"
+	END
+	# A port of its own for each case: the server of a reset connection hears nothing more and waits.
+	for n in 443{4,6} 407{4,6} 844{4,6}; do
+		: > /tmp/got.$n
+		(while :; do ip netns exec s busybox nc -l -p $n -e bash /tmp/serve $n < /dev/null; done) > /dev/null 2>&1 &
+	done
+	cat > /tmp/policy.yaml <<- END
+		version: 1
+		mode: enforce
+		block: {names: [pool.listed.example]}
+		state: /tmp/state
+		control: /tmp/control.sock
+		log: {file: /tmp/eve.json}
+		queues: {first: 10, count: 2}
+	END
+}
+
+verb() {
+	ip netns exec g /t/minewall "$1" -c /tmp/policy.yaml "${@:2}"
+}
+
+# Packets ever queued, both queues together.
+queued() {
+	ip netns exec g awk '{ n += $8 } END { print n + 0 }' /proc/net/netfilter/nfnetlink_queue
+}
+
+# $1 address, $2 port, $3 file with the first bytes: prints what came of it
+talk() {
+	ip netns exec c timeout 60 bash -c '
+		exec 3<> "/dev/tcp/$1/$2" || exit
+		cat "$3" >&3
+		read -r -t 30 line <&3 && echo "got $line" || exit
+		for i in 1 2 3; do echo "more $i" >&3; done
+		sleep 1' talk "$@" 2>&1
+}
+
+wait_for() { # $1 seconds, then the command
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+taught() {
+	ip netns exec g nft list set inet minewall "endpoints$1" | tr -d '\n' | grep -q "elements = .*$2 \. [a-z0-9]* \. 407$1"
+}
+
+one_family() { # $1 4 or 6, $2 the server's address
+	local before after got
+	before=$(queued) got=$(talk "$2" "443$1" /t/unlisted) after=$(queued)
+	[ "$got" = "got answer" ]
+	say $? "unlisted-passes/v$1" "the client saw: $got"
+	[ $((after - before)) -eq 1 ]
+	say $? "one-packet-queued/v$1" "$((after - before)) packets were queued"
+	wait_for 20 grep -q "more 3" "/tmp/got.443$1"
+	say $? "server-gets-all/v$1" "the server has $(wc -c < "/tmp/got.443$1") bytes"
+
+	got=$(talk "$2" "407$1" /tmp/subscribe)
+	grep -q "reset by peer" <<< "$got"
+	say $? "stratum-is-reset/v$1" "the client saw: $got"
+	[ ! -s "/tmp/got.407$1" ]
+	say $? "pool-gets-nothing/v$1" "the server got $(cat "/tmp/got.407$1")"
+	wait_for 20 taught "$1" "$2"
+	say $? "element-in-the-kernel/v$1" "$(ip netns exec g nft list set inet minewall "endpoints$1" | tr -d '\n\t')"
+	before=$(queued) got=$(talk "$2" "407$1" /tmp/subscribe) after=$(queued)
+	grep -q "refused" <<< "$got"
+	say $? "second-attempt-refused/v$1" "the client saw: $got"
+	[ "$before" -eq "$after" ]
+	say $? "second-attempt-not-queued/v$1" "$((after - before)) packets were queued"
+
+	got=$(talk "$2" "844$1" /t/listed)
+	grep -q "reset by peer" <<< "$got"
+	say $? "listed-name-is-reset/v$1" "the client saw: $got"
+	[ ! -s "/tmp/got.844$1" ]
+	say $? "listed-server-gets-nothing/v$1" "the server got $(wc -c < "/tmp/got.844$1") bytes"
+}
+
+inside() {
+	local left
+	echo "Linux $(uname -r)"
+	echo '{"id":1,"method":"mining.subscribe","params":["test-miner/1.0"]}' > /tmp/subscribe
+	bed
+	ip netns exec g /t/minewall run -c /tmp/policy.yaml < /dev/null 2> /tmp/said &
+	wait_for 60 grep -q ready /tmp/said
+	say $? "daemon-starts" "$(cat /tmp/said)"
+	verb status --json | grep -q '"queue": "queue"'
+	say $? "queue-is-native" "status --json: $(verb status --json | grep '"queue": "')"
+	one_family 4 100.64.2.2
+	one_family 6 2001:db8:2::2
+	[ "$(verb log --json | grep -c '"blocked"')" -ge 6 ]
+	say $? "all-in-the-log" "$(verb log)"
+	verb blocked
+	verb stop
+	say $? "stop" "exit $?"
+	left=$(ip netns exec g nft list tables)
+	[ -z "$left" ]
+	say $? "stop-leaves-no-table" "$left"
+	left=$(ip netns exec g conntrack -L 2> /dev/null | grep -v ' mark=0 ' | grep ' mark=')
+	[ -z "$left" ]
+	say $? "stop-leaves-no-mark" "$left"
+	wait_for 20 test ! -e /tmp/control.sock
+	say $? "stop-leaves-no-socket" "it is still there"
+	echo "stock kernel: $passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+}
+
+case "${1:-}" in
+inside) inside ;;
+"") sed -n 5p "$0" && exit 2 ;;
+*) outside "$1" ;;
+esac
