@@ -26,7 +26,7 @@ static json_t *line_of(const uint8_t *bytes, size_t len, bool clear)
 	facts.n_names = 1;
 	facts.names[0] = (struct name_fact){ .kind = NAME_HTTP_HOST, .text = v };
 	facts.mining = true;
-	facts.stratum = (struct stratum_facts){ "cryptonote", v, v, v, v };
+	facts.stratum = (struct stratum_facts){ .dialect = "cryptonote", .method = v, .agent = v, .algo = v, .login = v };
 	o.decision = (struct decision){ .action = ACTION_BLOCK, .evidence = EVIDENCE_PROTOCOL, .rule = "detect.stratum" };
 	event_fill(&e, &o, NULL, key, clear);
 	j = event_json(&e);
