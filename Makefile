@@ -38,6 +38,7 @@ $(BUILD)/%.o: %.c
 # Unit tests. Each test's link line names exactly the objects that it needs: that proves the arrows between the folders.
 include tests/unit/units.mk
 include tests/netns/netns.mk
+include tests/fuzz/fuzz.mk
 
 units: $(UNITS)
 	$(Q)tests/unit/run $(UNITS)

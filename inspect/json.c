@@ -260,7 +260,7 @@ static int json_lower(int c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
-bool json_equal(struct view text, const char *want, size_t len, bool nocase, bool prefix)
+bool json_same(struct view text, const char *want, size_t len, bool nocase, bool prefix)
 {
 	size_t i;
 	int c;

@@ -42,7 +42,7 @@ bool json_in_object(const struct json *j);
 int json_char(struct view *text);
 
 /* Does the unescaped text equal `want`, or start with it (`prefix`)? `nocase`: ASCII letters in any case. */
-bool json_equal(struct view text, const char *want, size_t len, bool nocase, bool prefix);
+bool json_same(struct view text, const char *want, size_t len, bool nocase, bool prefix);
 
 /* The text unescaped: in place if it holds no escape and no NUL, else in the scratch. Empty if that is full. */
 struct view json_text(struct view text, struct inspect_scratch *s);

@@ -226,7 +226,7 @@ static bool require_wallet(struct view v)
 	if (require_0x(v, 40, true) || require_run(v, require_base58) >= WALLET_BASE58_MIN)
 		return true;
 	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (v.len >= 40 && json_equal(v, prefixes[i], strlen(prefixes[i]), false, true))
+		if (v.len >= 40 && json_same(v, prefixes[i], strlen(prefixes[i]), false, true))
 			return true;
 	return false;
 }
@@ -267,7 +267,7 @@ static void require_mark(struct require_term *t, enum json_event e, struct view 
 		t->seen |= require_word(t, require_type(e, v));
 		break;
 	case '=': case '^':
-		t->seen |= (string || e == JSON_PLAIN) && json_equal(v, t->arg, t->arg_len, false, t->op == '^');
+		t->seen |= (string || e == JSON_PLAIN) && json_same(v, t->arg, t->arg_len, false, t->op == '^');
 		break;
 	case '~':
 		t->seen |= string && (require_word(t, "wallet") ? require_wallet(v) : require_0x(v, 64, false));
@@ -301,7 +301,7 @@ static bool require_here(const struct require_term *t, const struct require_plac
 
 		if (at[i].object != (s->name != NULL))
 			return false;
-		if (s->name ? !json_equal(at[i].key, s->name, s->len, true, false) : at[i].index != s->index)
+		if (s->name ? !json_same(at[i].key, s->name, s->len, true, false) : at[i].index != s->index)
 			return false;
 	}
 	return true;

@@ -63,9 +63,9 @@ static bool stratum_names(const struct dialect_row *row, struct view method)
 	prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
 
 	if (!prefix)
-		return json_equal(method, row->method, n, false, false);
-	return json_equal(method, row->method, n - 1, false, true) &&
-	       !json_equal(method, row->method, n - 1, false, false);
+		return json_same(method, row->method, n, false, false);
+	return json_same(method, row->method, n - 1, false, true) &&
+	       !json_same(method, row->method, n - 1, false, false);
 }
 
 static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, const struct view *method)
@@ -102,7 +102,7 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 			return e == JSON_SHORT;
 		if (e == JSON_STRING && method && j.depth == 1)
 			stratum_candidates(in, m, &j.text);
-		method = e == JSON_KEY && j.depth == 1 && json_equal(j.text, "method", 6, true, false);
+		method = e == JSON_KEY && j.depth == 1 && json_same(j.text, "method", 6, true, false);
 	} while (j.depth);
 	m->whole = true;
 	return true;

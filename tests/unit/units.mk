@@ -32,3 +32,7 @@ $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),j
 $(eval $(call unit,pipeline,$(CORE),yaml-0.1))
 $(eval $(call unit,table,nft/table nft/rules nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
 $(eval $(call unit,check,cli/check $(POLICY_UNITS),yaml-0.1 jansson))
+$(eval $(call unit,stream,nfq/stream,))
+$(eval $(call unit,flow,nfq/flow nfq/stream,))
+$(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
+$(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))

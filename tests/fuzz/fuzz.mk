@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make fuzz: every fuzzer under ASan and UBSan for FUZZ_SECONDS each, with clang's libFuzzer. Inputs that crash stay in BUILD/fuzz.
+
+FUZZ_SECONDS ?= 30
+FUZZ_CC      ?= clang
+FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+FUZZ_inspect  := $(wildcard inspect/*.c)
+FUZZ_packet   := nfq/packet.c
+FUZZ_policy   := $(wildcard policy/*.c)
+FUZZ_pipeline := daemon/pipeline.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
+FUZZERS       := inspect packet policy pipeline
+
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/*)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)/$*
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
+	$(Q)for f in $(FUZZERS); do echo "== $$f"; $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 \
+		-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/$$f || exit 1; done
+
+.PHONY: fuzz

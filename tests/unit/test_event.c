@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* daemon/event: whatever a miner writes into his names and texts, the log has one sound JSON line that quotes it
+ * harmlessly and never shows a login. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/event.h"
+
+/* One event line of an outcome whose texts are all these bytes; it must parse and hold printable ASCII only. */
+static json_t *line_of(const uint8_t *bytes, size_t len, bool clear)
+{
+	static struct facts facts;
+	static const uint8_t key[32] = { 1 };
+	struct view v = { bytes, len };
+	struct outcome o = { .facts = &facts, .verdict = VERDICT_BLOCK, .event = true, .app = APP_STRATUM, .family = 6 };
+	struct event e;
+	json_t *j, *again;
+	char *dump, *redump;
+
+	facts.n_names = 1;
+	facts.names[0] = (struct name_fact){ .kind = NAME_HTTP_HOST, .text = v };
+	facts.mining = true;
+	facts.stratum = (struct stratum_facts){ .dialect = "cryptonote", .method = v, .agent = v, .algo = v, .login = v };
+	o.decision = (struct decision){ .action = ACTION_BLOCK, .evidence = EVIDENCE_PROTOCOL, .rule = "detect.stratum" };
+	event_fill(&e, &o, NULL, key, clear);
+	j = event_json(&e);
+	assert_non_null(j);
+	dump = json_dumps(j, JSON_COMPACT);
+	assert_non_null(dump);
+	for (const char *p = dump; *p; p++)
+		assert_true(*p >= 0x20 && *p < 0x7f);
+	again = json_loads(dump, 0, NULL);
+	redump = json_dumps(again, JSON_COMPACT);
+	assert_string_equal(redump, dump);
+	json_decref(again);
+	free(redump);
+	free(dump);
+	return j;
+}
+
+static const char *mining(const json_t *j, const char *key)
+{
+	return json_string_value(json_object_get(json_object_get(j, "mining"), key));
+}
+
+static void test_every_byte(void **state)
+{
+	uint8_t bytes[4096];
+
+	(void)state;
+	for (size_t len = 0; len < 600; len++) {
+		for (size_t i = 0; i < len; i++)
+			bytes[i] = (uint8_t)(i * 37 + len);
+		json_decref(line_of(bytes, len, len % 2));
+	}
+	for (int c = 0; c < 256; c++) {
+		memset(bytes, c, sizeof(bytes));
+		json_decref(line_of(bytes, sizeof(bytes), true));
+	}
+}
+
+static void test_quotes(void **state)
+{
+	static const char text[] = "x\",\"event_type\":\"flow\"}\n{\"\x1b[2J\xff";
+	json_t *j = line_of((const uint8_t *)text, sizeof(text) - 1, false);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(j, "event_type")), "alert");
+	assert_string_equal(mining(j, "agent"), "x\",\"event_type\":\"flow\"}\\x0a{\"\\x1b[2J\\xff");
+	assert_int_equal(strlen(mining(j, "login_hash")), 32);
+	assert_null(mining(j, "login"));
+	json_decref(j);
+}
+
+static void test_escape_ends(void **state)
+{
+	char out[8];
+
+	(void)state;
+	assert_int_equal(event_escape(out, sizeof(out), (const uint8_t *)"ab\n\n", 4), 6);
+	assert_string_equal(out, "ab\\x0a");
+	assert_int_equal(event_escape(out, 1, (const uint8_t *)"ab", 2), 0);
+	assert_string_equal(out, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_escape_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

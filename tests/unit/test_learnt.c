@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* daemon/tenants and daemon/learnt: neighbours are spared, name evidence is given back and protocol evidence is
+ * not, and nothing grows without end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/learnt.h"
+#include "daemon/tenants.h"
+
+static const uint64_t secret[2] = { 1, 2 };
+
+static void test_neighbours(void **state)
+{
+	struct tenants *t = tenants_new(secret);
+	uint8_t a[16] = { 1 }, b[16] = { 2 };
+
+	(void)state;
+	assert_false(tenants_harmless(t, a, 6, 443));
+	assert_false(tenants_teach(t, a, 6, 443));
+	assert_true(tenants_teach(t, a, 6, 3333));
+	assert_true(tenants_teach(t, b, 6, 443));
+	assert_true(tenants_teach(t, b, 6, 443));
+	assert_true(tenants_harmless(t, b, 6, 443));	/* what was taught must go */
+	assert_false(tenants_harmless(t, b, 6, 443));
+	assert_false(tenants_teach(t, b, 6, 443));
+	tenants_free(t);
+}
+
+static void put(struct learnt *l, uint8_t n, enum evidence evidence, bool pair)
+{
+	struct element e = { .dst = { 9 }, .src = { n }, .family = 4, .proto = 6, .port = 443, .pair = pair, .timeout_s = 60 };
+	struct event event = { .evidence = evidence };
+
+	learnt_put(l, &e, &event, 100);
+}
+
+static void test_unlearning(void **state)
+{
+	struct learnt *l = learnt_new();
+	struct element out[32];
+	uint8_t dst[16] = { 9 };
+
+	(void)state;
+	for (uint8_t i = 0; i < 40; i++)
+		put(l, i, EVIDENCE_NAME, true);
+	put(l, 0, EVIDENCE_PROTOCOL, false);
+	assert_int_equal(learnt_take_named(l, dst, 6, 80, out, 32), 0);
+	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 32);
+	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 8);
+	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 0);
+	assert_int_equal(learnt_count(l), 1);
+	learnt_expire(l, 161);
+	assert_int_equal(learnt_count(l), 0);
+	learnt_free(l);
+}
+
+static void test_bounded(void **state)
+{
+	struct learnt *l = learnt_new();
+	uint8_t mac[6] = { 1 }, address[16] = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		memcpy(address, &i, sizeof(i));
+		learnt_host(l, address, 4, mac, 5);
+	}
+	assert_true(learnt_count(l) <= 8192);
+	assert_true(learnt_host_get(l, address, 4, mac));
+	learnt_free(l);
+}
+
+static void test_growth(void **state)
+{
+	struct learnt *l = learnt_new();
+	struct element try = { .dst = { 9 }, .src = { 1 }, .family = 4, .proto = 6, .port = 443, .packets = 5 };
+
+	(void)state;
+	assert_int_equal(learnt_growth(l, &try, 1), 5);
+	assert_int_equal(learnt_growth(l, &try, 2), 0);
+	try.packets = 7;
+	assert_int_equal(learnt_growth(l, &try, 3), 2);
+	try.packets = 3;	/* expired and made anew */
+	assert_int_equal(learnt_growth(l, &try, 4), 3);
+	learnt_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_unlearning),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_growth),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
