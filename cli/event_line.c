@@ -42,6 +42,10 @@ void event_print(const json_t *j)
 	snprintf(when, sizeof(when), "%s", event_text(j, NULL, "timestamp"));
 	if (strlen(when) > 10)
 		when[10] = ' ';
+	if (!strcmp(event_text(j, NULL, "event_type"), "minewall")) {
+		printf("%s  note     %s: %s\n", when, event_text(j, "minewall", "event"), event_text(j, "minewall", "detail"));
+		return;
+	}
 	printf("%s  %-7s  %s", when, event_text(j, "alert", "action"), event_text(j, NULL, "src_ip"));
 	if (*event_text(j, "host", "mac"))
 		printf(" (%s)", event_text(j, "host", "mac"));

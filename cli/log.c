@@ -30,7 +30,16 @@ static FILE *open_log(const char *path)
 	return fopen(path, "re");
 }
 
-/* Prints the file's events; returns how many there were. Lines that another program wrote into it are left out. */
+/* Findings, and notes about the protection itself; another program may have written lines of its own. */
+static bool is_ours(const json_t *j)
+{
+	const char *type = event_text(j, NULL, "event_type");
+
+	return !strcmp(type, "minewall") ? *event_text(j, "minewall", "event") :
+	       !strcmp(type, "alert") && json_object_get(j, "mining") && *event_text(j, NULL, "src_ip");
+}
+
+/* Prints the file's events; returns how many there were. */
 static size_t print_file(FILE *f, bool as_json)
 {
 	char *line = NULL;
@@ -39,17 +48,14 @@ static size_t print_file(FILE *f, bool as_json)
 	while (getline(&line, &size, f) > 0) {
 		json_t *j = json_loads(line, 0, NULL);
 
-		if (!j || strcmp(event_text(j, NULL, "event_type"), "alert") || !json_object_get(j, "mining") ||
-		    !*event_text(j, NULL, "src_ip")) {
-			json_decref(j);
-			continue;
+		if (j && is_ours(j)) {
+			if (as_json)
+				fputs(line, stdout);
+			else
+				event_print(j);
+			n++;
 		}
-		if (as_json)
-			fputs(line, stdout);
-		else
-			event_print(j);
 		json_decref(j);
-		n++;
 	}
 	free(line);
 	return n;

@@ -298,7 +298,7 @@ int apply_reload(struct daemon *d, struct policy_error *error)
 		policy_free(p);
 		return -1;
 	}
-	log_info("the policy was read anew: %s, %zu names", d->settings->mode == MODE_ENFORCE ? "enforce" : "monitor", policy_names(p));
+	daemon_note(d, "reloaded", d->settings->mode == MODE_ENFORCE ? "the policy was read anew: enforce" : "the policy was read anew: monitor");
 	return 0;
 }
 
@@ -350,7 +350,7 @@ static int resume(struct daemon *d)
 	if (!err) {
 		apply_teach(d, elements, n);
 		apply_to_flows(d);
-		log_info("judging again after a pause");
+		daemon_note(d, "resumed", "judging again after a pause");
 	}
 	free(elements);
 	free(d->aside);
@@ -361,6 +361,7 @@ static int resume(struct daemon *d)
 
 int apply_pause(struct daemon *d, uint64_t for_s)
 {
+	char detail[64];
 	size_t n = 0;
 	int err;
 
@@ -380,7 +381,8 @@ int apply_pause(struct daemon *d, uint64_t for_s)
 		d->paused_at_s = daemon_now_s();
 	}
 	d->paused_until_s = daemon_now_s() + for_s;
-	log_info("paused for %llu s: nothing is judged or blocked", (unsigned long long)for_s);
+	snprintf(detail, sizeof(detail), "for %llu s nothing is judged or blocked", (unsigned long long)for_s);
+	daemon_note(d, "paused", detail);
 	return 0;
 }
 

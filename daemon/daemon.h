@@ -51,6 +51,9 @@ uint64_t daemon_now_s(void);
 /* Brings in what the kernel stopped by itself since last time, as events with a count. */
 void daemon_read_tries(struct daemon *d);
 
+/* Says it on standard error and in the event log: what happened to the protection itself. */
+void daemon_note(struct daemon *d, const char *what, const char *detail);
+
 /* Answers one request of the control socket; new reference. */
 json_t *answer(struct daemon *d, const json_t *request);
 

@@ -266,11 +266,30 @@ static void put_name(json_t *j, const struct event *e)
 	json_decref(o);
 }
 
+void event_note(struct event *e, const char *what, const char *detail)
+{
+	memset(e, 0, sizeof(*e));
+	clock_gettime(CLOCK_REALTIME, &e->when);
+	copy_text(e->note, sizeof(e->note), what);
+	copy_text(e->name, sizeof(e->name), detail);
+}
+
+static json_t *note_json(const struct event *e)
+{
+	char when[64];
+
+	event_time(when, sizeof(when), &e->when);
+	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "timestamp", when, "event_type", "minewall", "minewall", "event", e->note,
+			 "detail", e->name);
+}
+
 json_t *event_json(const struct event *e)
 {
 	char when[64], src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], mac[18];
 	json_t *j;
 
+	if (*e->note)
+		return note_json(e);
 	event_time(when, sizeof(when), &e->when);
 	event_address(src, sizeof(src), e->subject.src, e->family);
 	event_address(dst, sizeof(dst), e->subject.dst, e->family);

@@ -18,6 +18,9 @@
 #define EVENT_HASH_MAX 33
 
 struct event {
+	/* Not empty: no finding, but a word about the daemon itself, such as a gap in the protection; `name` has the detail, and
+	 * all else but the time is unused. */
+	char note[EVENT_TEXT_MAX];
 	struct timespec when;		/* CLOCK_REALTIME, or the capture's time */
 	bool blocked;			/* false: allowed (mode or detector says monitor) */
 	enum evidence evidence;
@@ -47,6 +50,9 @@ size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len);
 
 /* Fills an event from an outcome that says `event`; `packet` may be NULL. `key` (32 bytes) hashes the login; NULL leaves it out. */
 void event_fill(struct event *e, const struct outcome *o, const struct packet *packet, const uint8_t *key, bool clear);
+
+/* Makes a note of now. */
+void event_note(struct event *e, const char *what, const char *detail);
 
 /* New reference; NULL: no memory. */
 json_t *event_json(const struct event *e);

@@ -254,6 +254,15 @@ static void write_events(struct daemon *d)
 		event_log_write(d->log, &e);
 }
 
+void daemon_note(struct daemon *d, const char *what, const char *detail)
+{
+	struct event e;
+
+	log_info("%s: %s", what, detail);
+	event_note(&e, what, detail);
+	event_log_write(d->log, &e);
+}
+
 void daemon_read_tries(struct daemon *d)
 {
 	write_events(d);
@@ -269,7 +278,7 @@ static void heed_table(struct daemon *d)
 		return;
 	d->restored++;
 	state_teach(d);
-	log_info("another program removed our table or a part of it; it is back");
+	daemon_note(d, "table_restored", "another program removed our table or a part of it; it is back with its endpoints");
 }
 
 static void heed_signal(struct daemon *d)

@@ -33,6 +33,7 @@ struct worker {
 	_Atomic(const struct policy *) policy;
 	atomic_bool rejudging;
 	uint32_t cursor;
+	uint64_t said_full_s;
 	atomic_bool stop;
 	struct worker_counters counters;
 	unsigned n_lessons;
@@ -163,6 +164,25 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 		note_names(w, &o);
 }
 
+static void note(struct worker *w, const char *what, const char *detail)
+{
+	struct event e;
+
+	log_info("queue %u: %s: %s", queue_number(w->queue), what, detail);
+	event_note(&e, what, detail);
+	ring_put(w->shared->events, &e);
+}
+
+/* A set that is full stays so for a while: said once an hour, counted always. */
+static void not_taught(struct worker *w, uint64_t now_s)
+{
+	count(&w->counters.teach_failed);
+	if (w->said_full_s && now_s - w->said_full_s < 3600)
+		return;
+	w->said_full_s = now_s;
+	note(w, "set_full", "the kernel takes no more endpoints; each connection is still judged and blocked");
+}
+
 static void teach(struct worker *w)
 {
 	uint64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
@@ -172,7 +192,7 @@ static void teach(struct worker *w)
 		size_t done = 0;
 
 		if (l->teach && (table_add(w->shared->table, &l->element, 1, &done) || done == 0))
-			count(&w->counters.teach_failed);
+			not_taught(w, now_s);
 		if (done) {
 			l->event.learned = l->element.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
 			learnt_put(w->shared->learnt, &l->element, &l->event, now_s);
@@ -192,7 +212,7 @@ static void rebind(struct worker *w)
 	if (err)
 		log_warn(err, "queue %u could not be bound again", queue_number(w->queue));
 	else
-		log_info("queue %u: the reader had stopped; traffic passed unjudged until now", queue_number(w->queue));
+		note(w, "reader_hung", "the reader had stopped; traffic passed unjudged until now");
 }
 
 static void receive_failed(struct worker *w, int err)
