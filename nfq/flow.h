@@ -32,6 +32,7 @@ struct flow_side {
 	uint32_t next;		/* offset where the next message starts */
 	uint32_t told;		/* names of messages that start below this offset were given already */
 	uint32_t taken;		/* payload bytes seen, retransmissions left out */
+	uint32_t afresh;	/* offset of a segment that may be the true start, if `reading_afresh` */
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
@@ -39,6 +40,7 @@ struct flow_side {
 	bool prelude;		/* unknown bytes were passed over once */
 	enum app only;		/* AGAIN_SAME: just this protocol may follow */
 	bool done;		/* nothing more to learn here */
+	bool reading_afresh;
 };
 
 /* Places remembered, and for how long: well below the time after which a port is used again. */
