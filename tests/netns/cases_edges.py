@@ -575,37 +575,39 @@ def older_download(t, puppet, how):
         t.bed.set_gso(True)
 
 
-# Selected by --only start-ends, and by the environment, until `run` ends such flows.
-if os.environ.get("MINEWALL_BED_START_ENDS"):
-    @own("older/start-ends-flows", "adopted", "policy")
-    @with_puppet
-    def start_ends(t, puppet, how):
-        """A silent flow to what is blocked, older than the daemon: its end must not wait for its next packet."""
-        where, sport = {}, {}
+@own("older/start-ends-flows", "adopted", "policy")
+@with_puppet
+def start_ends(t, puppet, how):
+    """A silent flow to what is blocked, older than the daemon: its next packet ends it, and no byte more arrives. What the
+    policy blocks is marked at the start already; for an adopted endpoint its element does the same."""
+    where, sport = {}, {}
+    if how == "adopted":
+        t.daemon = t.make(policy(), "adopting").start()
+    for family in families(t):
+        t.number += 1
+        address = where[family] = t.fresh() if how == "adopted" else BLOCKED_ADDRESS[family].format(t.number)
+        sport[family] = puppet.open(str(family), address, 9100)["source"][1]
+        puppet.send(str(family), b"say 0 6f6b\n")
+        need(puppet.read(str(family), 2)["received"] == 2, f"IPv{family}: no connection before")
         if how == "adopted":
-            t.daemon = t.make(policy(), "adopting").start()
-        for family in families(t):
-            t.number += 1
-            address = where[family] = t.fresh() if how == "adopted" else BLOCKED_ADDRESS[family].format(t.number)
-            sport[family] = puppet.open(str(family), address, 9100)["source"][1]
-            puppet.send(str(family), b"say 0 6f6b\n")
-            need(puppet.read(str(family), 2)["received"] == 2, f"IPv{family}: no connection before")
-            if how == "adopted":
-                t.bed.send(address, 9100, LOGIN.hex())
-                need(until(lambda: t.kernel.elements(address=address)), f"IPv{family}: nothing was taught")
-        if how == "adopted":
-            t.daemon.process.kill()
-            t.daemon.process.wait(5)
-            t.daemon.start()
-        else:
-            t.daemon = t.make(policy()).start()
-        for t.family, address in where.items():
-            ended = until(lambda: state_of(t, address, 9100, sport[t.family]) in ("gone", "blocked"), 5)
+            t.bed.send(address, 9100, LOGIN.hex())
+            need(until(lambda: t.kernel.elements(address=address)), f"IPv{family}: nothing was taught")
+    if how == "adopted":
+        t.daemon.process.kill()
+        t.daemon.process.wait(5)
+        t.daemon.start()
+    else:
+        t.daemon = t.make(policy()).start()
+    for t.family, address in where.items():
+        if how == "policy":
+            until(lambda: state_of(t, address, 9100, sport[t.family]) in ("gone", "blocked"), 5)
             state = state_of(t, address, 9100, sport[t.family])
-            need(ended, f"IPv{t.family}: 5 s after the start the flow's state is {state}")
-            puppet.send(str(t.family), b"say 0 6f6b\n")
-            got = puppet.read(str(t.family), 3, 1)
-            need(got["ended"] == "reset" and got["received"] == 2, f"IPv{t.family}: the client's connection: {got}")
+            need(state in ("gone", "blocked"), f"IPv{t.family}: 5 s after the start the flow's state is {state}")
+        before = t.log.bytes(address, 9100)
+        puppet.send(str(t.family), b"say 0 6f6b\n")
+        got = puppet.read(str(t.family), 3, 1)
+        need(got["ended"] == "reset" and got["received"] == 2, f"IPv{t.family}: the client's connection: {got}")
+        need(t.log.bytes(address, 9100) == before, f"IPv{t.family}: bytes still arrived at the server")
 
 
 # -- the gateway's own traffic under routing by mark ----------------------------------------------

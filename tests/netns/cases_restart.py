@@ -5,13 +5,15 @@ flush our table. Registered by being imported."""
 import json
 import os
 import select
+import shutil
+import signal
 import subprocess
 import time
 
 import bed as beds
 import wire
 from bed import CLIENT
-from run import LISTED, UNLISTED, BLOCKED_ADDRESS, FROM_LIST, families, need, own, policy, until
+from run import BLOCKED_ADDRESS, FROM_LIST, LISTED, UNLISTED, Skipped, families, need, own, policy, until
 
 TALK_PORT = 9400
 LEARNT = ("endpoints4", "endpoints6", "pairs4", "pairs6")
@@ -293,3 +295,122 @@ def start_ends(t):
             need(talk.ended(other[family], 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
     finally:
         talk.close()
+
+
+@own("untracked")
+def untracked(t):
+    """Traffic that the admin takes out of conntrack cannot be judged: it passes, and `status` says how much."""
+    t.bed.gateway.nft("table inet bed_notrack {\nchain pre {\ntype filter hook prerouting priority raw\n"
+                      f"tcp dport {TALK_PORT} notrack\ntcp sport {TALK_PORT} notrack\n}}\n"
+                      "chain let {\ntype filter hook forward priority -1\n}\n}\n"
+                      "insert rule inet bed_firewall forward ct state untracked accept\n")
+    talk = None
+    try:
+        t.bed.set_masquerade(False)
+        t.daemon = t.make(policy()).start()
+        talk = Talk(t)
+        for family in families(t):
+            address = t.fresh()
+            talk.open(address, wire.STRATUM["stratum-v1"])
+            need(talk.ended(address, 0.5)[0] is None, "an untracked connection ended")
+        need((t.kernel.counter("minewall", "untracked") or 0) > 0, "the kernel counted nothing")
+        said = t.daemon.verb("status").stdout
+        need("without connection tracking" in said, f"`status` does not say it: {said}")
+    finally:
+        if talk:
+            talk.close()
+        t.bed.gateway.nft("delete table inet bed_notrack\ndelete table inet bed_firewall\n" + beds.FIREWALL.split("# Two users")[0])
+        t.bed.set_masquerade(True)
+
+
+@own("undecided-is-counted")
+def undecided(t):
+    """Flows that were let go are counted by their reason."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        t.bed.send(t.fresh(), 443, wire.client_hello(UNLISTED).hex(), "--linger", "0.05")
+        t.bed.send(t.fresh(), 9000, b"nothing known, twice\n".hex() * 2, "--mode", "cuts", "--cuts", "21", "--delay-ms", "50", "--linger", "0.05")
+        t.bed.send(t.fresh(), 443, "160301000501000001ff", "--linger", "0.05", wait=0.5)
+    reasons = t.daemon.json("status")["reasons"]
+    need([reasons.get(r) for r in ("clean", "unknown", "malformed")] == [2, 2, 2], f"reasons: {reasons}")
+
+
+@own("queue-losses-are-shown")
+def losses(t):
+    """A reader that does not read, behind a short queue: what the kernel dropped is in the status afterwards."""
+    t.daemon = t.make(policy(fail="closed").replace("length: 4096", "length: 16")).start()
+    load = t.bed.load(t.fresh(), 1.5)
+    time.sleep(0.3)
+    os.kill(t.daemon.process.pid, signal.SIGSTOP)
+    time.sleep(0.8)
+    os.kill(t.daemon.process.pid, signal.SIGCONT)
+    load.communicate(timeout=20)
+    queue = until(lambda: next((q for q in t.daemon.json("status")["queues"] if q["lost_full"] or q["lost_unread"]), None), 3)
+    need(queue, f"no loss is shown: {t.daemon.json('status')['queues']}")
+    need(f"{queue['lost_full'] + queue['lost_unread']} lost" in t.daemon.verb("status").stdout, "the text does not say it")
+
+
+@own("asks-nobody")
+def asks_nobody(t):
+    """No name is resolved and no suspect is probed: the daemon opens no connection and sends no datagram."""
+    if not shutil.which("strace"):
+        raise Skipped("no strace here")
+    trace = os.path.join(t.bed.tmp, "asked")
+    t.daemon = t.make(policy())
+    t.daemon.start(wrap=("strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", trace))
+    for family in families(t):
+        teach(t)
+        t.bed.curl(t.fresh(), 443, LISTED)
+    reload(t, with_name(SECOND))
+    need(t.daemon.verb("stop").returncode == 0, "stop failed")
+    until(lambda: t.daemon.process.poll() is not None, 5)
+    with open(trace, encoding="utf-8", errors="replace") as f:
+        calls = f.read().splitlines()
+    need(any("AF_NETLINK" in call for call in calls), "strace saw nothing")
+    need(not [c for c in calls if "AF_INET" in c], f"it opened {[c for c in calls if 'AF_INET' in c][:2]}")
+
+
+@own("udp-to-a-blocked-address")
+def udp_blocked(t):
+    """Refused at once, by an ICMP error; no datagram arrives."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        t.number += 1
+        address = BLOCKED_ADDRESS[family].format(t.number)
+        done = t.bed.client.run(*beds.PYTHON, "-c", UDP_TRIES, address)
+        need(done.stdout.strip() == "refused refused", f"IPv{family}: {done.stdout.strip()!r}")
+        t.server_got_nothing(address, 5300)
+        need(until(lambda: t.daemon.events(address, 5300)), "no event")
+
+
+UDP_TRIES = """
+import socket, sys
+out = []
+for _ in range(2):
+    s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.connect((sys.argv[1], 5300))
+    try:
+        s.send(b"hello")
+        out.append("answer" if s.recv(100) else "")
+    except ConnectionRefusedError:
+        out.append("refused")
+    except TimeoutError:
+        out.append("silence")
+print(*out)
+"""
+
+
+@own("flowtable")
+def flowtable(t):
+    """Offloaded flows are seen by no forward chain: said at the start and by `status`."""
+    table = ("table inet bed_offload {\nflowtable fast {\nhook ingress priority 0\ndevices = { g0, g1 }\n}\n"
+             "chain forward {\ntype filter hook forward priority -2\nct state established flow add @fast\n}\n}\n")
+    if t.bed.gateway.run("nft", "-f", "-", text_in=table, check=False).returncode:
+        raise Skipped("this kernel has no flowtable")
+    try:
+        t.daemon = t.make(policy()).start()
+        need("blind" in t.daemon.said(), f"`run` does not warn: {t.daemon.said()}")
+        need("blind: flowtable" in t.daemon.verb("status").stdout, f"`status` says {t.daemon.verb('status').stdout}")
+    finally:
+        t.bed.gateway.run("nft", "delete", "table", "inet", "bed_offload")
