@@ -373,6 +373,27 @@ static void inspect_from(struct step *s, uint32_t start)
 	} while (more);
 }
 
+/* What was judged may have been a decoy just below the true start, or something that the server passed over: then any segment
+ * may be the start. The reading from there goes on as long as an inspector asks for more. A request has a body that may hold
+ * anything, so not behind one. */
+static void inspect_afresh(struct step *s)
+{
+	struct flow_side *side = s->side;
+
+	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news ||
+	    (s->flow->app != APP_TLS && s->flow->app != APP_UNKNOWN))
+		return;
+	s->wanted = false;
+	if (side->reading_afresh && side->afresh <= s->at && stream_run_start(&side->stream, s->at) <= side->afresh)
+		inspect_from(s, side->afresh);
+	if (s->wanted || s->flow->state == FLOW_BLOCKED)
+		return;
+	side->afresh = s->at;
+	side->only = APP_UNKNOWN;
+	inspect_from(s, s->at);
+	side->reading_afresh = s->wanted;
+}
+
 /* Where to look after this segment came in: at the next message, or at the start of a run of its own. */
 static void inspect_segment(struct step *s)
 {
@@ -385,18 +406,21 @@ static void inspect_segment(struct step *s)
 		if (!s->news)
 			return;
 		if (side->next && s->at >= side->next && run <= side->next) {
-			if (s->flow->app == APP_TLS)
-				inspect_from(s, s->at);
+			inspect_afresh(s);
 			return;
 		}
 		if (s->at < side->told)
 			side->told = s->at;
 		inspect_from(s, run);
+		if (s->flow->app == APP_UNKNOWN)
+			inspect_afresh(s);
 		return;
 	}
 	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))
 		side->told = s->at;
 	inspect_from(s, s->at >= side->next && run <= side->next ? side->next : run);
+	if (s->flow->app == APP_UNKNOWN)
+		inspect_afresh(s);
 }
 
 /* Gives a place to bytes that are far from all others. What was there is remembered for a while by its start. */
@@ -474,6 +498,7 @@ static enum stream_result store(struct step *s)
 		side->next += moved;
 		side->told += moved;
 	}
+	side->afresh += moved;
 	if (side->stream.lost) {
 		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
 		side->stream.lost = false;

@@ -32,6 +32,7 @@ struct flow_side {
 	uint32_t next;		/* offset where the next message starts */
 	uint32_t told;		/* names of messages that start below this offset were given already */
 	uint32_t taken;		/* payload bytes seen, retransmissions left out */
+	uint32_t afresh;	/* offset of a segment that may be the true start, if `reading_afresh` */
 	uint32_t shown, shown_at;	/* what the inspectors saw last: bytes, from this offset on */
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
@@ -39,6 +40,7 @@ struct flow_side {
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
 	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
+	bool reading_afresh;
 };
 
 /* Places remembered, and for how long: well below the time after which a port is used again. */
