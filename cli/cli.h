@@ -38,6 +38,9 @@ struct cli_args {
  * `argument` names the verb's own argument if it takes one ("ADDRESS|NAME"), else NULL. */
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out);
 
+/* After getopt_long said '?': names the option and returns EXIT_USAGE. */
+int cli_bad_option(char **argv);
+
 /* The policy's settings, its lists unread: where the daemon and its files are. If the policy is broken while something waits
  * at the default socket, this is said and the defaults are taken: an operator must reach a daemon that runs.
  * NULL: the line is said, `*code` is the exit code. The caller frees. */

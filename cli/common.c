@@ -10,6 +10,17 @@
 #include "cli/cli.h"
 #include "daemon/control.h"
 
+int cli_bad_option(char **argv)
+{
+	/* Inside a cluster of letters optind has not moved on yet. */
+	const char *before = argv[optind - 1];
+	char letter[] = { '-', (char)optopt, '\0' };
+	bool whole = !optopt || (!strncmp(before, "--", 2) && strchr(before, '='));
+
+	fprintf(stderr, "minewall %s: '%s' is not understood; see minewall %s --help\n", argv[0], whole ? before : letter, argv[0]);
+	return EXIT_USAGE;
+}
+
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out)
 {
 	static const struct option options[] = {
@@ -45,8 +56,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 				argv[0]);
 			return EXIT_USAGE;
 		default:
-			fprintf(stderr, "minewall %s: '%s' is not understood; see minewall %s --help\n", argv[0], argv[optind - 1], argv[0]);
-			return EXIT_USAGE;
+			return cli_bad_option(argv);
 		}
 	if (argument && optind < argc)
 		out->argument = argv[optind++];
@@ -54,7 +64,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		fprintf(stderr, "minewall %s: '%s' is one argument too many; see minewall %s --help\n", argv[0], argv[optind], argv[0]);
 		return EXIT_USAGE;
 	}
-	if (argument && !out->argument) {
+	if (argument && (!out->argument || !*out->argument)) {
 		fprintf(stderr, "minewall %s: %s is missing; see minewall %s --help\n", argv[0], argument, argv[0]);
 		return EXIT_USAGE;
 	}

@@ -244,8 +244,7 @@ static int read_arguments(int argc, char **argv, struct replay *r, const char **
 			fprintf(stderr, "minewall replay: a file is missing after '%s'; see minewall replay --help\n", argv[optind - 1]);
 			return EXIT_USAGE;
 		default:
-			fprintf(stderr, "minewall replay: '%s' is not understood; see minewall replay --help\n", argv[optind - 1]);
-			return EXIT_USAGE;
+			return cli_bad_option(argv);
 		}
 	}
 	if (optind < argc)

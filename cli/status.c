@@ -52,7 +52,7 @@ static void print_status(const json_t *j)
 {
 	const char *reason;
 	json_t *value, *queue;
-	size_t i;
+	size_t i, n = 0;
 
 	printf("minewall %s, %s, fail-%s, policy %s, pid %lld, ", text(j, "version"), text(j, "mode"), text(j, "fail"),
 	       text(j, "policy"), (long long)number(j, NULL, "pid"));
@@ -74,9 +74,11 @@ static void print_status(const json_t *j)
 	printf("findings: %lld\n", (long long)number(j, NULL, "findings"));
 	printf("flows let go:");
 	json_object_foreach(json_object_get(j, "reasons"), reason, value)
-		if (json_integer_value(value))
+		if (json_integer_value(value)) {
 			printf(" %s %lld", reason, (long long)json_integer_value(value));
-	putchar('\n');
+			n++;
+		}
+	puts(n ? "" : " none");
 	print_losses(j);
 }
 

@@ -13,6 +13,8 @@
 #define HEADS_MAX 16
 /* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
 #define TUNNELS_MAX 4
+/* Unknown bytes in front of which a stream may really start. */
+#define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
@@ -132,6 +134,8 @@ static void leave_block(struct step *s, enum reason reason)
 {
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
+	if (s->flow->side[s->flow->recent].end_seq == 0)
+		s->flow->side[s->flow->recent].end_seq = s->packet->seq + (uint32_t)s->packet->payload_len;
 	s->flow->state = FLOW_BLOCKED;
 	s->out.reason = reason;
 	s->out.verdict = VERDICT_BLOCK;
@@ -232,6 +236,11 @@ static void orient(struct step *s, const struct facts *m)
 	s->out.turned = true;
 }
 
+static bool tunnelled(const struct flow *f)
+{
+	return f->side[0].tunnels || f->side[1].tunnels;
+}
+
 /* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
 static bool enter_tunnel(struct step *s, const struct decision *d)
 {
@@ -251,7 +260,7 @@ static bool judge_message(struct step *s, uint32_t start)
 	struct decision d;
 
 	orient(s, m);
-	m->tunnelled = s->flow->side[0].tunnels || s->flow->side[1].tunnels;
+	m->tunnelled = tunnelled(s->flow);
 	d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, start, &d);
 	remember_names(s, start);
@@ -275,13 +284,29 @@ static bool judge_message(struct step *s, uint32_t start)
 	return m->consumed > 0;
 }
 
-/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another. */
-static void judge_unknown(struct step *s, uint32_t start, size_t len)
+/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another, or be a
+ * keep-alive or a greeting that a server puts up with. True: look again at the side's next message. */
+static bool judge_unknown(struct step *s, uint32_t start, size_t len)
 {
+	struct flow_side *side = s->side;
+
 	if (s->flow->older)
-		s->side->next = start + (uint32_t)len;
-	else if (start == s->side->next && (s->side->only != APP_UNKNOWN || (s->news && s->at > start)))
-		leave_clear(s, REASON_UNKNOWN);
+		side->next = start + (uint32_t)len;
+	if (s->flow->older || start != side->next)
+		return false;
+	if (side->only != APP_UNKNOWN) {	/* a request without a body has ended: anything may follow */
+		side->only = APP_UNKNOWN;
+		return true;
+	}
+	if (!s->news || s->at <= start)
+		return false;
+	if (!side->prelude && s->at - start <= PRELUDE_BYTES_MAX) {
+		side->prelude = true;
+		side->next = s->at;
+		return true;
+	}
+	leave_clear(s, REASON_UNKNOWN);
+	return false;
 }
 
 static void inspect_from(struct step *s, uint32_t start)
@@ -316,7 +341,8 @@ static void inspect_from(struct step *s, uint32_t start)
 			leave_clear(s, REASON_MALFORMED);
 			break;
 		case INSPECT_NO:
-			judge_unknown(s, start, in.len);
+			more = judge_unknown(s, start, in.len);
+			start = s->side->next;
 			break;
 		}
 	} while (more);
@@ -348,24 +374,50 @@ static void inspect_segment(struct step *s)
 	inspect_from(s, s->at >= side->next && run <= side->next ? side->next : run);
 }
 
+/* Gives a place to bytes that are far from all others. What was there is remembered for a while by its start. */
+static void give_place(struct step *s, struct flow_side *side)
+{
+	struct flow *f = s->flow;
+
+	if (side->stream.block) {
+		f->given_up[f->n_given_up++ % FLOW_GIVEN_UP] = side->stream.base;
+		f->given_up_ms = f->seen_ms;
+	}
+	stream_clear(flow_streams(s->p->flows), &side->stream);
+	memset(side, 0, sizeof(*side));
+}
+
 /* The place for this packet's bytes: an older flow has one a direction; another has two for its opener, the second
  * for a segment that is far from the first ones. */
 static struct flow_side *side_for(struct step *s)
 {
 	struct flow *f = s->flow;
-	struct flow_side *side = &f->side[f->recent];
+	uint32_t seq = s->packet->seq;
+	struct flow_side *side = &f->side[f->recent], *other = &f->side[!f->recent];
+	bool touches = stream_touches(&other->stream, seq) && !stream_touches(&side->stream, seq);
 
 	if (f->older)
 		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
-	if (stream_near(&side->stream, s->packet->seq) || s->packet->seq == side->end_seq)
+	if (!touches && (stream_near(&side->stream, seq, s->packet->payload_len) || seq == side->end_seq))
 		return side;
+	if (!other->stream.block || !stream_near(&other->stream, seq, s->packet->payload_len))
+		give_place(s, other);
 	f->recent ^= 1;
-	side = &f->side[f->recent];
-	if (!side->stream.block || !stream_near(&side->stream, s->packet->seq)) {
-		stream_clear(flow_streams(s->p->flows), &side->stream);
-		memset(side, 0, sizeof(*side));
-	}
-	return side;
+	return other;
+}
+
+/* Does the packet come back to a place that was given up for others? No sender does, unless they were decoys. */
+static bool comes_back(const struct step *s)
+{
+	const struct flow *f = s->flow;
+	unsigned n = f->n_given_up < FLOW_GIVEN_UP ? f->n_given_up : FLOW_GIVEN_UP;
+
+	if (f->older || f->state != FLOW_INSPECTING || f->seen_ms - f->given_up_ms > FLOW_GIVEN_UP_MS)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (s->packet->seq - f->given_up[i] < STREAM_BYTES_MAX)
+			return true;
+	return false;
 }
 
 /* Stops the search when it has cost enough: bytes a flow, packets of an older one. */
@@ -383,18 +435,15 @@ static void spend(struct step *s)
 		leave_clear(s, REASON_BUDGET);
 }
 
-static void take_tcp(struct step *s)
+/* Stores the packet's bytes at its side; the places noted there move along. */
+static enum stream_result store(struct step *s)
 {
 	const struct packet *packet = s->packet;
-	struct flow_side *side = s->side = side_for(s);
-	enum stream_result added;
+	struct flow_side *side = s->side;
 	uint32_t moved;
+	enum stream_result added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload,
+					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
-	/* Without its bytes a judged flow cannot tell a body from a new start; only TLS has no body to be wrong about. */
-	if (side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS)
-		return;
-	added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload, packet->payload_len,
-			   packet->checksum != CHECKSUM_BAD, &moved);
 	if (moved && side->next) {
 		side->next += moved;
 		side->told += moved;
@@ -407,18 +456,53 @@ static void take_tcp(struct step *s)
 	}
 	s->at = packet->seq - side->stream.base;
 	s->news = added == STREAM_ADDED || added == STREAM_FAR;
+	return added;
+}
+
+/* Bytes that cannot all be true. An older flow, or one that is only watched, is not cut for it: the newest are judged. */
+static enum stream_result contradict(struct step *s)
+{
+	if (policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
+		s->out.event = !s->flow->reported;
+		s->flow->reported = true;
+		leave_block(s, REASON_CONTRADICTION);
+		return STREAM_CONTRADICTS;
+	}
+	stream_clear(flow_streams(s->p->flows), &s->side->stream);
+	s->side->next = s->side->told = 0;
+	s->side->only = APP_UNKNOWN;
+	return store(s);
+}
+
+/* Without its bytes a judged flow cannot tell a body from a new start, but by where it is; only TLS has no body. */
+static bool is_lost_body(const struct step *s)
+{
+	const struct flow_side *side = s->side;
+
+	return side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS && side->next &&
+	       (int32_t)(s->packet->seq - side->stream.base - side->next) >= 0;
+}
+
+static void take_tcp(struct step *s)
+{
+	const struct packet *packet = s->packet;
+	bool decoys = comes_back(s);
+	struct flow_side *side = s->side = side_for(s);
+	enum stream_result added;
+
+	if (is_lost_body(s))
+		return;
+	added = store(s);
+	if (added == STREAM_CONTRADICTS || (decoys && added != STREAM_KNOWN))
+		added = contradict(s);
+	if (added == STREAM_CONTRADICTS)
+		return;
 	if (s->news) {
 		side->taken += (uint32_t)packet->payload_len;
 		side->segments++;
 	}
 	if (!side->end_seq || packet->seq == side->end_seq)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
-	if (added == STREAM_CONTRADICTS && policy_settings(s->p->policy)->mode == MODE_ENFORCE && !s->flow->older) {
-		s->out.event = !s->flow->reported;
-		s->flow->reported = true;
-		leave_block(s, REASON_CONTRADICTION);
-		return;
-	}
 	if (added != STREAM_FAR)
 		inspect_segment(s);
 	spend(s);
@@ -514,6 +598,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	uint8_t kind;
 
 	reset_facts(&p->found);
+	p->found.tunnelled = tunnelled(f);
 	while (d.action == ACTION_NONE) {
 		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
 		if (!name->text.len)

@@ -36,9 +36,14 @@ struct flow_side {
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
+	bool prelude;		/* unknown bytes were passed over once */
 	enum app only;		/* AGAIN_SAME: just this protocol may follow */
 	bool done;		/* nothing more to learn here */
 };
+
+/* Places remembered, and for how long: well below the time after which a port is used again. */
+#define FLOW_GIVEN_UP 8
+#define FLOW_GIVEN_UP_MS 30000
 
 struct flow {
 	struct flow_key key;
@@ -50,6 +55,9 @@ struct flow {
 	 * may be the truth. An older flow: one for each direction. */
 	struct flow_side side[2];
 	uint8_t recent;		/* ordinary flow: the place used last */
+	uint8_t n_given_up;	/* wraps, which only forgets */
+	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one */
+	uint64_t given_up_ms;	/* when the last of them did */
 	uint64_t names;		/* the last name noted; see flow_note_name */
 	uint64_t seen_ms;
 	uint32_t bucket_next, lru_newer, lru_older;

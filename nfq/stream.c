@@ -167,7 +167,7 @@ void stream_clear(struct stream_pool *pool, struct stream *s)
 static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift, uint32_t end)
 {
 	struct stream_block *old = s->block, *b = old;
-	uint32_t kept = s->end < STREAM_BYTES_MAX - shift ? s->end : STREAM_BYTES_MAX - shift;
+	uint32_t kept = s->end;
 
 	if (!old || end > old->capacity) {
 		b = block_take(&pool->class[end > STREAM_BYTES_SMALL ? FULL : SMALL], s);
@@ -201,8 +201,8 @@ static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *byte
 {
 	uint32_t to = at + len < s->end ? at + len : s->end;
 
-	/* A keep-alive repeats the last byte, often as a zero. */
-	if (len == 1 && at + 1 == s->end)
+	/* A keep-alive of one byte has a zero in place of the last one. Any other byte may be the truth behind a decoy. */
+	if (len == 1 && at + 1 == s->end && !bytes[0])
 		return false;
 	for (uint32_t i = at; i < to; i++)
 		if (s->block->bytes[i] != bytes[i - at] && bit_get(trusted_map(s->block), i))
@@ -210,11 +210,22 @@ static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *byte
 	return false;
 }
 
-bool stream_near(const struct stream *s, uint32_t seq)
+bool stream_near(const struct stream *s, uint32_t seq, size_t len)
 {
 	int32_t offset = (int32_t)(seq - s->base);
+	int32_t room = STREAM_BYTES_MAX - (int32_t)s->end;
 
-	return !s->block || (offset < STREAM_BYTES_MAX && offset > -STREAM_BYTES_MAX);
+	if (!s->block || offset >= 0)
+		return !s->block || offset < STREAM_BYTES_MAX;
+	/* Room in front is never made at the cost of what is there; for a byte with a gap behind it, nor of what may come. */
+	if (len < (uint32_t)-offset)
+		room -= STREAM_BYTES_MAX / 2;
+	return -offset <= room;
+}
+
+bool stream_touches(const struct stream *s, uint32_t seq)
+{
+	return s->block && seq - s->base <= s->end;
 }
 
 /* Stores [at, at + len): right bytes over wrong ones, wrong ones only where nothing is. */
@@ -243,7 +254,7 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 	uint32_t shift = 0, at = 0, n;
 
 	*moved = 0;
-	if (!stream_near(s, seq))
+	if (!stream_near(s, seq, len))
 		return STREAM_FAR;
 	if (!s->block) {
 		s->base = seq;
@@ -254,8 +265,7 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 		at = seq - s->base;
 	}
 	n = len > STREAM_BYTES_MAX - at ? STREAM_BYTES_MAX - at : (uint32_t)len;
-	make_room(pool, s, shift, at + n > s->end + shift ? at + n :
-		  s->end + shift > STREAM_BYTES_MAX ? STREAM_BYTES_MAX : s->end + shift);
+	make_room(pool, s, shift, at + n > s->end + shift ? at + n : s->end + shift);
 	s->base -= shift;
 	*moved = shift;
 	if (trusted && contradicts(s, at, bytes, n))

@@ -28,7 +28,7 @@ enum stream_result {
 	STREAM_ADDED,			/* at least one byte is new or better */
 	STREAM_KNOWN,			/* every byte was there already */
 	STREAM_CONTRADICTS,		/* a byte with a right checksum differs from one seen with a right checksum */
-	STREAM_FAR,			/* more than STREAM_BYTES_MAX away from what is there: nothing stored */
+	STREAM_FAR,			/* would not lie within STREAM_BYTES_MAX together with what is there: nothing stored */
 };
 
 /* NULL: no memory. `bytes` is the total; half goes to small blocks, half to full ones. */
@@ -36,13 +36,16 @@ struct stream_pool *stream_pool_new(uint64_t bytes);
 void stream_pool_free(struct stream_pool *pool);
 
 /* Adds a segment; bytes beyond the window are left out. A new lowest sequence number moves the base: `*moved` says by
- * how many bytes. `trusted`: its checksum is right. A one-byte keep-alive (RFC 9293 3.8.4) contradicts nothing.
+ * how many bytes. `trusted`: its checksum is right. A keep-alive of one zero byte (RFC 9293 3.8.4) contradicts nothing.
  * When the pool is spent the oldest block is taken from its stream, which is then `lost` and empty. */
 enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32_t seq, const uint8_t *bytes,
 			      size_t len, bool trusted, uint32_t *moved);
 
-/* Would a segment at `seq` belong into this stream's window? True for an empty one. */
-bool stream_near(const struct stream *s, uint32_t seq);
+/* Would a segment belong into this stream's window? True for an empty one. */
+bool stream_near(const struct stream *s, uint32_t seq, size_t len);
+
+/* Does a segment at `seq` begin within what is there or right behind it? */
+bool stream_touches(const struct stream *s, uint32_t seq);
 
 /* First offset of the gapless run that holds `offset`. */
 uint32_t stream_run_start(const struct stream *s, uint32_t offset);

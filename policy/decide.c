@@ -58,6 +58,21 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
 }
 
+/* The flow's own destination, or where its tunnel leads. */
+static bool allowed_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, struct decision *d)
+{
+	const struct network *net = address_set_match(&p->allow_addresses, addr, port);
+	const char *rule = "allow.addresses";
+
+	if (!net) {
+		net = address_set_match(&p->extra_addresses, addr, port);
+		rule = "allow --for";
+	}
+	if (net)
+		*d = by_network(ACTION_ALLOW, rule, net);
+	return net;
+}
+
 /* Exempt hosts first: theirs is the stronger promise. */
 static bool allowed_by_address(const struct policy *p, const struct subject *who, struct decision *d)
 {
@@ -67,14 +82,9 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 		*d = by_network(ACTION_ALLOW, "allow.hosts", net);
 		return true;
 	}
-	net = address_set_match(&p->allow_addresses, who->dst, who->dport);
-	if (net) {
-		*d = by_network(ACTION_ALLOW, "allow.addresses", net);
+	if (allowed_destination(p, who->dst, who->dport, d))
 		return true;
-	}
-	net = address_set_match(&p->extra_addresses, who->dst, who->dport);
-	if (!net)
-		net = address_set_match(&p->extra_addresses, who->src, 0);
+	net = address_set_match(&p->extra_addresses, who->src, 0);
 	if (net)
 		*d = by_network(ACTION_ALLOW, "allow --for", net);
 	return net;
@@ -146,12 +156,10 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 /* The address at the other end of a tunnel, by the rules that judge a flow's own. */
 static struct decision judge_target(const struct policy *p, const struct name_fact *name)
 {
-	const struct network *net = address_set_match(&p->allow_addresses, name->addr, name->port);
 	struct decision d = { .scope = SCOPE_FLOW };
+	const struct network *net;
 
-	if (net) {
-		d = by_network(ACTION_ALLOW, "allow.addresses", net);
-	} else {
+	if (!allowed_destination(p, name->addr, name->port, &d)) {
 		net = address_set_match(&p->block_addresses, name->addr, name->port);
 		if (!net)
 			return d;

@@ -470,7 +470,7 @@ PRELUDES = {
 INSIDE = {"tls": ([client_hello("split.example")], [["tls_sni", "split.example"]], {"reason": "clean"}),
           "stratum": ([SUBSCRIBE, AUTHORIZE], [], {"drop": True, "dialect": True}),
           "http": ([http_get("web.example")], [["http_host", "web.example"]], {}),
-          "mail": ([b"EHLO client.example\r\n", b"MAIL FROM:<a@example.org>\r\n"], [], {"reason": "unknown"})}
+          "mail": ([b"EHLO client.example\r\n", *[b"MAIL FROM:<a@example.org>\r\n"] * 4], [], {"reason": "unknown"})}
 
 
 def talk(flow, parts):
@@ -527,7 +527,7 @@ def add_no_tunnels(s):
             "udp": [GREETING, b"\x05\x03\x00\x01" + bytes(6)],
             "gssapi": [b"\x05\x01\x01", b"\x01\x01\x00\x04abcd"],
             "bind4": [b"\x04\x02\x01\xbb" + V4_TARGET + b"\0"]}.items():
-        s.add(f"no-tunnel-{name}", pcap(talk(flow, parts + [LOGIN[:20]])), [line(flow, reason="unknown")])
+        s.add(f"no-tunnel-{name}", pcap(talk(flow, parts + [b"inside\n"] * 4)), [line(flow, reason="unknown")])
     s.add("tunnel-older", pcap(flow.data(socks5_name("inner.example"), client_hello("split.example"))),
           [line(flow, ["socks", "inner.example"], ["tls_sni", "split.example"])])
 

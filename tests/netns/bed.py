@@ -38,6 +38,7 @@ PORTS = {
     "http": (80, 8080, 8088),
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
+    "say": (9100,),
     "udp": (5300,),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
@@ -114,6 +115,17 @@ table inet bed_raw {
 	chain out {
 		type filter hook output priority filter; policy accept;
 		tcp sport 61000-61999 tcp flags & rst == rst meta mark != 0x77 drop
+	}
+}
+"""
+
+# The server's namespace is one hop more than it looks: what would have died on the way is not received.
+SERVER_RULES = """
+table inet bed_hop {
+	chain in {
+		type filter hook prerouting priority raw; policy accept;
+		ip ttl 1 drop
+		ip6 hoplimit 1 drop
 	}
 }
 """
@@ -303,6 +315,7 @@ class Bed:
         g.nft(FIREWALL)
         self.set_masquerade(True)
         c.nft(CLIENT_RULES)
+        s.nft(SERVER_RULES)
 
     def set_gso(self, on):
         """Packets larger than the MTU on every link of the bed, or none."""

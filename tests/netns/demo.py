@@ -66,7 +66,7 @@ def demo_policy(folder):
     text = with_key(text, "log", f"{{file: {folder}/eve.json}}")
     # The sample names its lists from its own folder; the demo's policy stands elsewhere.
     lists = os.path.join(ROOT, "contrib", "lists")
-    text = re.sub(r"(?<=file: )[\w./-]*lists/([\w.-]+)", lambda m: os.path.join(lists, m[1]), text)
+    text = re.sub(r"(?<=[ \[])\.\./lists/(?=[\w.-])", lambda m: lists + "/", text)
     before = set(sample.splitlines())
     return text, [line for line in text.splitlines() if line not in before]
 

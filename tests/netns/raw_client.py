@@ -3,8 +3,11 @@
 """A TCP client whose every segment is made by hand on a raw socket: order, overlap, TTL, checksum and data in
 the SYN are the caller's. It reads its script as JSON on stdin and says as one JSON object what came back.
 
-Script: {"src", "dst", "sport", "dport", "syn_data": hex, "steps": [STEP, ...], "wait_ms": N}
-STEP: {"off": offset in the stream, "hex": bytes, "flags": int (default PSH|ACK), "ttl": N, "bad_checksum": bool} or {"sleep_ms": N}
+Script: {"src", "dst", "sport", "dport", "syn_data": hex, "steps": [STEP, ...], "wait_ms": N, "iss": first sequence number,
+"before": steps ahead of the handshake, "insist": go on after a refused handshake}. A list of scripts: all at once, a list of
+answers. {"sequence": [SCRIPT, ...]}: one after the other, the last one's answer.
+STEP: {"off": offset in the stream, "hex": bytes, "flags": int (default PSH|ACK), "ttl": N, "bad_checksum": bool, "window": N,
+"urgent": N, "fragments": [[start, end, hex or null], ...]} or {"sleep_ms": N} or {"await": bytes received, at most 1 s}
 Answer: {"connected", "reset", "reset_ms" (since the last step), "fin", "acked": bytes, "received": hex, "packets": [...]}
 The kernel's own resets for these ports are kept back by a rule of the bed, which lets packets with mark 0x77 out."""
 
@@ -14,6 +17,7 @@ import random
 import select
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -28,7 +32,7 @@ class Raw:
         self.sock = socket.socket(socket.AF_INET6 if self.v6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
         self.sock.bind((self.src, 0))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x77)
-        self.iss = random.randrange(1 << 31)
+        self.iss = script.get("iss", random.randrange(1 << 31))
         self.rcv_nxt = 0
         self.acked = 0
         self.received = b""
@@ -36,14 +40,32 @@ class Raw:
         self.connected = self.fin = False
         self.packets = []
 
-    def send(self, seq, flags, payload=b"", options=b"", ttl=64, bad_checksum=False):
+    def send(self, seq, flags, payload=b"", options=b"", ttl=64, cuts=None, **more):
         segment = wire.tcp_segment(self.src, self.dst, self.sport, self.dport, seq, self.rcv_nxt, flags, payload,
-                                   options, bad_checksum)
+                                   options, **more)
+        if cuts:
+            return self.send_fragments(segment, cuts)
         if self.v6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
         else:
             self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
         self.sock.sendto(segment, (self.dst, 0))
+
+    def send_fragments(self, segment, cuts):
+        family = socket.AF_INET6 if self.v6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+            for packet in wire.fragments(self.src, self.dst, segment, cuts, random.randrange(1, 1 << 16)):
+                sock.sendto(packet, (self.dst, 0))
+
+    def step(self, step):
+        if "sleep_ms" in step:
+            return self.listen(step["sleep_ms"] / 1000)
+        if "await" in step:
+            return self.listen(1.0, lambda: len(self.received) >= step["await"] or self.reset_at)
+        cuts = [(a, b, other and bytes.fromhex(other)) for a, b, other in step.get("fragments", ())]
+        self.send(self.iss + 1 + step.get("off", 0), step.get("flags", wire.PSH | wire.ACK), bytes.fromhex(step.get("hex", "")),
+                  ttl=step.get("ttl", 64), cuts=cuts, bad_checksum=step.get("bad_checksum", False),
+                  window=step.get("window", 64240), urgent=step.get("urgent", 0))
 
     def listen(self, seconds, until=None):
         """Takes what comes for so long, acknowledging the server's data as a client would."""
@@ -86,25 +108,41 @@ class Raw:
         return self.connected
 
 
-def main():
-    script = json.load(sys.stdin)
+def play(script):
+    if "sequence" in script:
+        return [play(part) for part in script["sequence"]][-1]
     raw = Raw(script)
+    for step in script.get("before", ()):
+        raw.step(step)
     last = time.monotonic()
-    if raw.connect(bytes.fromhex(script.get("syn_data", ""))):
+    if raw.connect(bytes.fromhex(script.get("syn_data", ""))) or script.get("insist"):
         for step in script["steps"]:
-            if "sleep_ms" in step:
-                raw.listen(step["sleep_ms"] / 1000)
-                continue
-            last = time.monotonic()
-            raw.send(raw.iss + 1 + step.get("off", 0), step.get("flags", wire.PSH | wire.ACK),
-                     bytes.fromhex(step.get("hex", "")), ttl=step.get("ttl", 64),
-                     bad_checksum=step.get("bad_checksum", False))
+            last = time.monotonic() if "hex" in step else last
+            raw.step(step)
         raw.listen(script.get("wait_ms", 500) / 1000, lambda: raw.reset_at)
-    print(json.dumps({
-        "connected": raw.connected, "reset": raw.reset_at is not None,
-        "reset_ms": (raw.reset_at - last) * 1000 if raw.reset_at else None, "fin": raw.fin,
-        "acked": raw.acked, "received": raw.received.hex(), "packets": raw.packets}))
     raw.send(raw.iss + 1 + raw.acked, wire.RST | wire.ACK)
+    raw.sock.close()
+    return {"connected": raw.connected, "reset": raw.reset_at is not None,
+            "reset_ms": (raw.reset_at - last) * 1000 if raw.reset_at else None, "fin": raw.fin,
+            "acked": raw.acked, "received": raw.received.hex(), "packets": raw.packets}
+
+
+def main():
+    scripts = json.load(sys.stdin)
+    if not isinstance(scripts, list):
+        print(json.dumps(play(scripts)))
+        return
+    answers = [None] * len(scripts)
+
+    def one(n):
+        answers[n] = play(scripts[n])
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(scripts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+sys.modules["run"] = sys.modules[__name__]  # for the files of cases, which register here
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bed as beds
 import wire
@@ -899,6 +900,8 @@ def executes_nothing(t):
 sys.modules["run"] = sys.modules[__name__]
 import cases_restart   # noqa: E402
 import cases_teaching  # noqa: E402
+import cases_edges  # noqa: E402,F401
+import cases_tunnels   # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The servers of the bed, all in one process inside the server namespace: TLS 1.3, HTTP, a Stratum
-pool, a mute byte logger, a UDP echo, and a listener on the wire. They write what they really received
-as JSON lines; they never hand out a job and never speak first.
+pool, a mute byte logger, one that speaks on demand, a UDP echo, and a listener on the wire. They write what they really
+received
+as JSON lines; unasked they never speak first.
 
-One line an event: {"t": seconds, "kind": "tls|http|pool|mute|udp|wire", "local": "ADDR:PORT", "peer": ..., "what":
+One line an event: {"t": seconds, "kind": "tls|http|pool|mute|say|udp|wire", "local": "ADDR:PORT", "peer": ..., "what":
 "open|data|name|closed|reset|packet", ...}. `data` has the bytes as hex, before any protocol saw them."""
 
 import argparse
@@ -152,6 +153,26 @@ class Tls(Logged):
             self.transport.write(self.outgoing.read())
 
 
+class Say(Logged):
+    """Speaks on demand: a line `say MS HEX` makes it send these bytes after so many ms, `fill BYTES` that many at once,
+    and the rest is silence."""
+
+    kind = "say"
+
+    def started(self):
+        self.pending = b""
+
+    def take(self, data):
+        self.pending += data
+        *lines, self.pending = self.pending.split(b"\n")
+        for words in (line.split() for line in lines):
+            if len(words) == 3 and words[0] == b"say":
+                data = bytes.fromhex(words[2].decode())
+                asyncio.get_running_loop().call_later(int(words[1]) / 1000, self.transport.write, data)
+            elif len(words) == 2 and words[0] == b"fill":
+                self.transport.write(bytes(int(words[1])))
+
+
 def udp_echo(port, family, log):
     """Answers from the very address that was asked: with thousands of local addresses that needs PKTINFO."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -188,6 +209,8 @@ def watch_wire(interface, log, quiet):
         packet, about = sock.recvfrom(65536)
         if about[2] == socket.PACKET_OUTGOING or len(packet) < 40:
             continue
+        if packet[8 if packet[0] >> 4 == 4 else 7] == 1:
+            continue  # a hop before us it would have died: see the rule of the bed
         if packet[0] >> 4 == 4:
             start, proto = (packet[0] & 15) * 4, packet[9]
             length = struct.unpack("!H", packet[2:4])[0]
@@ -214,7 +237,8 @@ def watch_wire(interface, log, quiet):
 
 async def serve(options):
     loop = asyncio.get_running_loop()
-    for kind, ports in ((Tls, options.tls), (Http, options.http), (Pool, options.pool), (Logged, options.mute)):
+    for kind, ports in ((Tls, options.tls), (Http, options.http), (Pool, options.pool), (Logged, options.mute),
+                        (Say, options.say)):
         for port in ports:
             for host in ("0.0.0.0", "::"):
                 await loop.create_server(kind, host, port, backlog=1024)
@@ -232,7 +256,7 @@ def main():
     parser.add_argument("--cert", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--interface", required=True)
-    for kind in ("tls", "http", "pool", "mute", "udp", "quiet"):
+    for kind in ("tls", "http", "pool", "mute", "say", "udp", "quiet"):
         parser.add_argument(f"--{kind}", type=ports, default=[])
     options = parser.parse_args()
 

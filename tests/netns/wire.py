@@ -69,7 +69,7 @@ NOT_MINING = {
     "snapcast": b'{"id":8,"jsonrpc":"2.0","method":"Server.GetStatus"}\r\n',
 }
 
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 def checksum(data):
@@ -82,12 +82,13 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def tcp_segment(src, dst, sport, dport, seq, ack, flags, payload=b"", options=b"", bad_checksum=False):
+def tcp_segment(src, dst, sport, dport, seq, ack, flags, payload=b"", options=b"", bad_checksum=False,
+                window=64240, urgent=0):
     """One TCP segment with its checksum over the pseudo header of IPv4 or IPv6; addresses as text."""
     family = socket.AF_INET6 if ":" in dst else socket.AF_INET
     offset = (20 + len(options)) // 4
     segment = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF,
-                          offset << 4, flags, 64240, 0, 0) + options + payload
+                          offset << 4, flags, window, 0, urgent) + options + payload
     ends = socket.inet_pton(family, src) + socket.inet_pton(family, dst)
     if family == socket.AF_INET:
         pseudo = ends + struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(segment))
@@ -115,6 +116,24 @@ def ipv4_packet(src, dst, proto, payload):
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, proto, 0,
                        socket.inet_aton(src), socket.inet_aton(dst))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def fragments(src, dst, payload, cuts, ident):
+    """The IP packet with this TCP segment as bare fragments, one for each (start, end, bytes or None) of `cuts`, in their
+    order; starts are multiples of 8, and bytes given are sent in place of the segment's own. RFC 791, RFC 8200 4.5."""
+    out = []
+    for start, end, other in cuts:
+        end = min(end, len(payload))
+        part, more = other if other is not None else payload[start:end], end < len(payload)
+        if ":" in dst:
+            out.append(struct.pack("!IHBB", 0x60000000, 8 + len(part), 44, 64) + socket.inet_pton(socket.AF_INET6, src)
+                       + socket.inet_pton(socket.AF_INET6, dst)
+                       + struct.pack("!BBHI", socket.IPPROTO_TCP, 0, start | more, ident) + part)
+        else:
+            head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(part), ident & 0xFFFF, start // 8 | more << 13, 64,
+                               socket.IPPROTO_TCP, 0, socket.inet_aton(src), socket.inet_aton(dst))
+            out.append(head[:10] + struct.pack("!H", checksum(head)) + head[12:] + part)
+    return out
 
 
 def pcap_file(packets, link_type=101):

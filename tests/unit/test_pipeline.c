@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* daemon/pipeline: crafted packets in, outcomes out. Every trick by which a login could reach its pool in spite of
+ * the core stands here as one test, beside the harmless traffic that looks like it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/pipeline.h"
+
+#define LOGIN "{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"login\":\"4AAAA\",\"pass\":\"x\",\"agent\":\"XMRig/6.26.0\"}}\n"
+#define SUBMIT "{\"id\":2,\"method\":\"submit\",\"params\":{\"id\":\"1\",\"job_id\":\"2\",\"nonce\":\"00000000\",\"result\":\"0\"}}\n"
+#define NOTIFY "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[8]}\n"
+#define ISN 0x7ffffff0u
+#define LEN(s) (sizeof(s) - 1)
+
+/* One pipeline and the flow that the tests speak in. */
+struct bed {
+	struct pipeline *p;
+	struct policy *policy;
+	struct packet packet;
+	struct outcome o;
+	uint64_t now;
+	unsigned events;
+};
+
+static struct policy *policy_of(const char *text)
+{
+	char path[] = "/tmp/test_pipeline.XXXXXX";
+	struct policy_error error;
+	struct policy *p;
+	int fd;
+
+	if (!text)
+		return policy_builtin();
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	p = policy_load(path, &error);
+	unlink(path);
+	if (!p)
+		fail_msg("%s", error.text);
+	return p;
+}
+
+static struct bed *bed_sized(const char *policy, uint32_t flows, uint64_t reassembly)
+{
+	struct pipeline_config config = { .flows = flows, .reassembly = reassembly, .key = { 1, 2 } };
+	struct bed *b = calloc(1, sizeof(*b));
+
+	assert_non_null(b);
+	b->policy = policy_of(policy);
+	b->p = pipeline_new(&config);
+	assert_non_null(b->p);
+	pipeline_policy(b->p, b->policy);
+	b->packet = (struct packet){ .family = 4, .proto = 6, .sport = 40000, .dport = 3333, .tcp_flags = PACKET_ACK,
+				     .src = { [10] = 0xff, 0xff, 192, 0, 2, 1 }, .dst = { [10] = 0xff, 0xff, 198, 51, 100, 7 } };
+	return b;
+}
+
+static struct bed *bed_new(const char *policy)
+{
+	return bed_sized(policy, 1024, 1 << 20);
+}
+
+static void bed_free(struct bed *b)
+{
+	pipeline_free(b->p);
+	policy_free(b->policy);
+	free(b);
+}
+
+/* The payload stands in a heap block of its size, so that a sanitizer sees every overread. */
+static enum verdict put(struct bed *b, uint32_t seq, const void *bytes, size_t len)
+{
+	uint8_t *block = malloc(len ? len : 1);
+
+	assert_non_null(block);
+	memcpy(block, bytes, len);
+	b->packet.seq = seq;
+	b->packet.payload = block;
+	b->packet.payload_len = b->packet.payload_wire = len;
+	b->o = pipeline_packet(b->p, &b->packet, b->now);
+	b->events += b->o.event;
+	free(block);
+	return b->o.verdict;
+}
+
+static enum verdict text(struct bed *b, uint32_t seq, const char *s)
+{
+	return put(b, seq, s, strlen(s));
+}
+
+/* Sends the text in pieces; gives the offset behind the piece that was blocked, or 0. */
+static size_t pieces(struct bed *b, uint32_t seq, const char *s, size_t piece)
+{
+	size_t len = strlen(s);
+
+	for (size_t at = 0; at < len; at += piece) {
+		size_t n = piece < len - at ? piece : len - at;
+
+		if (put(b, seq + (uint32_t)at, s + at, n) == VERDICT_BLOCK)
+			return at + n;
+	}
+	return 0;
+}
+
+static void another_flow(struct bed *b)
+{
+	b->packet.sport++;
+}
+
+/* Offset at which the login can be told: the quote that closes the agent. */
+static size_t login_tells(void)
+{
+	return (size_t)(strstr(LOGIN, "6.26.0\"") - LOGIN) + 7;
+}
+
+static void test_login(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_true(b->o.event);
+	assert_int_equal(b->o.app, APP_STRATUM);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);	/* it stays so, and is told once */
+	assert_int_equal(text(b, ISN + 500, SUBMIT), VERDICT_BLOCK);
+	assert_int_equal(b->events, 1);
+	bed_free(b);
+}
+
+static void test_pieces(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t piece = 1; piece < 60; piece++, another_flow(b)) {
+		size_t end = pieces(b, ISN, LOGIN, piece);
+
+		/* the segment that completes the evidence, no later one */
+		assert_int_equal(end, (login_tells() + piece - 1) / piece * piece < LEN(LOGIN) ?
+				 (login_tells() + piece - 1) / piece * piece : LEN(LOGIN));
+	}
+	bed_free(b);
+}
+
+static void test_reversed(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	size_t i, cut;
+
+	(void)state;
+	for (i = LEN(LOGIN); i-- > 0;)
+		if (put(b, ISN + (uint32_t)i, LOGIN + i, 1) == VERDICT_BLOCK)
+			break;
+	assert_int_equal(i, 0);
+	another_flow(b);
+	for (cut = 1; cut < LEN(LOGIN); cut++, another_flow(b)) {
+		put(b, ISN + (uint32_t)cut, LOGIN + cut, LEN(LOGIN) - cut);
+		assert_int_equal(put(b, ISN, LOGIN, cut), VERDICT_BLOCK);
+	}
+	bed_free(b);
+}
+
+static void test_overlapped(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	put(b, ISN, LOGIN, 30);
+	put(b, ISN + 10, LOGIN + 10, 40);
+	put(b, ISN, LOGIN, 45);
+	assert_int_equal(b->o.verdict, VERDICT_ACCEPT);
+	assert_int_equal(put(b, ISN + 20, LOGIN + 20, LEN(LOGIN) - 20), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+/* Sent so that the server never gets it (low TTL), then the truth in its place. */
+static void test_decoy_before(void **state)
+{
+	static const char *const decoys[] = { "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n",
+					      "\x16\x03\x01", "SSH-2.0-x\r\n", "{}", "\0\0\0\0" };
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(decoys) / sizeof(decoys[0]); i++, another_flow(b)) {
+		put(b, ISN, decoys[i], i == 5 ? 4 : strlen(decoys[i]));
+		assert_int_not_equal(b->o.verdict, VERDICT_BLOCK);
+		assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	}
+	bed_free(b);
+}
+
+/* The same, each byte of the login behind a false one: not one of them is a keep-alive. */
+static void test_decoy_bytes(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	bool blocked = false;
+
+	(void)state;
+	for (size_t i = 0; i < LEN(LOGIN) && !blocked; i++) {
+		put(b, ISN + (uint32_t)i, "x", 1);
+		blocked = put(b, ISN + (uint32_t)i, LOGIN + i, 1) == VERDICT_BLOCK;
+	}
+	assert_true(blocked);
+	another_flow(b);
+	blocked = false;
+	for (size_t i = 0; i < LEN(LOGIN) && !blocked; i++) {
+		blocked = put(b, ISN + (uint32_t)i, LOGIN + i, 1) == VERDICT_BLOCK;
+		if (!blocked)	/* a keep-alive as Windows sends it */
+			assert_int_equal(put(b, ISN + (uint32_t)i, "", 1), VERDICT_ACCEPT);
+	}
+	assert_true(blocked);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	bed_free(b);
+}
+
+static void test_keep_alive(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	text(b, ISN, "SSH-2.0-x\r\n");
+	assert_int_equal(put(b, ISN + 10, "", 1), VERDICT_ACCEPT);
+	assert_int_equal(put(b, ISN + 10, "\n", 1), VERDICT_ACCEPT);
+	bed_free(b);
+}
+
+/* A segment far away must not make room by throwing away what was seen of the login. */
+static void test_decoys_far(void **state)
+{
+	static const int32_t far[][2] = { { 20000, 40000 }, { -20000, -40000 }, { 20000, -20000 }, { 40000, 60000 } };
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++, another_flow(b)) {
+		put(b, ISN, LOGIN, 40);
+		text(b, ISN + (uint32_t)far[i][0], "xxxx");
+		text(b, ISN + (uint32_t)far[i][1], "yyyy");
+		assert_int_equal(put(b, ISN + 40, LOGIN + 40, LEN(LOGIN) - 40), VERDICT_BLOCK);
+	}
+	bed_free(b);
+}
+
+/* Nor must one below it push it out of the window. */
+static void test_decoy_below(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (uint32_t below = 16383; below > 8000; below -= 20, another_flow(b)) {
+		put(b, ISN, LOGIN, 40);
+		put(b, ISN - below, "x", 1);
+		assert_int_equal(put(b, ISN + 40, LOGIN + 40, LEN(LOGIN) - 40), VERDICT_BLOCK);
+	}
+	bed_free(b);
+}
+
+/* A garbage byte in front, as a keep-alive before the first data or as a short junk line, hides nothing. */
+static void test_prelude(void **state)
+{
+	static const char *const junk[] = { "x", "\x05\x01", "hello\r\n" };
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++, another_flow(b)) {
+		text(b, ISN, junk[i]);
+		assert_int_equal(text(b, ISN + (uint32_t)strlen(junk[i]), LOGIN), VERDICT_BLOCK);
+		another_flow(b);
+		text(b, ISN, junk[i]);
+		assert_int_equal(pieces(b, ISN + (uint32_t)strlen(junk[i]), LOGIN, 1), login_tells());
+	}
+	bed_free(b);
+}
+
+/* Where the bytes of one flow contradict each other but no block is allowed, the newest are judged. */
+static void test_contradiction(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	text(b, ISN, "{\"id\":1,\"method\":\"a\"");
+	assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"b\""), VERDICT_BLOCK);
+	assert_int_equal(b->o.reason, REASON_CONTRADICTION);
+	assert_true(b->o.event);
+	another_flow(b);
+	b->packet.origin = ORIGIN_OLDER_ORIGINAL;
+	text(b, ISN, "xxxxxxxxxx");
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	bed_free(b);
+	b = bed_new("version: 1\nmode: monitor\n");
+	text(b, ISN, "xxxxxxxxxx");
+	assert_int_not_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_true(b->o.event);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	bed_free(b);
+}
+
+static void test_bad_checksum(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	b->packet.checksum = CHECKSUM_BAD;
+	text(b, ISN, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+	b->packet.checksum = CHECKSUM_GOOD;
+	assert_int_equal(pieces(b, ISN, LOGIN, 50), 100);
+	b->packet.checksum = CHECKSUM_BAD;
+	another_flow(b);
+	put(b, ISN + 40, "x\"}\n", 4);
+	b->packet.checksum = CHECKSUM_GOOD;
+	put(b, ISN, LOGIN, 40);
+	assert_int_equal(put(b, ISN + 40, LOGIN + 40, LEN(LOGIN) - 40), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+static void test_syn_data(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	b->packet.tcp_flags = PACKET_SYN;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.0\r\nHost: a.example\r\n\r\n"), VERDICT_ACCEPT);
+	b->packet.tcp_flags = PACKET_ACK;
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.0\r\nHost: a.example\r\n\r\n"), VERDICT_CLEAR);
+	another_flow(b);
+	b->packet.tcp_flags = PACKET_SYN;
+	text(b, ISN, "GET / HTTP/1.0\r\n\r\n");
+	b->packet.tcp_flags = PACKET_ACK;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	b->packet.tcp_flags = PACKET_SYN;
+	put(b, ISN, LOGIN, 50);
+	b->packet.tcp_flags = PACKET_ACK;
+	assert_int_equal(put(b, ISN + 50, LOGIN + 50, LEN(LOGIN) - 50), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+/* The pool's side of a flow that is older than the daemon. */
+static void reply(struct bed *b, bool on)
+{
+	struct packet *k = &b->packet;
+	uint8_t address[16];
+	uint16_t port = k->sport;
+
+	memcpy(address, k->src, 16);
+	memcpy(k->src, k->dst, 16);
+	memcpy(k->dst, address, 16);
+	k->sport = k->dport;
+	k->dport = port;
+	k->origin = on ? ORIGIN_OLDER_REPLY : ORIGIN_OLDER_ORIGINAL;
+}
+
+static void test_older(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	b->packet.origin = ORIGIN_OLDER_ORIGINAL;
+	text(b, ISN, "esult\":\"00\"}}\n");
+	assert_int_equal(text(b, ISN + 14, SUBMIT), VERDICT_BLOCK);
+	assert_true(b->o.older);
+	another_flow(b);
+	reply(b, true);
+	assert_int_equal(text(b, 77, NOTIFY), VERDICT_BLOCK);
+	assert_int_equal(b->o.subject.dport, 3333);
+	reply(b, false);
+	another_flow(b);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(put(b, ISN + i * 4, "\1\2\3\4", 4), VERDICT_ACCEPT);
+	assert_int_equal(put(b, ISN + 60, "\1\2\3\4", 4), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_OLDER);
+	bed_free(b);
+}
+
+static void test_budget(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	char block[1024];
+	uint32_t at;
+
+	(void)state;
+	memset(block, 'a', sizeof(block));
+	text(b, ISN, "{\"pad\":\"");
+	for (at = 8; at + sizeof(block) < 16384; at += sizeof(block))
+		assert_int_equal(put(b, ISN + at, block, sizeof(block)), VERDICT_ACCEPT);
+	assert_int_equal(put(b, ISN + at, block, sizeof(block)), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_MALFORMED);	/* a message without an end */
+	bed_free(b);
+}
+
+/* Padding before the method, in one piece and byte by byte. */
+static void test_padding(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	char message[10240];
+	int n = snprintf(message, sizeof(message), "{\"pad\":\"%08000d\",%s", 0, LOGIN + 1);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, message), VERDICT_BLOCK);
+	another_flow(b);
+	/* the last byte that may pass is the brace: a line without it is no login */
+	n = (int)pieces(b, ISN, message, 1);
+	assert_true(n > 0 && n <= (int)strlen(message) - 1);
+	bed_free(b);
+}
+
+#define HEAD(host) "GET / HTTP/1.1\r\nHost: " host "\r\n\r\n"
+
+static const char names_policy[] = "version: 1\nmode: enforce\nblock:\n  names: [pool.example]\n  addresses: [\"198.51.100.9\"]\n"
+				   "allow:\n  hosts: [192.0.2.99]\n";
+
+static void test_heads(void **state)
+{
+	struct bed *b = bed_new(names_policy);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, HEAD("a.example")), VERDICT_ACCEPT);
+	assert_int_equal(b->o.facts->n_names, 1);
+	assert_int_equal(text(b, ISN + LEN(HEAD("a.example")), HEAD("pool.example")), VERDICT_BLOCK);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_NAME);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, HEAD("a.example") HEAD("b.example") HEAD("pool.example")), VERDICT_BLOCK);
+	another_flow(b);
+	for (uint32_t i = 0; i < 15; i++)
+		assert_int_equal(text(b, ISN + i * LEN(HEAD("a.example")), HEAD("a.example")), VERDICT_ACCEPT);
+	assert_int_equal(text(b, ISN + 15 * LEN(HEAD("a.example")), HEAD("a.example")), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_CLEAN);
+	bed_free(b);
+}
+
+/* A request without a body has none: what follows is judged as what it is. */
+static void test_login_behind_head(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.1\n\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, "GET / HTTP/1.1\n\n");
+	assert_int_equal(pieces(b, ISN + 16, LOGIN, 1), login_tells());
+	bed_free(b);
+}
+
+/* A body quotes what it likes. */
+static void test_body(void **state)
+{
+	static const char head[] = "POST /report HTTP/1.1\r\nHost: a.example\r\nContent-Length: 150\r\n\r\n";
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, head), VERDICT_CLEAR);
+	assert_int_not_equal(text(b, ISN + LEN(head), LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(pieces(b, ISN, "HELO a\r\nMAIL FROM:<a@example>\r\nDATA\r\n" LOGIN ".\r\n", 30), 0);
+	bed_free(b);
+}
+
+/* Taking away the memory of a judged flow does not open it for what lies at its start. */
+static void test_memory_taken(void **state)
+{
+	struct bed *b = bed_sized(NULL, 1024, 1);
+
+	(void)state;
+	text(b, ISN, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+	assert_int_equal(b->o.verdict, VERDICT_CLEAR);
+	b->packet.sport = 50000;
+	for (int i = 0; i < 40; i++, another_flow(b))
+		text(b, ISN, "{");
+	b->packet.sport = 40000;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, "POST / HTTP/1.1\r\nContent-Length: 999\r\n\r\n");
+	b->packet.sport = 60000;
+	for (int i = 0; i < 40; i++, another_flow(b))
+		text(b, ISN, "{");
+	b->packet.sport = 40001;
+	assert_int_equal(text(b, ISN + 40, LOGIN), VERDICT_CLEAR);	/* its body */
+	bed_free(b);
+}
+
+static void test_monitor(void **state)
+{
+	struct bed *b = bed_new("version: 1\nmode: monitor\nblock:\n  names: [pool.example]\n");
+
+	(void)state;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_CLEAR);
+	assert_true(b->o.event);
+	assert_int_equal(b->o.decision.action, ACTION_MONITOR);
+	text(b, ISN + LEN(LOGIN), SUBMIT);
+	assert_int_equal(b->events, 1);
+	another_flow(b);
+	text(b, ISN, HEAD("pool.example"));
+	text(b, ISN + LEN(HEAD("pool.example")), HEAD("pool.example"));
+	assert_int_equal(b->events, 2);
+	bed_free(b);
+}
+
+static void test_addresses(void **state)
+{
+	struct bed *b = bed_new(names_policy);
+
+	(void)state;
+	b->packet.dst[15] = 9;
+	assert_int_equal(text(b, ISN, "x"), VERDICT_BLOCK);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_ADDRESS);
+	assert_int_equal(text(b, ISN, "x"), VERDICT_BLOCK);
+	assert_int_equal(b->events, 1);
+	b->packet.src[15] = 99;
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_EXEMPT);
+	assert_int_equal(b->events, 1);
+	bed_free(b);
+}
+
+/* A port that is used again is a new connection at a sequence number of its own. */
+static void test_port_again(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	for (uint32_t i = 0; i < 50; i++) {
+		b->now += 60000;
+		assert_int_not_equal(text(b, ISN + i * 20000000, "metric 1 2\n"), VERDICT_BLOCK);
+	}
+	b->now += 60000;
+	assert_int_equal(text(b, ISN + 50 * 20000000u, LOGIN), VERDICT_BLOCK);
+	b->now += 16 * 60000;
+	assert_int_not_equal(text(b, ISN + 51 * 20000000u, "metric 1 2\n"), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+/* A single flow must not cost more than its bytes are worth, however it is cut. */
+static void test_work(void **state)
+{
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	text(b, ISN, "{\"a\":[");
+	for (uint32_t i = 6; i < 16000; i++)
+		assert_int_not_equal(put(b, ISN + i, i % 2 ? "," : "1", 1), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_reversed),
+		cmocka_unit_test(test_overlapped),
+		cmocka_unit_test(test_decoy_before),
+		cmocka_unit_test(test_decoy_bytes),
+		cmocka_unit_test(test_keep_alive),
+		cmocka_unit_test(test_decoys_far),
+		cmocka_unit_test(test_decoy_below),
+		cmocka_unit_test(test_prelude),
+		cmocka_unit_test(test_contradiction),
+		cmocka_unit_test(test_bad_checksum),
+		cmocka_unit_test(test_syn_data),
+		cmocka_unit_test(test_older),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_heads),
+		cmocka_unit_test(test_login_behind_head),
+		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_memory_taken),
+		cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_port_again),
+		cmocka_unit_test(test_work),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
