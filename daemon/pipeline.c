@@ -13,7 +13,11 @@
 #define HEADS_MAX 16
 /* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
 #define TUNNELS_MAX 4
-/* Unknown bytes in front of which a stream may really start. */
+/* Bytes shown to the inspectors, again and again as a message grows, before a flow is held to fewer looks: every segment
+ * of a message of 2.8 KB is looked at, even of one byte each. Beyond the second bound its closing bytes no longer count. */
+#define WORK_FREE (4u << 20)
+#define WORK_CLOSING (6u << 20)
+/* Unknown bytes behind which Stratum may start in a segment of its own. */
 #define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
@@ -294,19 +298,32 @@ static bool judge_unknown(struct step *s, uint32_t start, size_t len)
 		side->next = start + (uint32_t)len;
 	if (s->flow->older || start != side->next)
 		return false;
-	if (side->only != APP_UNKNOWN) {	/* a request without a body has ended: anything may follow */
+	if (side->only == APP_HTTP) {	/* a request without a body has ended: anything may follow */
 		side->only = APP_UNKNOWN;
 		return true;
 	}
-	if (!s->news || s->at <= start)
+	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start))
 		return false;
-	if (!side->prelude && s->at - start <= PRELUDE_BYTES_MAX) {
-		side->prelude = true;
+	if (side->only == APP_UNKNOWN && s->at - start <= PRELUDE_BYTES_MAX) {
+		side->only = APP_STRATUM;
 		side->next = s->at;
 		return true;
 	}
 	leave_clear(s, REASON_UNKNOWN);
 	return false;
+}
+
+/* Each look at an unfinished message costs its whole length, so a flow that has had many gets the next one when the message
+ * has grown by a sixteenth, or with a byte that may end it: the segment that completes the evidence is still the one dropped. */
+static bool may_wait(const struct step *s, uint32_t start, const struct inspect_input *in)
+{
+	const struct packet *packet = s->packet;
+	uint32_t work = s->flow->work, shown = s->side->shown;
+
+	if (work <= WORK_FREE || in->ended || start != s->side->shown_at || in->len >= shown + shown / 16)
+		return false;
+	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
+				       !memchr(packet->payload, '}', packet->payload_len));
 }
 
 static void inspect_from(struct step *s, uint32_t start)
@@ -328,6 +345,14 @@ static void inspect_from(struct step *s, uint32_t start)
 		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
 		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
 		more = false;
+		if (may_wait(s, start, &in)) {
+			s->wanted = true;
+			return;
+		}
+		s->side->shown_at = start;
+		s->side->shown = (uint32_t)in.len;
+		if (s->flow->work <= WORK_CLOSING)
+			s->flow->work += (uint32_t)in.len;
 		switch (inspect_stream(&in, &s->p->message)) {
 		case INSPECT_MATCH:
 			more = judge_message(s, start);
@@ -444,6 +469,7 @@ static enum stream_result store(struct step *s)
 	enum stream_result added = stream_add(flow_streams(s->p->flows), &side->stream, packet->seq, packet->payload,
 					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
+	side->shown_at += moved;
 	if (moved && side->next) {
 		side->next += moved;
 		side->told += moved;

@@ -86,7 +86,7 @@ static void give_verdict(struct worker *w, const struct queued *packet, const st
 }
 
 /* What the kernel is to learn from this finding. */
-static bool lesson_element(const struct worker *w, const struct outcome *o, struct element *e)
+static bool lesson_element(const struct worker *w, const struct outcome *o, const struct packet *packet, struct element *e)
 {
 	memset(e, 0, sizeof(*e));
 	memcpy(e->src, o->subject.src, sizeof(e->src));
@@ -96,6 +96,9 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, stru
 	e->port = o->subject.dport;
 	e->timeout_s = o->decision.timeout_s;
 	e->pair = o->decision.scope == SCOPE_PAIR;
+	/* Anybody can send a SYN in another's name: what it carries says nothing of the address that it goes to. */
+	if (packet && packet->tcp_flags & PACKET_SYN)
+		return false;
 	if (o->verdict != VERDICT_BLOCK || o->decision.action != ACTION_BLOCK || o->decision.scope == SCOPE_FLOW)
 		return false;
 	/* A name says nothing of its neighbours at the same address. */
@@ -108,7 +111,7 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 
 	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
 	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
-	lesson->teach = lesson_element(w, o, &lesson->element);
+	lesson->teach = lesson_element(w, o, &packet->packet, &lesson->element);
 	count(&w->counters.found);
 }
 
@@ -143,7 +146,12 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 
 	count(&w->counters.packets);
 	if (!packet->parsed) {
-		queue_accept(w->queue, packet, 0);
+		/* The rules queue TCP and UDP with payload only: this one hides it behind headers that no host needs. */
+		count(&w->counters.reasons[REASON_MALFORMED]);
+		if (w->settings->mode == MODE_ENFORCE)
+			queue_drop(w->queue, packet);
+		else
+			queue_accept(w->queue, packet, 0);
 		return;
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
@@ -218,7 +226,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		}
 		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
 		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
-		lesson->teach = lesson_element(w, &o, &lesson->element);
+		lesson->teach = lesson_element(w, &o, NULL, &lesson->element);
 		count(&w->counters.found);
 	}
 	if (w->n_lessons < QUEUE_BATCH && w->cursor == 0)

@@ -8,8 +8,9 @@
 #include "inspect/json.h"
 #include "inspect/require.h"
 
-/* Whole messages that may be something else before the stream is left alone (PROTOCOLS 6.2: scan at least 3). */
-#define STRATUM_MESSAGES_MAX 4
+/* Whole messages that may be something else before a stream picked up in the middle is left alone. From a client every
+ * message is read: servers answer an unknown method with an error and wait for the next line. */
+#define STRATUM_MESSAGES_UNSURE 4
 
 /* Starts tried in a stream that was picked up in the middle, so that hostile text stays linear. */
 #define STRATUM_RESYNC_MAX 16
@@ -52,8 +53,14 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 
 static bool stratum_names(const struct dialect_row *row, struct view method)
 {
-	size_t n = strlen(row->method);
-	bool prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
+	size_t n;
+	bool prefix;
+
+	/* most differ in their first letter */
+	if (method.len && *method.p && *method.p != '\\' && *method.p != (uint8_t)*row->method)
+		return false;
+	n = strlen(row->method);
+	prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
 
 	if (!prefix)
 		return json_equal(method, row->method, n, false, false);
@@ -180,9 +187,13 @@ static bool stratum_judge(const struct inspect_input *in, struct stratum_message
 static enum inspect_result stratum_message(const struct inspect_input *in, const uint8_t **p, const uint8_t *end,
 					   struct facts *out)
 {
-	struct stratum_message m = { .p = *p, .end = *p };
-	bool json = stratum_scan(in, &m, end);
+	struct stratum_message m;	/* the rows' array is guarded by its count, so it is not cleared */
+	bool json;
 
+	m.p = m.end = *p;
+	m.whole = false;
+	m.n = 0;
+	json = stratum_scan(in, &m, end);
 	if (m.n && stratum_judge(in, &m, out))
 		return INSPECT_MATCH;
 	*p = m.end;
@@ -248,7 +259,7 @@ static enum inspect_result stratum_messages(const struct inspect_input *in, cons
 	bool batch = false;
 	unsigned n;
 
-	for (n = 0; n < STRATUM_MESSAGES_MAX; n++) {
+	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
 		enum inspect_result r = stratum_border(&p, end, &batch, !n);
 
 		if (r == INSPECT_MORE && in->ended)

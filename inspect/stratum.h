@@ -25,9 +25,9 @@
 
 #define DIALECT_ROWS_MAX 256
 
-/* MATCH: a message is protocol evidence; `consumed` is its end. MORE: JSON so far, and no more than a few whole messages
- * that are not mining. BAD: a JSON message that never ended. From an unsure side the stream may begin in the middle of
- * a message: then one may also start behind a line that ends like one (`}` LF). */
+/* MATCH: a message is protocol evidence; `consumed` is its end. MORE: JSON so far, and of an unsure side no more than a few
+ * whole messages that are not mining. BAD: a JSON message that never ended. From an unsure side the stream may begin in
+ * the middle of a message: then one may also start behind a line that ends like one (`}` LF). */
 enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts *out);
 
 /* Are all `require` and `capture` texts of the table well formed? For tests and for tables that come from a file. */

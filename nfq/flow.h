@@ -32,12 +32,12 @@ struct flow_side {
 	uint32_t next;		/* offset where the next message starts */
 	uint32_t told;		/* names of messages that start below this offset were given already */
 	uint32_t taken;		/* payload bytes seen, retransmissions left out */
+	uint32_t shown, shown_at;	/* what the inspectors saw last: bytes, from this offset on */
 	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
-	bool prelude;		/* unknown bytes were passed over once */
-	enum app only;		/* AGAIN_SAME: just this protocol may follow */
+	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 };
 
@@ -51,6 +51,7 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	uint32_t work;		/* bytes shown to the inspectors, each time counted */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or
 	 * may be the truth. An older flow: one for each direction. */
 	struct flow_side side[2];

@@ -163,6 +163,18 @@ void stream_clear(struct stream_pool *pool, struct stream *s)
 	s->lost = false;
 }
 
+/* Copies the first `n` bits of `from`, behind which there are none, to bit `shift` of the zeroed `to`. */
+static void bits_move(uint8_t *to, const uint8_t *from, uint32_t n, uint32_t shift)
+{
+	to += shift / 8;
+	shift %= 8;
+	for (uint32_t i = 0; i < (n + 7) / 8; i++) {
+		to[i] |= (uint8_t)(from[i] << shift);
+		if (from[i] >> (8 - shift))
+			to[i + 1] |= (uint8_t)(from[i] >> (8 - shift));
+	}
+}
+
 /* Makes room for `end` bytes after `shift` new ones in front of what is there. */
 static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift, uint32_t end)
 {
@@ -176,20 +188,13 @@ static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift
 		return;
 	}
 	if (old) {
-		/* Rare (a segment before the first one, or growth), so bit by bit is good enough. */
-		uint8_t maps[STREAM_BYTES_SMALL / 2] = { 0 }, *seen = seen_map(b), *trusted = trusted_map(b);
-		uint8_t large[STREAM_BYTES_MAX / 4] = { 0 };
-		uint8_t *copy = b->capacity == STREAM_BYTES_SMALL ? maps : large;
+		uint8_t maps[STREAM_BYTES_MAX / 4] = { 0 };
+		size_t size = b->capacity / 8;
 
-		for (uint32_t i = 0; i < kept; i++) {
-			if (bit_get(seen_map(old), i))
-				bit_put(copy, i + shift);
-			if (bit_get(trusted_map(old), i))
-				bit_put(copy + b->capacity / 8, i + shift);
-		}
+		bits_move(maps, seen_map(old), kept, shift);
+		bits_move(maps + size, trusted_map(old), kept, shift);
 		memmove(b->bytes + shift, old->bytes, kept);
-		memcpy(seen, copy, b->capacity / 8);
-		memcpy(trusted, copy + b->capacity / 8, b->capacity / 8);
+		memcpy(seen_map(b), maps, 2 * size);
 		if (old != b)
 			block_give(pool, old);
 	}
@@ -277,8 +282,16 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 
 uint32_t stream_run_start(const struct stream *s, uint32_t offset)
 {
-	while (offset > 0 && s->block && bit_get(seen_map(s->block), offset - 1))
-		offset--;
+	const uint8_t *seen = s->block ? seen_map(s->block) : NULL;
+
+	while (offset > 0 && seen) {
+		if (offset % 8 == 0 && seen[offset / 8 - 1] == 0xff)
+			offset -= 8;
+		else if (bit_get(seen, offset - 1))
+			offset--;
+		else
+			break;
+	}
 	return offset;
 }
 

@@ -73,6 +73,20 @@ void expr_payload(struct expr_rule *r, uint32_t base, uint32_t offset, uint32_t 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg(word));
 }
 
+void expr_payload_set(struct expr_rule *r, uint32_t offset, uint32_t len, uint32_t sum, unsigned int word)
+{
+	struct nftnl_expr *e = append(r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, reg(word));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, sum);
+}
+
 void expr_cmp(struct expr_rule *r, uint32_t op, const void *data, uint32_t len)
 {
 	struct nftnl_expr *e = append(r, "cmp");

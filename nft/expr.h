@@ -23,6 +23,8 @@ void expr_meta_set(struct expr_rule *r, uint32_t key, unsigned int word);
 void expr_ct(struct expr_rule *r, uint32_t key, unsigned int word);		/* NFT_CT_* */
 void expr_ct_set(struct expr_rule *r, uint32_t key, unsigned int word);
 void expr_payload(struct expr_rule *r, uint32_t base, uint32_t offset, uint32_t len, unsigned int word);
+/* Writes a register into the transport header and puts its 16-bit Internet checksum at offset `sum` right. */
+void expr_payload_set(struct expr_rule *r, uint32_t offset, uint32_t len, uint32_t sum, unsigned int word);
 void expr_cmp(struct expr_rule *r, uint32_t op, const void *data, uint32_t len);	/* of word 0 */
 /* word 0 = (word 0 & mask) ^ flip */
 void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint32_t len);

@@ -115,6 +115,20 @@ static void mark_new(struct writer *w, uint8_t proto)
 	writer_end(w, &r);
 }
 
+/* A server takes an urgent byte out of its stream, so what it reads is not what went by; even a bare ACK can announce one. While
+ * a flow is undecided its bytes are all in the stream. */
+static void clear_urgent(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_proto(&r, IPPROTO_TCP);
+	writer_match_flags(&r, TH_URG, TH_URG);
+	writer_clear_urgent(&r);
+	writer_end(w, &r);
+}
+
 static void fill_original(struct writer *w)
 {
 	struct expr_rule r;
@@ -125,6 +139,8 @@ static void fill_original(struct writer *w)
 		refuse_learnt(w, DESTINATION);
 	judge_state(w, STATE_BLOCKED, true);
 	judge_state(w, STATE_PASS, false);
+	if (w->config->enforce)
+		clear_urgent(w);
 	mark_new(w, IPPROTO_TCP);
 	mark_new(w, IPPROTO_UDP);
 	mark_older(w, STATE_OLDER_ORIGINAL);

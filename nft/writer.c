@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/tcp.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
@@ -138,6 +139,16 @@ void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value)
 	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
 	expr_bitwise(r, &mask, &zero, 1);
 	writer_match_u8(r, value);
+}
+
+/* RFC 9293: bytes 12 and 13 are one word of the checksum at 16; 0x20 is URG. */
+void writer_clear_urgent(struct expr_rule *r)
+{
+	const uint8_t keep[2] = { 0xff, 0xff & ~TH_URG }, flip[2] = { 0 };
+
+	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 12, sizeof(keep), 0);
+	expr_bitwise(r, keep, flip, sizeof(keep));
+	expr_payload_set(r, 12, sizeof(keep), 16, 0);
 }
 
 void writer_match_state(struct writer *w, struct expr_rule *r, enum state state)

@@ -45,6 +45,9 @@ void writer_match_state(struct writer *w, struct expr_rule *r, enum state state)
 void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_payload(struct expr_rule *r);
 
+/* Takes the TCP flag URG out of the packet. */
+void writer_clear_urgent(struct expr_rule *r);
+
 /* (old & ~mask) | state, in the connmark and in the packet mark. */
 void writer_set_state(struct writer *w, struct expr_rule *r, enum state state);
 void writer_set_packet(struct writer *w, struct expr_rule *r, enum state state);

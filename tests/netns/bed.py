@@ -80,6 +80,7 @@ table inet bed_marks {
 	}
 	chain check {
 		type filter hook forward priority 20; policy accept;
+		ct state invalid accept comment "it has no connection to restore a mark from"
 		meta mark & 0x00ff0000 != 0x00050000 counter name lost
 	}
 }

@@ -418,6 +418,24 @@ static void test_padding(void **state)
 	bed_free(b);
 }
 
+/* Servers that answer an unknown method with an error wait for the next line. */
+static void test_other_messages(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	char message[4096] = "";
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		strcat(message, "{\"id\":1,\"method\":\"ping\",\"params\":[]}\n");
+	strcat(message, LOGIN);
+	assert_int_equal(text(b, ISN, message), VERDICT_BLOCK);
+	another_flow(b);
+	assert_true(pieces(b, ISN, message, 37) > 0);
+	another_flow(b);
+	assert_true(pieces(b, ISN, message, 1) > 0);
+	bed_free(b);
+}
+
 #define HEAD(host) "GET / HTTP/1.1\r\nHost: " host "\r\n\r\n"
 
 static const char names_policy[] = "version: 1\nmode: enforce\nblock:\n  names: [pool.example]\n  addresses: [\"198.51.100.9\"]\n"
@@ -574,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_padding),
+		cmocka_unit_test(test_other_messages),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_login_behind_head),
 		cmocka_unit_test(test_body),
