@@ -28,7 +28,7 @@ struct daemon {
 	struct queue *queues[WATCHDOG_QUEUES_MAX];
 	struct worker *workers[WATCHDOG_QUEUES_MAX];
 	unsigned n_queues, n_workers;
-	int control, losses, signals, timer;
+	int control, lock, losses, signals, timer;
 	bool table_there;
 	uint64_t saved_s;		/* when the state was written */
 	bool save_failed;

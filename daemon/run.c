@@ -20,6 +20,7 @@
 #include "daemon/apply.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
+#include "daemon/lock.h"
 #include "daemon/log.h"
 #include "daemon/neighbour.h"
 #include "daemon/state.h"
@@ -97,26 +98,39 @@ static enum exit_code open_files(struct daemon *d)
 	char key[4096 + 8];
 	int err;
 
+	d->lock = lock_namespace();
+	if (d->lock == -EWOULDBLOCK) {
+		fprintf(stderr, "minewall: it runs already in this network namespace; `minewall stop` ends it\n");
+		return EXIT_NO;
+	}
+	if (d->lock < 0) {
+		log_warn(d->lock, "the lock of this network namespace in /run/minewall");
+		return EXIT_SYSTEM;
+	}
 	d->control = control_listen(d->settings->control);
 	if (d->control == -EADDRINUSE) {
 		fprintf(stderr, "minewall: it runs already and answers at %s; `minewall stop` ends it\n", d->settings->control);
 		return EXIT_NO;
 	}
 	if (d->control < 0) {
-		log_warn(d->control, "control socket %s", d->settings->control);
+		log_warn(d->control, "control socket %s%s", d->settings->control,
+			 d->control == -ENOENT ? " (its folder's folder is missing)" : d->control == -EEXIST ?
+			 " (something else is there: remove it, or name another in `control:`)" : "");
 		return EXIT_SYSTEM;
 	}
 	make_folder(d->settings->log_file, 0750);
 	err = event_log_open(&d->log, d->settings->log_file);
 	if (err) {
-		log_warn(err, "event log %s cannot be opened", d->settings->log_file);
+		log_warn(err, "event log %s cannot be opened%s", d->settings->log_file,
+			 err == -ENOENT ? " (make its folder)" : err == -ENXIO ? " (a pipe without a reader)" : "");
 		return EXIT_SYSTEM;
 	}
 	snprintf(key, sizeof(key), "%s/key", d->settings->state);
 	make_folder(key, 0750);
 	err = event_key(key, d->shared.login_key);
 	if (err) {
-		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made", key);
+		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made%s", key,
+			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" : "");
 		return EXIT_SYSTEM;
 	}
 	return EXIT_DONE;
@@ -164,7 +178,8 @@ static enum exit_code open_queues(struct daemon *d)
 			fprintf(stderr, "minewall: queue %u belongs to another program (netlink port %u); set queues.first to a free range\n",
 				config.number, other.owner);
 		else
-			log_warn(err, "queue %u cannot be bound", config.number);
+			log_warn(err, "queue %u cannot be bound%s", config.number,
+				 err == -EPERM ? " (CAP_NET_ADMIN of the host is needed, not of a container)" : "");
 		return EXIT_SYSTEM;
 	}
 	if (s->fail == FAIL_OPEN) {
@@ -321,6 +336,8 @@ static void heed_timer(struct daemon *d)
 
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
+	if (watchdog_revive(d->shared.watchdog) == 1)
+		log_info("the watchdog had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
 	if (daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
@@ -383,6 +400,8 @@ static void undo(struct daemon *d)
 		unlink(d->settings->control);
 		close(d->control);
 	}
+	if (d->lock >= 0)
+		close(d->lock);
 	if (d->stop_client >= 0)
 		control_reply(d->stop_client, json_pack("{s:b}", "ok", true));
 	free(d->aside);
@@ -394,9 +413,9 @@ static void undo(struct daemon *d)
 enum exit_code daemon_run(const char *policy_path)
 {
 	static enum exit_code (*const steps[])(struct daemon *) = {
-		open_policy, open_kernel, open_files, open_memory, open_loop, open_queues, start_workers,
+		open_loop, open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
 	};
-	struct daemon d = { .policy_path = policy_path, .control = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
+	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
 	enum exit_code code = EXIT_DONE;
 
 	umask(022);

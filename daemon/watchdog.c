@@ -99,10 +99,30 @@ static void rename_process(void)
 	memcpy(program_invocation_name, name, room < sizeof(name) ? room : sizeof(name));
 }
 
+static int spawn(struct watchdog *w)
+{
+	pid_t parent = getpid();
+
+	memset(w->seen, 0, sizeof(w->seen));
+	w->child = fork();
+	if (w->child < 0)
+		return -errno;
+	if (w->child == 0) {
+		/* It must not outlive the reader, or the queue would stay bound with nobody to read it. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+			_exit(1);
+		signal(SIGINT, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		rename_process();
+		watch(w);
+	}
+	return 0;
+}
+
 int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned n, int losses_fd)
 {
 	struct watchdog *w = calloc(1, sizeof(*w));
-	pid_t parent = getpid();
+	int err;
 
 	*out = NULL;
 	if (!w)
@@ -115,33 +135,34 @@ int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned 
 	w->queues = queues;
 	w->n = n;
 	w->losses_fd = losses_fd;
-	w->child = fork();
-	if (w->child < 0) {
-		int err = -errno;
-
+	err = spawn(w);
+	if (err) {
 		munmap(w->shared, sizeof(*w->shared));
 		free(w);
 		return err;
 	}
-	if (w->child == 0) {
-		/* It must not outlive the reader, or the queue would stay bound with nobody to read it. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
-			_exit(1);
-		signal(SIGINT, SIG_IGN);
-		signal(SIGHUP, SIG_IGN);
-		rename_process();
-		watch(w);
-	}
 	*out = w;
 	return 0;
+}
+
+int watchdog_revive(struct watchdog *w)
+{
+	int err;
+
+	if (!w || (w->child > 0 && waitpid(w->child, NULL, WNOHANG) == 0))
+		return 0;
+	err = spawn(w);
+	return err ? err : 1;
 }
 
 void watchdog_stop(struct watchdog *w)
 {
 	if (!w)
 		return;
-	kill(w->child, SIGKILL);
-	waitpid(w->child, NULL, 0);
+	if (w->child > 0) {
+		kill(w->child, SIGKILL);
+		waitpid(w->child, NULL, 0);
+	}
 	munmap(w->shared, sizeof(*w->shared));
 	free(w);
 }
