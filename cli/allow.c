@@ -25,7 +25,7 @@ int allow_main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	for_s = args.duration ? cli_duration(args.duration) : 0;
-	if (!for_s && (!args.duration || strcmp(args.duration, "0"))) {
+	if (!for_s && (!args.duration || *args.duration != '0')) {
 		fprintf(stderr, "minewall allow: for how long? for example --for 1h\n");
 		return EXIT_USAGE;
 	}

@@ -31,7 +31,7 @@ struct daemon {
 	int control, lock, losses, signals, timer;
 	bool table_there;
 	uint64_t saved_s;		/* when the state was written */
-	bool save_failed;
+	bool unsaved, save_failed;
 	uint64_t started_s;		/* CLOCK_MONOTONIC */
 	uint64_t restored;		/* how often the table had to be made again */
 	size_t adopted;			/* elements taken over from a daemon before us */

@@ -29,7 +29,8 @@
 
 /* How often the kernel's own counting is read. */
 #define TRIES_EVERY_S 10
-/* How much of what was learnt a power cut may cost. */
+/* What was learnt is written soon, but no more often than this; the lives that are left are brought up to date now and then. */
+#define SAVE_PAUSE_S 2
 #define SAVE_EVERY_S 60
 
 uint64_t daemon_now_s(void)
@@ -265,8 +266,12 @@ static void write_events(struct daemon *d)
 {
 	struct event e;
 
-	while (ring_take(d->shared.events, &e))
+	while (ring_take(d->shared.events, &e)) {
 		event_log_write(d->log, &e);
+		d->unsaved |= e.learned != SCOPE_FLOW && !*e.note;
+	}
+	if (d->unsaved && daemon_now_s() - d->saved_s >= SAVE_PAUSE_S)
+		state_save(d);
 }
 
 void daemon_note(struct daemon *d, const char *what, const char *detail)
@@ -284,11 +289,37 @@ void daemon_read_tries(struct daemon *d)
 	table_each_try(d->shared.table, report_try, d);
 }
 
+static void count_taught(const struct element *e, const struct event *why, void *arg)
+{
+	(void)e;
+	(void)why;
+	++*(size_t *)arg;
+}
+
+/* An operator who deletes an element by hand means it; a script that flushes every set does not mean ours. */
+static bool sets_emptied(struct daemon *d)
+{
+	size_t n = 0, known = 0;
+	struct element *elements = apply_elements(d, &n);
+
+	free(elements);
+	if (n == 0)
+		learnt_each(d->shared.learnt, daemon_now_s(), count_taught, &known);
+	return known > 1;
+}
+
 /* Somebody touched our table. If it is not whole any more it is made again, endpoints included. */
 static void heed_table(struct daemon *d)
 {
-	if (table_watch_drain(d->shared.table) <= 0 || d->paused_until_s || table_check(d->shared.table) == 1)
+	if (table_watch_drain(d->shared.table) <= 0 || d->paused_until_s)
 		return;
+	if (table_check(d->shared.table) == 1) {
+		if (sets_emptied(d)) {
+			state_teach(d);
+			daemon_note(d, "sets_restored", "another program emptied our sets; what they held is back");
+		}
+		return;
+	}
 	if (apply_table(d))
 		return;
 	d->restored++;
@@ -340,7 +371,7 @@ static void heed_timer(struct daemon *d)
 		log_info("the watchdog had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
-	if (daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
+	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);
 }
 

@@ -112,6 +112,7 @@ void state_save(struct daemon *d)
 		d->save_failed = false;
 	}
 	d->saved_s = daemon_now_s();
+	d->unsaved = false;
 	json_decref(root);
 	free(elements);
 }

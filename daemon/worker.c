@@ -86,6 +86,16 @@ static void give_verdict(struct worker *w, const struct queued *packet, const st
 		queue_accept(w->queue, packet, by_netlink ? 0 : state);
 }
 
+/* An address of a private network (RFC 1918, 3927, 4193, 4291). */
+static bool is_private(const uint8_t a[16], uint8_t family)
+{
+	const uint8_t *b = a + 12;
+
+	if (family == 6)
+		return (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+	return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) || (b[0] == 169 && b[1] == 254);
+}
+
 /* What the kernel is to learn from this finding. */
 static bool lesson_element(const struct worker *w, const struct outcome *o, const struct packet *packet, struct element *e)
 {
@@ -101,6 +111,10 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	if (packet && packet->tcp_flags & PACKET_SYN)
 		return false;
 	if (o->verdict != VERDICT_BLOCK || o->decision.action != ACTION_BLOCK || o->decision.scope == SCOPE_FLOW)
+		return false;
+	/* Without `interfaces.out` a connection from outside to an inside server is judged, too: one line of it must not have the
+	 * kernel refuse that server to everybody. */
+	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
 	/* A name says nothing of its neighbours at the same address. */
 	return o->decision.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
