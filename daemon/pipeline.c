@@ -21,7 +21,6 @@
 #define PRELUDE_BYTES_MAX 256
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
-
 /* Farther than any window scaled by 14 that a server offers in its first answers. */
 #define REUSE_DISTANCE (16 << 20)
 
@@ -614,7 +613,7 @@ static void reset_facts(struct facts *facts)
 {
 	facts->app = APP_UNKNOWN;
 	facts->n_names = 0;
-	facts->names_lost = facts->mining = facts->tls_ech = false;
+	facts->names_lost = facts->mining = facts->tls_ech = facts->tunnelled = false;
 	facts->tls_version = 0;
 	facts->again = AGAIN_NO;
 }
@@ -651,13 +650,11 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	reset_facts(&p->found);
 	p->found.tunnelled = tunnelled(f);
 	while (d.action == ACTION_NONE) {
-		name->text.len = flow_name(p->flows, &position, &kind, p->scratch.bytes);
-		if (!name->text.len)
+		struct view text = { p->scratch.bytes, flow_name(p->flows, &position, &kind, p->scratch.bytes) };
+
+		if (!text.len)
 			break;
-		name->kind = (enum name_kind)kind;
-		name->matchable = true;
-		name->text.p = p->scratch.bytes;
-		name->host = name->text;
+		*name = (struct name_fact){ .kind = (enum name_kind)kind, .matchable = true, .text = text, .host = text };
 		p->found.n_names = 1;
 		d = policy_decide(p->policy, who, &p->found);
 		if (d.action == ACTION_ALLOW)	/* of this name; another may be blocked */
