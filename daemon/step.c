@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Judging: a message's facts go to the policy, and what it says becomes the flow's state and the packet's
+ * outcome. */
+#include "daemon/step.h"
+
+#include <string.h>
+
+/* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
+#define HEADS_MAX 16
+/* Tunnels inside each other that are entered; each costs a whole look at what is inside, and nobody honest needs more. */
+#define TUNNELS_MAX 4
+/* Unknown bytes behind which Stratum may start in a segment of its own. */
+#define PRELUDE_BYTES_MAX 256
+
+void step_clear(struct step *s, enum reason reason)
+{
+	if (s->packet->tcp_flags & PACKET_SYN) {
+		s->side->next = 0;
+		s->side->only = APP_UNKNOWN;
+		s->side->heads = s->side->tunnels = 0;
+		return;
+	}
+	if (s->flow->state == FLOW_INSPECTING)
+		s->out.reason = reason;
+	s->side->done = true;
+	s->flow->state = FLOW_CLEARED;
+	s->out.verdict = VERDICT_CLEAR;
+}
+
+void step_block(struct step *s, enum reason reason)
+{
+	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
+	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
+	if (s->flow->side[s->flow->recent].end_seq == 0)
+		s->flow->side[s->flow->recent].end_seq = s->packet->seq + (uint32_t)s->packet->payload_len;
+	s->flow->state = FLOW_BLOCKED;
+	s->out.reason = reason;
+	s->out.verdict = VERDICT_BLOCK;
+}
+
+/* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
+static bool act_on(struct step *s, const struct decision *d)
+{
+	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
+		return false;
+	if (!s->flow->reported) {
+		s->flow->reported = true;
+		s->out.event = true;
+		s->out.decision = *d;
+	}
+	if (d->action == ACTION_MONITOR)
+		return false;
+	step_block(s, REASON_NONE);
+	return true;
+}
+
+bool step_judge_address(struct step *s)
+{
+	struct decision d = policy_decide_address(s->p->policy, &s->out.subject);
+
+	if (d.action == ACTION_ALLOW) {
+		s->flow->state = FLOW_EXEMPT;
+		s->out.reason = REASON_EXEMPT;
+		s->out.verdict = VERDICT_CLEAR;
+		return true;
+	}
+	return act_on(s, &d);
+}
+
+/* Adds the message's names and mining facts to those of the packet; the decision's name moves along. */
+static void collect(struct step *s, uint32_t start, struct decision *d)
+{
+	struct facts *all = &s->p->found, *m = &s->p->message;
+	unsigned first = all->n_names, n = start < s->side->told ? 0 : m->n_names;
+	ptrdiff_t decided = d->name ? d->name - m->names : -1;
+
+	d->name = NULL;
+	for (unsigned i = 0; i < n && all->n_names < FACTS_NAMES_MAX; i++)
+		all->names[all->n_names++] = m->names[i];
+	all->names_lost |= m->names_lost || first + n > FACTS_NAMES_MAX;
+	if (decided >= 0) {
+		if (first + decided >= all->n_names || n == 0) {
+			/* already told: it still is what decides */
+			first = all->n_names < FACTS_NAMES_MAX ? all->n_names : FACTS_NAMES_MAX - 1;
+			all->names[first] = m->names[decided];
+			decided = 0;
+		}
+		d->name = &all->names[first + decided];
+	}
+	all->app = m->app;
+	all->tls_version = m->tls_version ? m->tls_version : all->tls_version;
+	all->tls_ech |= m->tls_ech;
+	if (m->mining && !all->mining) {
+		all->mining = true;
+		all->stratum = m->stratum;
+	}
+}
+
+/* A policy that comes later will ask for the names of what was accepted. */
+static void remember_names(struct step *s, uint32_t start)
+{
+	const struct facts *m = &s->p->message;
+
+	for (unsigned i = 0; start >= s->side->told && i < m->n_names; i++)
+		if (m->names[i].matchable)
+			flow_note_name(s->p->flows, s->flow, (uint8_t)m->names[i].kind, m->names[i].host.p, m->names[i].host.len);
+}
+
+static enum reason reason_of(const struct step *s, const struct facts *m)
+{
+	if (s->flow->older)
+		return REASON_OLDER;
+	if (m->app == APP_TLS && m->n_names == 0)
+		return m->tls_ech ? REASON_ECH : REASON_NO_SNI;
+	return REASON_CLEAN;
+}
+
+/* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
+static void orient(struct step *s, const struct facts *m)
+{
+	struct subject *who = &s->out.subject, was = *who;
+	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
+	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
+	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
+
+	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+		return;
+	memcpy(who->src, was.dst, sizeof(who->src));
+	memcpy(who->dst, was.src, sizeof(who->dst));
+	who->sport = was.dport;
+	who->dport = was.sport;
+	s->out.turned = true;
+}
+
+bool step_tunnelled(const struct flow *f)
+{
+	return f->side[0].tunnels || f->side[1].tunnels;
+}
+
+/* Goes on inside, unless the tunnel's end is allowed or it is one too many. */
+static bool enter_tunnel(struct step *s, const struct decision *d)
+{
+	if (d->action == ACTION_ALLOW)
+		step_clear(s, REASON_EXEMPT);
+	else if (s->side->tunnels == TUNNELS_MAX)
+		step_clear(s, REASON_DEPTH);
+	else
+		return ++s->side->tunnels;
+	return false;
+}
+
+bool step_judge_message(struct step *s, uint32_t start)
+{
+	struct facts *m = &s->p->message;
+	struct decision d;
+
+	orient(s, m);
+	m->tunnelled = step_tunnelled(s->flow);
+	d = policy_decide(s->p->policy, &s->out.subject, m);
+	collect(s, start, &d);
+	remember_names(s, start);
+	s->flow->app = m->app;
+	if (start + m->consumed > s->side->told)
+		s->side->told = start + (uint32_t)m->consumed;
+	if (act_on(s, &d))
+		return false;
+	s->side->next = start + (uint32_t)m->consumed;
+	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
+		return false;
+	/* An older flow's client may be heard later: only what a client says ends the search. */
+	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
+		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
+			s->side->done = true;
+		else
+			step_clear(s, reason_of(s, m));
+		return false;
+	}
+	return m->consumed > 0;
+}
+
+bool step_judge_unknown(struct step *s, uint32_t start, size_t len)
+{
+	struct flow_side *side = s->side;
+
+	if (s->flow->older)
+		side->next = start + (uint32_t)len;
+	if (s->flow->older || start != side->next)
+		return false;
+	if (side->only == APP_HTTP) {	/* a request without a body has ended: anything may follow */
+		side->only = APP_UNKNOWN;
+		return true;
+	}
+	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start))
+		return false;
+	if (side->only == APP_UNKNOWN && s->at - start <= PRELUDE_BYTES_MAX) {
+		side->only = APP_STRATUM;
+		side->next = s->at;
+		return true;
+	}
+	step_clear(s, REASON_UNKNOWN);
+	return false;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One packet on its way through the pipeline: what pipeline.c (flows), segment.c (bytes) and step.c (judging)
+ * share, and nobody else sees. */
+#ifndef MINEWALL_STEP_H
+#define MINEWALL_STEP_H
+
+#include "daemon/pipeline.h"
+#include "nfq/flow.h"
+
+struct pipeline {
+	struct flow_table *flows;
+	const struct policy *policy;
+	struct facts found;	/* of the packet at hand, all messages together */
+	struct facts message;	/* of the message at hand */
+	struct inspect_scratch scratch;
+};
+
+/* One packet on its way. */
+struct step {
+	struct pipeline *p;
+	const struct packet *packet;
+	struct flow *flow;
+	struct flow_side *side;
+	uint32_t at;		/* offset of the packet's first byte in the side's stream */
+	bool wanted;		/* an inspector waits for more */
+	bool news;		/* it brought bytes that were not there */
+	struct outcome out;
+};
+
+/* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
+void step_clear(struct step *s, enum reason reason);
+void step_block(struct step *s, enum reason reason);
+
+/* Judges the addresses when a flow is first seen. True: there is nothing more to judge. */
+bool step_judge_address(struct step *s);
+
+/* Judges one whole message that begins at offset `start`. True: go on with the bytes behind it, at the side's `next`. */
+bool step_judge_message(struct step *s, uint32_t start);
+
+/* Bytes that no inspector knows. The first such segment is no decision, since it may belong behind another, or be a
+ * keep-alive or a greeting that a server puts up with. True: look again at the side's `next`. */
+bool step_judge_unknown(struct step *s, uint32_t start, size_t len);
+
+/* Does a tunnel lead through this flow? */
+bool step_tunnelled(const struct flow *f);
+
+/* Stores the payload of a TCP packet and looks at what it completes. */
+void segment_take(struct step *s);
+
+#endif
