@@ -6,4 +6,7 @@
 /* Takes the lock, or the descriptor that holds it until closed. -EWOULDBLOCK: another daemon has it; -errno. */
 int lock_namespace(void);
 
+/* Gives it back and removes its file. Negative descriptors are ignored. */
+void lock_release(int fd);
+
 #endif

@@ -431,8 +431,7 @@ static void undo(struct daemon *d)
 		unlink(d->settings->control);
 		close(d->control);
 	}
-	if (d->lock >= 0)
-		close(d->lock);
+	lock_release(d->lock);
 	if (d->stop_client >= 0)
 		control_reply(d->stop_client, json_pack("{s:b}", "ok", true));
 	free(d->aside);
