@@ -205,14 +205,19 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 
 static void ring_write(struct flow_table *t, const void *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		t->names[t->names_head++ & (t->names_size - 1)] = ((const uint8_t *)bytes)[i];
+	size_t at = t->names_head & (t->names_size - 1), first = len < t->names_size - at ? len : t->names_size - at;
+
+	memcpy(t->names + at, bytes, first);
+	memcpy(t->names, (const uint8_t *)bytes + first, len - first);
+	t->names_head += len;
 }
 
 static void ring_read(const struct flow_table *t, uint64_t at, void *out, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		((uint8_t *)out)[i] = t->names[(at + i) & (t->names_size - 1)];
+	size_t from = at & (t->names_size - 1), first = len < t->names_size - from ? len : t->names_size - from;
+
+	memcpy(out, t->names + from, first);
+	memcpy((uint8_t *)out + first, t->names, len - first);
 }
 
 /* Positions are one more than the offset, so that 0 says "none". */
