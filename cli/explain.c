@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/cli.h"
 #include "cli/event_line.h"
@@ -42,21 +41,24 @@ static struct decision judge_address(const struct question *q)
 	return d.action == ACTION_NONE ? policy_decide_address(p, &inside) : d;
 }
 
-static bool below(const char *name, const char *suffix)
+/* The host that an event names, without the port of a Host header; "" if none. */
+static void event_host(const json_t *event, char *out, size_t size)
 {
-	size_t n = strlen(name), m = strlen(suffix);
+	const char *name = event_text(event, "tls", "sni");
 
-	return n >= m && !strcasecmp(name + n - m, suffix) && (n == m || name[n - m - 1] == '.');
+	snprintf(out, size, "%s", *name ? name : event_text(event, "http", "hostname"));
+	if (*out != '[')
+		out[strcspn(out, ":")] = '\0';
 }
 
 static bool concerns(const struct question *q, const json_t *row)
 {
 	const json_t *why = json_object_get(row, "why");
-	const char *name = event_text(why, "tls", "sni");
-	char address[64];
+	char address[64], name[EVENT_NAME_MAX];
 
+	event_host(why, name, sizeof(name));
 	if (!q->by_address)
-		return below(*name ? name : event_text(why, "http", "hostname"), q->what);
+		return event_name_below(name, q->what);
 	event_address(address, sizeof(address), q->net.addr, address_is_v4(q->net.addr) ? 4 : 6);
 	return (!strcmp(address, event_text(row, NULL, "address")) || !strcmp(address, event_text(row, NULL, "host"))) &&
 	       (!q->net.port || q->net.port == json_integer_value(json_object_get(row, "port")));
@@ -211,7 +213,7 @@ static int explain(struct question *q)
 static int explain_event(struct question *q)
 {
 	json_t *event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
-	char target[320];
+	char target[EVENT_NAME_MAX];
 	int code = EXIT_NO;
 
 	if (!event) {
@@ -220,9 +222,7 @@ static int explain_event(struct question *q)
 	}
 	if (!q->args->json)
 		event_print(event);
-	snprintf(target, sizeof(target), "%s", event_text(event, "tls", "sni"));
-	if (!*target)
-		snprintf(target, sizeof(target), "%s", event_text(event, "http", "hostname"));
+	event_host(event, target, sizeof(target));
 	if (!*target)
 		snprintf(target, sizeof(target), strchr(event_text(event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
 			 event_text(event, NULL, "dest_ip"), (long long)json_integer_value(json_object_get(event, "dest_port")));

@@ -16,8 +16,6 @@
 #include "daemon/pipeline.h"
 #include "policy/policy.h"
 
-#define KEY_FILE "/var/lib/minewall/key"
-
 /* Room for two streams of a flow, in full blocks, which are half of the pool; 1 GiB is enough for any capture
  * whose flows are not all undecided at once. Pages that no flow uses cost nothing. */
 #define BYTES_A_FLOW (128u * 1024)
@@ -202,6 +200,7 @@ static int replay_file(struct replay *r, const char *name)
 /* Wallets are hashed only with the daemon's key, and only if it can be read: replay never makes one. */
 static int load_policy(struct replay *r, const char *path)
 {
+	char key[sizeof(((struct settings *)NULL)->state) + 8];
 	struct policy_error error;
 
 	r->policy = path ? policy_load(path, &error) : policy_builtin();
@@ -211,7 +210,8 @@ static int load_policy(struct replay *r, const char *path)
 		fprintf(stderr, "%s\n", error.text);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
-	r->hashes = path && access(KEY_FILE, R_OK) == 0 && event_key(KEY_FILE, r->key) == 0;
+	snprintf(key, sizeof(key), "%s/key", policy_settings(r->policy)->state);
+	r->hashes = path && access(key, R_OK) == 0 && event_key(key, r->key) == 0;
 	return EXIT_DONE;
 }
 

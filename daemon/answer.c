@@ -3,8 +3,8 @@
  * counters and kernel state; decides nothing. */
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "daemon/apply.h"
@@ -99,7 +99,7 @@ static json_t *element_json(struct daemon *d, const struct element *e)
 {
 	char text[INET6_ADDRSTRLEN];
 	struct event why;
-	json_t *j = json_object(), *reason;
+	json_t *j = json_object();
 
 	event_address(text, sizeof(text), e->dst, e->family);
 	json_object_set_new(j, "address", json_string(text));
@@ -111,100 +111,69 @@ static json_t *element_json(struct daemon *d, const struct element *e)
 	}
 	json_object_set_new(j, "left_s", json_integer((json_int_t)(e->expires_ms / 1000)));
 	json_object_set_new(j, "packets", json_integer((json_int_t)e->packets));
-	if (learnt_get(d->shared.learnt, e, &why)) {
-		reason = event_json(&why);
-		json_object_set_new(j, "why", reason);
-	}
+	if (learnt_get(d->shared.learnt, e, &why))
+		json_object_set_new(j, "why", event_json(&why));
 	return j;
-}
-
-struct gather {
-	struct daemon *d;
-	json_t *list;			/* element_json of each */
-	const char *name;		/* only those that this name (or one below it) taught */
-	bool by_address;
-	uint8_t address[16];
-	struct element *found;		/* at most `max` */
-	size_t n, max;
-};
-
-static bool below(const char *name, const char *suffix)
-{
-	size_t n = strlen(name), m = strlen(suffix);
-
-	return n >= m && !strcasecmp(name + n - m, suffix) && (n == m || name[n - m - 1] == '.');
-}
-
-static bool matches(const struct gather *g, const struct element *e)
-{
-	struct event why;
-
-	if (g->by_address)
-		return !memcmp(e->dst, g->address, sizeof(e->dst)) || (e->pair && !memcmp(e->src, g->address, sizeof(e->src)));
-	if (g->name)
-		return learnt_get(g->d->shared.learnt, e, &why) && why.named && below(why.host, g->name);
-	return true;
-}
-
-static int gather_one(const struct element *e, void *arg)
-{
-	struct gather *g = arg;
-
-	if (!matches(g, e))
-		return 0;
-	if (g->list)
-		json_array_append_new(g->list, element_json(g->d, e));
-	else if (g->n < g->max)
-		g->found[g->n++] = *e;
-	return g->found && g->n == g->max;
 }
 
 static json_t *blocked(struct daemon *d)
 {
-	struct gather g = { .d = d, .list = json_array() };
-	int err = table_each_blocked(d->shared.table, gather_one, &g);
+	json_t *list = json_array();
+	size_t n = 0;
+	struct element *elements = apply_elements(d, &n);
 
-	if (err < 0) {
-		json_decref(g.list);
-		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be read");
-	}
-	return json_pack("{s:b, s:o}", "ok", true, "blocked", g.list);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, element_json(d, &elements[i]));
+	free(elements);
+	return json_pack("{s:b, s:o}", "ok", true, "blocked", list);
 }
 
-/* An address as typed, or the host part of a name. */
-static void read_target(struct gather *g, const char *target)
-{
-	struct in_addr v4;
+/* What an operator names: an address, inside or outside, or a name with all below it. */
+struct target {
+	const char *name;		/* NULL: by address */
+	uint8_t address[16];
+};
 
-	g->by_address = true;
-	if (inet_pton(AF_INET, target, &v4) == 1) {
-		memset(g->address, 0, 10);
-		memset(g->address + 10, 0xff, 2);
-		memcpy(g->address + 12, &v4, 4);
-	} else if (inet_pton(AF_INET6, target, g->address) != 1) {
-		g->by_address = false;
-		g->name = target;
-	}
+static struct target read_target(const char *text)
+{
+	struct target t = { .address = { [10] = 0xff, 0xff } };
+
+	if (inet_pton(AF_INET, text, t.address + 12) != 1 && inet_pton(AF_INET6, text, t.address) != 1)
+		t.name = text;
+	return t;
 }
 
-static json_t *unblock(struct daemon *d, const char *target)
+static bool matches(const struct daemon *d, const struct target *t, const struct element *e)
 {
-	struct element found[256];
-	struct gather g = { .d = d, .found = found, .max = 256 };
-	size_t deleted = 0, n;
+	struct event why;
 
-	if (!target || !*target)
+	if (t->name)
+		return learnt_get(d->shared.learnt, e, &why) && why.named && event_name_below(why.host, t->name);
+	return !memcmp(e->dst, t->address, sizeof(e->dst)) || (e->pair && !memcmp(e->src, t->address, sizeof(e->src)));
+}
+
+static json_t *unblock(struct daemon *d, const char *text)
+{
+	size_t n = 0, found = 0, deleted = 0;
+	struct element *elements;
+	struct target target;
+	int err;
+
+	if (!text || !*text)
 		return json_pack("{s:b, s:s}", "ok", false, "error", "an address or a name is expected");
-	read_target(&g, target);
-	do {
-		g.n = n = 0;
-		if (table_each_blocked(d->shared.table, gather_one, &g) < 0 ||
-		    (g.n && table_delete(d->shared.table, found, g.n, &n)))
-			return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be changed");
-		for (size_t i = 0; i < g.n; i++)
-			learnt_forget(d->shared.learnt, &found[i]);
-		deleted += n;
-	} while (n > 0 && g.n == g.max);
+	if (d->paused_until_s)
+		return json_pack("{s:b, s:s}", "ok", false, "error", "nothing is blocked during a pause; `minewall pause off` ends it");
+	target = read_target(text);
+	elements = apply_elements(d, &n);
+	for (size_t i = 0; i < n; i++)
+		if (matches(d, &target, &elements[i]))
+			elements[found++] = elements[i];
+	err = found ? table_delete(d->shared.table, elements, found, &deleted) : 0;
+	for (size_t i = 0; i < found && !err; i++)
+		learnt_forget(d->shared.learnt, &elements[i]);
+	free(elements);
+	if (err)
+		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be changed");
 	return json_pack("{s:b, s:I}", "ok", true, "unblocked", (json_int_t)deleted);
 }
 

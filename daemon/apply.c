@@ -158,8 +158,7 @@ static void forget_unjustified(struct daemon *d)
 
 	for (size_t i = 0; i < n; i++)
 		if (learnt_get(d->shared.learnt, &elements[i], &why) && !apply_justified(d, &elements[i], &why)) {
-			if (!d->paused_until_s)
-				table_delete(d->shared.table, &elements[i], 1, NULL);
+			table_delete(d->shared.table, &elements[i], 1, NULL);
 			learnt_forget(d->shared.learnt, &elements[i]);
 		}
 	free(elements);
@@ -268,9 +267,10 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 		if (old_base != base)
 			policy_free(old_base);
 	}
-	forget_unjustified(d);
-	if (!d->paused_until_s)
+	if (!d->paused_until_s) {	/* else when the pause ends */
+		forget_unjustified(d);
 		apply_to_flows(d);
+	}
 	return 0;
 }
 
@@ -349,6 +349,7 @@ static int resume(struct daemon *d)
 	err = apply_table(d);
 	if (!err) {
 		apply_teach(d, elements, n);
+		forget_unjustified(d);
 		apply_to_flows(d);
 		daemon_note(d, "resumed", "judging again after a pause");
 	}

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,7 +47,8 @@ size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 	return n;
 }
 
-void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
+/* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
+static void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
 {
 	struct hmac_sha256_ctx ctx;
 	uint8_t digest[16];
@@ -176,9 +178,19 @@ void event_address(char *out, size_t size, const uint8_t address[16], uint8_t fa
 		inet_ntop(AF_INET6, address, out, (socklen_t)size);
 }
 
-void event_id(char out[EVENT_ID_MAX], const struct event *e)
+/* What `minewall explain` finds the event by: its time in microseconds, as hex. */
+#define EVENT_ID_MAX 17
+
+static void event_id(char out[EVENT_ID_MAX], const struct event *e)
 {
 	snprintf(out, EVENT_ID_MAX, "%llx", (unsigned long long)e->when.tv_sec * 1000000 + (unsigned long long)e->when.tv_nsec / 1000);
+}
+
+bool event_name_below(const char *name, const char *above)
+{
+	size_t n = strlen(name), m = strlen(above);
+
+	return n >= m && !strcasecmp(name + n - m, above) && (n == m || name[n - m - 1] == '.');
 }
 
 static void put(json_t *object, const char *key, const char *text)

@@ -57,19 +57,15 @@ void event_note(struct event *e, const char *what, const char *detail);
 /* New reference; NULL: no memory. */
 json_t *event_json(const struct event *e);
 
-/* What `minewall explain` finds the event by: its time in microseconds, as hex. */
-#define EVENT_ID_MAX 17
-void event_id(char out[EVENT_ID_MAX], const struct event *e);
-
 /* RFC 3339 with offset and microseconds, local time. */
 void event_time(char *out, size_t size, const struct timespec *when);
+
+/* Is the host `name` the name `above` or one below it? Any case. */
+bool event_name_below(const char *name, const char *above);
 
 /* "udp", "tcp" as EVE writes it ("TCP"), and an address as inet_ntop prints it. */
 const char *event_proto(uint8_t proto);
 void event_address(char *out, size_t size, const uint8_t address[16], uint8_t family);
-
-/* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
-void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len);
 
 /* Makes or reads the 32-byte key file (0600). 0 or -errno. */
 int event_key(const char *path, uint8_t key[32]);

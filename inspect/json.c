@@ -14,7 +14,8 @@ static bool json_typed(const struct json *j)
 	return j->depth <= JSON_DEPTH_TYPED;
 }
 
-bool json_in_object(const struct json *j)
+/* Is the innermost open container an object? */
+static bool json_in_object(const struct json *j)
 {
 	return j->depth && json_typed(j) && (j->objects >> (j->depth - 1) & 1);
 }

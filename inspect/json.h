@@ -34,8 +34,6 @@ struct json json_make(const uint8_t *p, const uint8_t *end);
 /* After SHORT or BAD it must not be called again. */
 enum json_event json_next(struct json *j);
 
-/* Is the innermost open container an object? */
-bool json_in_object(const struct json *j);
 
 /* The next character of a string's text, unescaped; -1 at its end. Takes it off `text`. Bytes from 0x80 come as they
  * are (no UTF-8 decoding), NUL bytes are left out, \u escapes give their code unit. */

@@ -17,7 +17,7 @@
 /* A bigger batch's memory is given back. */
 #define SPARE_MAX (1u << 20)
 
-int netlink_fd(const struct netlink *n)
+static int netlink_fd(const struct netlink *n)
 {
 	return mnl_socket_get_fd(n->socket);
 }

@@ -27,7 +27,6 @@ struct netlink {
 /* `bus`: NETLINK_NETFILTER or NETLINK_ROUTE. 0 or -errno; then nothing is to be closed. */
 int netlink_open(struct netlink *n, int bus);
 void netlink_close(struct netlink *n);
-int netlink_fd(const struct netlink *n);
 
 /* Messages between BATCH_BEGIN and BATCH_END (linux/netfilter/nfnetlink.h). Errors stick until the batch is sent. */
 struct netlink_batch {

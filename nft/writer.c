@@ -80,7 +80,7 @@ void writer_end_verdict(struct writer *w, struct expr_rule *r, int verdict, cons
 	writer_end(w, r);
 }
 
-void writer_match_u8(struct expr_rule *r, uint8_t value)
+static void writer_match_u8(struct expr_rule *r, uint8_t value)
 {
 	expr_cmp(r, NFT_CMP_EQ, &value, sizeof(value));
 }

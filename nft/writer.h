@@ -33,7 +33,6 @@ void writer_end(struct writer *w, struct expr_rule *r);
 void writer_end_verdict(struct writer *w, struct expr_rule *r, int verdict, const char *chain);
 
 /* Each of these ends the rule where it does not hold; all work in register 0. */
-void writer_match_u8(struct expr_rule *r, uint8_t value);
 void writer_match_family(struct expr_rule *r, enum set set);
 void writer_match_proto(struct expr_rule *r, uint8_t proto);
 void writer_match_interface(struct expr_rule *r, uint32_t key, const char *name);
