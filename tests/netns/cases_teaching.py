@@ -253,6 +253,33 @@ def pause(t, how):
         need(hello(t, t.fresh(), LISTED) == "reset", "names are not judged after the pause")
 
 
+@own("pause/allow-meanwhile")
+def allow_in_pause(t):
+    """An allowance made during a pause holds for what was put aside; unblock says why it cannot."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        address = t.fresh()
+        need(hello(t, address, LISTED) == "reset" and sets_of(t, address) == ["pairs"], "the listed name taught no pair")
+        need(t.daemon.verb("pause", "1h").returncode == 0, "pause failed")
+        need("pause" in t.daemon.verb("unblock", address).stderr, "unblock does not speak of the pause")
+        need(t.daemon.verb("allow", LISTED, "--for", "1h").returncode == 0, "allow during a pause failed")
+        need(t.daemon.verb("pause", "off").returncode == 0, "pause off failed")
+        need(not taught(t, address), f"what is allowed is taught again: {shape(t, address)}")
+        passes(t, address, LISTED)
+        need(t.daemon.verb("allow", LISTED, "--for", "0").returncode == 0, "the allowance cannot be taken back")
+
+
+@own("explain/host-with-port")
+def explain_port(t):
+    """The event of a Host header with a port is explained by its name."""
+    t.daemon = t.make(policy()).start()
+    for family in families(t):
+        t.bed.send(t.fresh(), 8080, ("GET / HTTP/1.1\r\nHost: %s:8080\r\n\r\n" % LISTED).encode().hex())
+    events = until(lambda: t.daemon.events(), 3)
+    done = t.daemon.verb("explain", "#" + events[-1]["mining"]["id"])
+    need(done.returncode == 0 and "block.names" in done.stdout, f"exit {done.returncode}: {done.stdout}{done.stderr}")
+
+
 @own("explain")
 def explain(t):
     """0: it is blocked, 1: it is not; by which entry, and what was learnt."""
