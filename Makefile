@@ -8,7 +8,7 @@ PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle
 DIRS    := inspect policy nfq nft daemon cli
 VERSION := 0.1.0
 
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror=vla
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror=vla -Wno-missing-field-initializers
 CFLAGS  ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE -DMINEWALL_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(WARN) -fstack-protector-strong $(CFLAGS) $(SANITIZE)

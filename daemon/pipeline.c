@@ -108,7 +108,7 @@ static void take(struct step *s, bool fresh)
 	if (f->key.proto == IPPROTO_TCP)
 		segment_take(s);
 	else
-		step_clear(s, REASON_UNKNOWN);
+		datagram_take(s);
 }
 
 /* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have

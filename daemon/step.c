@@ -165,7 +165,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	if (act_on(s, &d))
 		return false;
 	s->side->next = start + (uint32_t)m->consumed;
-	s->side->only = m->again == AGAIN_SAME ? m->app : APP_UNKNOWN;
+	s->side->only = m->again == AGAIN_SAME ? m->app : m->again == AGAIN_AS ? m->next : APP_UNKNOWN;
 	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
 		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */

@@ -47,4 +47,7 @@ bool step_tunnelled(const struct flow *f);
 /* Stores the payload of a TCP packet and looks at what it completes. */
 void segment_take(struct step *s);
 
+/* Looks at the payload of a UDP packet. */
+void datagram_take(struct step *s);
+
 #endif

@@ -22,12 +22,14 @@ static void inspect_reset(struct facts *out)
 	out->n_names = 0;
 	out->names_lost = false;
 	out->tls_version = 0;
-	out->tls_ech = false;
+	out->tls_ech = out->tls_alpn = false;
+	out->tls_hello = (struct view){ 0 };
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
 	out->tunnelled = false;
 	out->consumed = 0;
 	out->again = AGAIN_NO;
+	out->next = APP_UNKNOWN;
 }
 
 enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out)
@@ -65,6 +67,8 @@ const char *app_text(enum app app)
 	case APP_QUIC:
 		return "quic";
 	case APP_HTTP:
+	case APP_HTTP_BODY:
+	case APP_WEBSOCKET:
 		return "http";
 	case APP_DNS:
 		return "dns";

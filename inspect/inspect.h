@@ -24,6 +24,9 @@ enum app {
 	APP_DNS,
 	APP_STRATUM,
 	APP_SOCKS,	/* only until what is inside the tunnel is known */
+	/* What only follows behind a request of HTTP/1: the flow stays an HTTP one. */
+	APP_HTTP_BODY,
+	APP_WEBSOCKET,
 };
 
 enum name_kind {
@@ -65,14 +68,41 @@ struct name_fact {
 /* Enough for 16 pipelined HTTP heads that each carry two names. */
 #define FACTS_NAMES_MAX 32
 
+/* What a dialect row is evidence of. Each kind is a key of the policy's `detect`. */
+enum mining_kind {
+	MINING_STRATUM,		/* a miner and its pool */
+	MINING_GETWORK,		/* work asked of a node over HTTP: solo miners, and some who only run a node */
+};
+
 /* Stratum and its relatives, from one message. All views may be empty. */
 struct stratum_facts {
+	enum mining_kind kind;
 	const char *dialect;	/* static string of the dialect table */
 	unsigned sides;		/* who may say this: DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	struct view method;
 	struct view agent;
 	struct view algo;
 	struct view login;	/* wallet or user name: hash it, never store it */
+	struct view worker;	/* the machine's name among those of one login */
+};
+
+/* Records that one DNS message brings for its question. More are cut, which costs only what they would teach. */
+#define FACTS_ANSWERS_MAX 32
+
+/* One address record: what the question's name, through its aliases, stands for. IPv4 is v4-mapped. */
+struct dns_answer {
+	uint8_t addr[16];
+	uint32_t ttl_s;
+};
+
+/* Of one DNS message. The question's name and the names of its alias chain are in facts.names, in this order. */
+struct dns_facts {
+	bool response;
+	uint16_t id;
+	uint16_t type;		/* of the question */
+	uint8_t rcode;
+	unsigned n_answers;
+	struct dns_answer answers[FACTS_ANSWERS_MAX];
 };
 
 struct facts {
@@ -82,6 +112,9 @@ struct facts {
 	bool names_lost;		/* there were more than FACTS_NAMES_MAX */
 	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
 	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
+	bool tls_alpn;			/* it carried an ALPN extension */
+	struct view tls_hello;		/* the ClientHello with its handshake header: what tls_ja4 reads */
+	struct dns_facts dns;		/* of APP_DNS only */
 	bool mining;			/* protocol evidence: `stratum` is filled */
 	struct stratum_facts stratum;
 	bool tunnelled;			/* the caller's word: it stands behind a CONNECT or SOCKS prelude */
@@ -91,7 +124,9 @@ struct facts {
 		AGAIN_NO,	/* nothing more to learn from this direction */
 		AGAIN_SAME,	/* the same protocol goes on behind `consumed` (HTTP keep-alive, next request head) */
 		AGAIN_FRESH,	/* a tunnel starts behind `consumed`: inspect from scratch (CONNECT, SOCKS) */
+		AGAIN_AS,	/* only the protocol `next` may follow behind `consumed` */
 	} again;
+	enum app next;
 };
 
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
@@ -101,6 +136,8 @@ struct dialect_row {
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
 	const char *capture;		/* NULL, or where the facts stand: "agent=params[0]", see stratum.h */
+	enum mining_kind kind;		/* 0: MINING_STRATUM */
+	unsigned carriers;		/* where it may stand: bits (1 << enum carrier); 0: everywhere */
 };
 #define DIALECT_FROM_CLIENT 1u
 #define DIALECT_FROM_SERVER 2u
@@ -123,12 +160,20 @@ struct inspect_scratch {
 	size_t used;
 };
 
+/* What carries a message of JSON. */
+enum carrier {
+	CARRIER_STREAM,		/* a TCP stream, perhaps behind a proxy's prelude */
+	CARRIER_HTTP,		/* the body of a request */
+	CARRIER_WEBSOCKET,	/* a message of a WebSocket */
+};
+
 struct inspect_input {
 	const uint8_t *p;		/* the stream from its start, or from where the last message said `again` */
 	size_t len;
 	enum side side;
 	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
-	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME) */
+	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME, AGAIN_AS) */
+	enum carrier carrier;
 	const struct dialect_table *dialects;
 	struct inspect_scratch *scratch;
 };

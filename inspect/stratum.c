@@ -38,6 +38,11 @@ struct stratum_message {
 	struct stratum_candidate rows[STRATUM_ROWS_MAX];
 };
 
+static bool stratum_carried(const struct dialect_row *row, enum carrier carrier)
+{
+	return !row->carriers || row->carriers & 1u << carrier;
+}
+
 static bool stratum_side(const struct dialect_row *row, enum side side)
 {
 	switch (side) {
@@ -76,7 +81,7 @@ static void stratum_candidates(const struct inspect_input *in, struct stratum_me
 	for (i = 0; i < n && m->n < STRATUM_ROWS_MAX; i++) {
 		const struct dialect_row *row = &t->rows[i];
 
-		if (!row->method != !method || !stratum_side(row, in->side) || (method && !stratum_names(row, *method)))
+		if (!row->method != !method || !stratum_carried(row, in->carrier) || !stratum_side(row, in->side) || (method && !stratum_names(row, *method)))
 			continue;
 		for (k = 0; k < m->n && m->rows[k].row != row; k++)
 			;
@@ -121,6 +126,7 @@ static void stratum_fill(const struct inspect_input *in, const struct stratum_me
 	size_t i;
 
 	f->dialect = c->row->dialect;
+	f->kind = c->row->kind;
 	f->sides = c->row->sides;
 	f->method = json_text(c->method, in->scratch);
 	for (i = c->captures; i < c->end; i++) {
@@ -128,6 +134,8 @@ static void stratum_fill(const struct inspect_input *in, const struct stratum_me
 
 		if (t->arg_len == 4 && !memcmp(t->arg, "algo", 4))
 			stratum_fact(&f->algo, t, in->scratch);
+		else if (t->arg_len == 6 && !memcmp(t->arg, "worker", 6))
+			stratum_fact(&f->worker, t, in->scratch);
 		else if (t->arg[0] == 'a')
 			stratum_fact(&f->agent, t, in->scratch);
 		else

@@ -177,6 +177,7 @@ static enum packet_result read_tcp(const struct transport *t, bool verify, struc
 	if (header < TCP_HEADER || header > t->wire)
 		return PACKET_BROKEN;
 	out->seq = be32(t->p + 4) + (out->tcp_flags & PACKET_SYN ? 1 : 0);
+	out->ack = out->tcp_flags & PACKET_ACK ? be32(t->p + 8) : 0;
 	out->payload_wire = t->wire - header;
 	if (t->len > header) {
 		out->payload = t->p + header;

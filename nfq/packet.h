@@ -13,6 +13,7 @@ enum packet_origin {
 	ORIGIN_ORIGINAL,	/* from the opener of a flow whose start the table saw */
 	ORIGIN_OLDER_ORIGINAL,	/* flow older than the table; conntrack's original direction */
 	ORIGIN_OLDER_REPLY,	/* flow older than the table; conntrack's reply direction */
+	ORIGIN_REPLY,		/* answer of a DNS server, in a flow whose start the table saw */
 };
 
 enum packet_checksum {
@@ -33,6 +34,7 @@ struct packet {
 	uint8_t dst[16];
 	uint16_t sport, dport;	/* host order */
 	uint32_t seq;		/* TCP only: of the first payload byte (behind a SYN: ISN + 1) */
+	uint32_t ack;		/* TCP only; 0 without the flag */
 	uint8_t tcp_flags;
 	enum packet_checksum checksum;
 	enum packet_origin origin;

@@ -113,14 +113,15 @@ static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 
 static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
 {
-	const struct detect_rule *rule = &p->detect[DETECTOR_STRATUM];
+	bool getwork = facts->stratum.kind == MINING_GETWORK;
+	const struct detect_rule *rule = &p->detect[getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM];
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (rule->action == DETECT_OFF)
 		return d;
 	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 	d.evidence = EVIDENCE_PROTOCOL;
-	d.rule = "detect.stratum";
+	d.rule = getwork ? "detect.getwork" : "detect.stratum";
 	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	return d;
 }
@@ -170,20 +171,22 @@ static struct decision judge_target(const struct policy *p, const struct name_fa
 	return d;
 }
 
-/* Which key of `detect:` rules a kind of name. Kinds without a key of their own are judged as names always are. */
+/* Which key of `detect:` rules a kind of name. SOCKS has none of its own: it is judged as names always are. */
 static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind)
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
 
 	switch (kind) {
 	case NAME_TLS_SNI:
-	case NAME_QUIC_SNI:
 		return &p->detect[DETECTOR_TLS];
+	case NAME_QUIC_SNI:
+		return &p->detect[DETECTOR_QUIC];
+	case NAME_DNS:
+		return &p->detect[DETECTOR_DNS];
 	case NAME_HTTP_HOST:
 	case NAME_CONNECT:
 		return &p->detect[DETECTOR_HTTP];
 	case NAME_SOCKS:
-	case NAME_DNS:
 		break;
 	}
 	return &always;

@@ -36,7 +36,7 @@ struct policy *rules_new(void)
 		.log_file = "/var/log/minewall/eve.json",
 	};
 	for (unsigned i = 0; i < DETECTORS; i++)
-		p->detect[i].action = DETECT_BLOCK;
+		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : DETECT_BLOCK;
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
 	if (!p->block_names || !p->allow_names) {

@@ -11,7 +11,7 @@
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
 
-enum detector { DETECTOR_TLS, DETECTOR_HTTP, DETECTOR_STRATUM, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
 
 struct detect_rule {
 	enum detect action;

@@ -322,13 +322,19 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 	static const struct doc_keys name##_mapping = KEYS(name##_keys, 0, "{action: block, scope: endpoint}")
 
 DETECTOR(tls, DETECTOR_TLS);
+DETECTOR(quic, DETECTOR_QUIC);
 DETECTOR(http, DETECTOR_HTTP);
+DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
+DETECTOR(getwork, DETECTOR_GETWORK);
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
+	{ "quic", "detect.quic", read_detect, AT(detect[DETECTOR_QUIC]), &quic_mapping },
 	{ "http", "detect.http", read_detect, AT(detect[DETECTOR_HTTP]), &http_mapping },
+	{ "dns", "detect.dns", read_detect, AT(detect[DETECTOR_DNS]), &dns_mapping },
 	{ "stratum", "detect.stratum", read_detect, AT(detect[DETECTOR_STRATUM]), &stratum_mapping },
+	{ "getwork", "detect.getwork", read_detect, AT(detect[DETECTOR_GETWORK]), &getwork_mapping },
 };
 static const struct doc_keys detect = KEYS(detect_keys, 0, "{tls: block, http: block, stratum: block}");
 
