@@ -20,7 +20,7 @@ import server
 from server import Logged
 
 GREET, NOTIFY, POLITE, SMTP, MPTCP = 2525, 3334, 9300, 25, 3335
-WEBSOCKET, H2C = 8081, 8082
+WEBSOCKET, H2C, PAGE = 8081, 8082, 8083
 DNS, QUIC = 53, 443
 UDP_MUTE = (QUIC, 51820, 3333, 5353, 4433)
 TCP_MUTE = (SMTP, 22, 853, 4444)
@@ -86,6 +86,18 @@ class H2c(Upgrading):
         return b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
+class Page(Logged):
+    """A page that says what stands behind its # over a WebSocket; its picture never comes, so that it is never finished."""
+    kind = "page"
+    TEXT = (b'<script>const s=new WebSocket("ws://"+location.hostname+":%d/proxy");'
+            b's.onopen=()=>s.send(decodeURIComponent(location.hash.slice(1)));</script><img src="/picture">' % WEBSOCKET)
+
+    def take(self, data):
+        if b"/picture" not in data:
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(self.TEXT)
+                                 + self.TEXT)
+
+
 # -- DNS ------------------------------------------------------------------------------------------
 
 LISTED = b"\4pool\6listed\7example\0"
@@ -118,7 +130,8 @@ def dns_answer(question):
 
 async def serve():
     loop = asyncio.get_running_loop()
-    kinds = {GREET: Greet, NOTIFY: Notify, POLITE: Polite, WEBSOCKET: WebSocket, H2C: H2c, **dict.fromkeys(TCP_MUTE, Logged)}
+    kinds = {GREET: Greet, NOTIFY: Notify, POLITE: Polite, WEBSOCKET: WebSocket, H2C: H2c, PAGE: Page,
+             **dict.fromkeys(TCP_MUTE, Logged)}
     for port, kind in kinds.items():
         for host in ("0.0.0.0", "::"):
             await loop.create_server(kind, host, port, backlog=256)
