@@ -16,6 +16,8 @@ const char *evidence_text(enum evidence e)
 		return "name";
 	case EVIDENCE_PROTOCOL:
 		return "protocol";
+	case EVIDENCE_SCORE:
+		return "score";
 	}
 	return "none";
 }
@@ -243,6 +245,35 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 		return d;
 	names = judge_names(p, who, facts);
 	return names.action > d.action ? names : d.action ? d : names;
+}
+
+bool policy_scores(const struct policy *p)
+{
+	return p->settings.score_report || p->settings.score_block;
+}
+
+struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points)
+{
+	const struct settings *s = &p->settings;
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (allowed_by_address(p, who, &d))
+		return d;
+	if (s->score_block && points >= s->score_block)
+		d.action = ACTION_BLOCK;
+	else if (s->score_report && points >= s->score_report)
+		d.action = ACTION_MONITOR;
+	else
+		return d;
+	d.evidence = EVIDENCE_SCORE;
+	d.rule = d.action == ACTION_BLOCK ? "score.block" : "score.report";
+	teach(p, &d, SCOPE_AUTO, SCOPE_PAIR);
+	/* Behind an address of a shared range live others: one client's habits say nothing of them. */
+	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0)) {
+		d.scope = SCOPE_FLOW;
+		d.timeout_s = 0;
+	}
+	return d;
 }
 
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)

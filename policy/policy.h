@@ -52,6 +52,7 @@ struct settings {
 	bool reset;
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
 	char state[4096];				/* folder of the key that hashes wallets */
@@ -124,7 +125,7 @@ enum action {
 	ACTION_BLOCK,
 };
 
-enum evidence { EVIDENCE_NONE, EVIDENCE_ADDRESS, EVIDENCE_NAME, EVIDENCE_PROTOCOL };
+enum evidence { EVIDENCE_NONE, EVIDENCE_ADDRESS, EVIDENCE_NAME, EVIDENCE_PROTOCOL, EVIDENCE_SCORE };
 
 /* The judgement and all that an event must say of it. Strings live as long as the policy; `name` is a view
  * into the facts. */
@@ -151,10 +152,16 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
  * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
+/* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
+struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
+
+/* Are scores wanted at all? */
+bool policy_scores(const struct policy *p);
+
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
 
-const char *evidence_text(enum evidence e);	/* "address", "name", "protocol" */
+const char *evidence_text(enum evidence e);	/* "address", "name", "protocol", "score" */
 const char *scope_text(enum scope s);
 
 #endif

@@ -85,6 +85,16 @@ static int read_count(struct doc *doc, yaml_node_t *value, const struct doc_key 
 	return doc_read_number(doc, value, key, to);
 }
 
+/* Points, or "off". */
+static int read_points(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "off")) {
+		*(uint16_t *)((char *)to + key->offset) = 0;
+		return 0;
+	}
+	return doc_read_number(doc, value, key, to);
+}
+
 static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
 	const struct settings *s = &((struct policy *)to)->settings;
@@ -449,6 +459,12 @@ static const struct doc_number reassembly_number = {
 	NUMBER_SIZE, 64 << 10, UINT64_C(16) << 30, 8, "a size from 64KiB to 16GiB, such as 512KiB, 16MiB or 1GiB",
 };
 
+static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
+
+static const struct doc_key score_keys[] = {
+	{ "report", "score.report", read_points, AT(settings.score_report), &points_number },
+	{ "block", "score.block", read_points, AT(settings.score_block), &points_number },
+};
 static const struct doc_key interface_keys[] = {
 	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
 };
@@ -478,6 +494,7 @@ static const struct doc_key memory_keys[] = {
 	{ "reassembly", "memory.reassembly", doc_read_number, AT(settings.memory_reassembly), &reassembly_number },
 };
 
+static const struct doc_keys score = KEYS(score_keys, 0, "{report: 60, block: off}");
 static const struct doc_keys interfaces = KEYS(interface_keys, 0, "{out: [eth0]}");
 static const struct doc_keys queues = KEYS(queue_keys, 0, "{first: 0, count: auto, length: 4096}");
 static const struct doc_keys mark = KEYS(mark_keys, 0, "{mask: 0x0e000000}");
@@ -508,6 +525,7 @@ static const struct doc_key root_keys[] = {
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
 	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
