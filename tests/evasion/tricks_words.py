@@ -6,9 +6,10 @@ import socket
 import struct
 import zlib
 
+import quic
 import servers
 import wire
-from cases_edges import CLEAN_HEAD, CLEAN_HELLO, LISTED_HEAD, LISTED_HELLO, LOGIN, keep_alive
+from cases_edges import CLEAN_HEAD, CLEAN_HELLO, DEAD, LISTED_HEAD, LISTED_HELLO, LOGIN, keep_alive
 from cases_tunnels import PASSWORD, PROXY, connect, socks4, socks4a, socks5
 from run import LISTED, UNLISTED
 from tricks_wire import Kernel, Raw, say, sleep, talk
@@ -116,6 +117,54 @@ DNS = {
     "dns-query-odd-port": over_udp(listed_question(), port=5353),
     "dns-alias-then-nameless-tls": after_alias(b"c"),
     "dns-alias-chain-then-nameless-tls": after_alias(b"e"),
+}
+
+# -- QUIC -----------------------------------------------------------------------------------------
+
+CID, OTHER_CID = bytes(range(0x40, 0x48)), bytes(range(0x60, 0x6C))
+QUIC_EXTENSIONS = extension(16, vector16(b"\2h3")) + extension(57, b"\x0f\0\4\4\x80\x10\0\0")
+
+
+def quic_hello(name, padding=0):
+    """The handshake message alone; QUIC has no records."""
+    return hello(name, more=QUIC_EXTENSIONS + (extension(21, bytes(padding)) if padding else b""))[5:]
+
+
+def quic_talk(*datagrams, complete=None, port=servers.QUIC, gap_ms=20):
+    return Kernel(port, complete or b"".join(d["data"] if isinstance(d, dict) else d for d in datagrams),
+                  [s for d in datagrams for s in (dict(say(d["data"]), ttl=d["ttl"]) if isinstance(d, dict) else dict(say(d), ttl=64),
+                                                  sleep(gap_ms))], kind="udp")
+
+
+Q_LISTED, Q_CLEAN, Q_LARGE = quic_hello(LISTED), quic_hello(UNLISTED), quic_hello(LISTED, 1500)
+Q_CUT = Q_LISTED.index(LISTED.encode()) + 5
+Q_ONE = quic.initial(quic.crypto(Q_LISTED), CID)
+Q_FIRST, Q_SECOND = (quic.initial(quic.crypto(Q_LARGE, a, b), CID, number=n) for n, (a, b) in enumerate(((0, 1000), (1000, None))))
+Q_SHUFFLED = b"\1".join(quic.crypto(Q_LISTED, a, b) + bytes(3) for a, b in ((90, 150), (0, 30), (150, None), (30, 90)))
+QUIC = {
+    "quic-v1": quic_talk(Q_ONE),
+    "quic-v2": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID, quic.V2)),
+    "quic-draft-29": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID, quic.DRAFT_29)),
+    "quic-two-datagrams": quic_talk(Q_FIRST, Q_SECOND),
+    "quic-two-datagrams-reversed": quic_talk(Q_SECOND, Q_FIRST),
+    "quic-two-datagrams-slowly": quic_talk(Q_FIRST, Q_SECOND, gap_ms=1500),
+    "quic-shuffled-frames": quic_talk(quic.initial(Q_SHUFFLED, CID)),
+    "quic-many-frames": quic_talk(quic.initial(b"".join(quic.crypto(Q_LISTED, n, n + 3) for n in range(0, len(Q_LISTED), 3)), CID)),
+    "quic-repeated-frames": quic_talk(quic.initial(quic.crypto(Q_LISTED, 0, Q_CUT + 4) + quic.crypto(Q_LISTED, Q_CUT - 9), CID)),
+    "quic-coalesced": quic_talk(quic.initial(quic.crypto(Q_LISTED, 0, Q_CUT), CID, size=0)
+                                + quic.initial(quic.crypto(Q_LISTED, Q_CUT), CID, number=1)),
+    "quic-junk-behind": quic_talk(Q_ONE + b"\xa5" * 90),
+    "quic-token": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID, token=b"t" * 70)),
+    "quic-long-connection-id": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID * 2 + CID[:4], source=OTHER_CID)),
+    "quic-high-packet-number": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID, number=70000)),
+    "quic-decoy-low-ttl": quic_talk({"data": quic.initial(quic.crypto(Q_CLEAN), CID), "ttl": DEAD}, Q_ONE, complete=Q_ONE),
+    "quic-decoy-other-connection": quic_talk(quic.initial(quic.crypto(Q_CLEAN), OTHER_CID), Q_ONE, complete=Q_ONE),
+    "quic-decoy-broken": quic_talk(quic.initial(quic.crypto(Q_CLEAN), CID)[:-1] + b"\0", Q_ONE, complete=Q_ONE),
+    "quic-decoy-junk": quic_talk(b"whatever", Q_ONE, complete=Q_ONE),
+    "quic-decoy-version": quic_talk(quic.initial(quic.crypto(Q_CLEAN), CID, shown=0x1A2A3A4A), Q_ONE, complete=Q_ONE),
+    "quic-odd-port": quic_talk(Q_ONE, port=4433),
+    "quic-private-version": quic_talk(quic.initial(quic.crypto(Q_LISTED), CID, shown=0x7E577E57)),
+    "quic-encrypted-hello": quic_talk(quic.initial(quic.crypto(hello(UNLISTED, more=QUIC_EXTENSIONS + ECH)[5:]), CID)),
 }
 
 # -- JSON -----------------------------------------------------------------------------------------
@@ -372,4 +421,4 @@ BLIND = {
     "stratum-v2": talk(4444, SV2_ACT_1),
 }
 
-TRICKS = {**TLS, **DNS, **JSON, **PORTS, **HTTP, **WEBSOCKET, **PROXIES, **BLIND}
+TRICKS = {**TLS, **DNS, **QUIC, **JSON, **PORTS, **HTTP, **WEBSOCKET, **PROXIES, **BLIND}
