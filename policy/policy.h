@@ -74,8 +74,8 @@ struct list_info {
 	size_t skipped;
 };
 
-/* Reads `path` (with its drop-ins' folder later) and every list that it names; relative paths start at the
- * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
+/* Reads `path`, the drop-ins in the folder policy.d beside it (*.yaml, by name), and every list that they name; relative paths start
+ * at the policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
 /* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
@@ -101,6 +101,10 @@ struct networks policy_allowed_addresses(const struct policy *p);
 
 /* Outside addresses that are blocked (block.addresses), as the policy names them. */
 struct networks policy_blocked_addresses(const struct policy *p);
+
+/* The files that it was read from: the policy, then its drop-ins. */
+#define POLICY_FILES_MAX 33
+size_t policy_files(const struct policy *p, const char *const **files);
 
 size_t policy_lists(const struct policy *p, const struct list_info **lists);
 
