@@ -9,7 +9,7 @@ import zlib
 import quic
 import servers
 import wire
-from cases_edges import CLEAN_HEAD, CLEAN_HELLO, DEAD, LISTED_HEAD, LISTED_HELLO, LOGIN, keep_alive
+from cases_edges import CLEAN_HEAD, CLEAN_HELLO, DEAD, LISTED_HEAD, LISTED_HELLO, LOGIN, in_bytes, keep_alive
 from cases_tunnels import PASSWORD, PROXY, connect, socks4, socks4a, socks5
 from run import LISTED, UNLISTED
 from tricks_wire import Kernel, Raw, say, sleep, talk
@@ -85,6 +85,12 @@ def framed(message):
     return vector16(message)
 
 
+def two_questions():
+    """A harmless question first; RFC 9619 forbids a second one."""
+    both = listed_question(UNLISTED) + listed_question()[12:]
+    return both[:4] + b"\0\2" + both[6:]
+
+
 EDNS = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
 
 
@@ -114,6 +120,12 @@ DNS = {
         {"off": n, "hex": f"{byte:02x}"} for n, byte in enumerate(framed(listed_question()))]),
     "dns-query-tcp-second": talk(53, framed(listed_question(UNLISTED)), framed(listed_question()), gap_ms=60,
                                  complete=framed(listed_question())),
+    "dns-query-tcp-in-one": talk(53, framed(listed_question(UNLISTED)) + framed(listed_question())),
+    "dns-query-two-questions": over_udp(two_questions()),
+    "dns-query-answered": over_udp(listed_question(flags=0x8180)),
+    "dns-query-junk-behind": over_udp(listed_question(more=b"\xa5" * 40)),
+    "dns-query-pointer-back": over_udp(listed_question()[:-5] + b"\xc0\x06\0\1\0\1"),
+    "dns-query-pointer-ahead": over_udp(listed_question()[:12] + b"\4pool\xc0\x17\0\1\0\1\6listed\7example\0"),
     "dns-query-odd-port": over_udp(listed_question(), port=5353),
     "dns-alias-then-nameless-tls": after_alias(b"c"),
     "dns-alias-chain-then-nameless-tls": after_alias(b"e"),
@@ -215,6 +227,7 @@ JSON = {
     "json-harmless-segments-first": talk(3333, *[b'{"id":1,"method":"ping"}\n'] * 2, LOGIN, gap_ms=60, complete=LOGIN),
     "json-junk-line-first": talk(3333, b"whatever\n", LOGIN, gap_ms=60, complete=LOGIN),
     "json-junk-line-in-one": talk(3333, b"whatever\n" + LOGIN),
+    "json-junk-line-in-bytes": Raw(3333, b"whatever\n" + LOGIN, in_bytes(b"whatever\n" + LOGIN, range(9 + len(LOGIN)))),
     "json-without-line-end": pool(LOGIN[:-1]),
     "json-carriage-return": pool(LOGIN[:-1] + b"\r\n"),
     "json-missing-params": pool(b'{"id":1,"method":"mining.subscribe"}\n'),
@@ -293,6 +306,7 @@ def h2(fields, flags=5, before=b""):
 
 
 H2_CUT = authority(LISTED)
+H2_WHOLE = PREFACE + H2_SETTINGS + h2_frame(1, 5, 1, H2_CUT)
 HTTP = {
     "http-second-request": Raw(80, LISTED_HEAD, keep_alive([CLEAN_HEAD, LISTED_HEAD])),
     "http-pipelined": talk(80, CLEAN_HEAD * 2 + LISTED_HEAD),
@@ -311,6 +325,13 @@ HTTP = {
     "http-body-behind-first-request": talk(80, head("Content-Length: 5", host=UNLISTED, method="POST", body=b"hello") + LISTED_HEAD),
     "http-posted-login": talk(80, posted(LOGIN)),
     "http-chunked-login": talk(80, chunked(LOGIN, 7, 30)),
+    "http-gzipped-login": talk(80, posted(gzipped(LOGIN), "Content-Encoding: gzip")),
+    "http-login-when-told-to-go-on": talk(80, posted(LOGIN, "Expect: 100-continue")[:-len(LOGIN)], LOGIN, gap_ms=80),
+    "http-login-in-second-body": talk(80, posted(b'{"a":1}') + posted(LOGIN)),
+    "http-login-behind-long-body": talk(80, posted(b" " * 3000) + posted(LOGIN)),
+    "http-chunked-two-bytes": talk(80, chunked(LOGIN, *range(2, len(LOGIN), 2))),
+    "http-get-with-login": talk(80, posted(LOGIN).replace(b"POST", b"GET")),
+    "http-two-lengths": talk(80, posted(LOGIN, "Content-Length: 0")),
     "http-mining-header": talk(80, posted(GETWORK, "X-Mining-Extensions: longpoll midstate rollntime submitold")),
     "http-getwork": talk(80, posted(GETWORK)),
     "http-seventeenth-request": Raw(80, LISTED_HEAD, keep_alive([CLEAN_HEAD] * 16 + [LISTED_HEAD])),
@@ -320,6 +341,11 @@ HTTP = {
     "h2c-padded-with-priority": h2(b"\3" + b"\0\0\0\0\x10" + authority(LISTED) + bytes(3), flags=5 | 8 | 32),
     "h2c-continuation": talk(9000, PREFACE + H2_SETTINGS + h2_frame(1, 1, 1, H2_CUT[:12]) + h2_frame(9, 4, 1, H2_CUT[12:])),
     "h2c-second-request": talk(9000, PREFACE + H2_SETTINGS + h2_frame(1, 5, 1, authority(UNLISTED)) + h2_frame(1, 5, 3, authority(LISTED))),
+    "h2c-host-field": h2(b"\x82\x86\x84\x66" + bytes([len(LISTED)]) + LISTED.encode()),
+    "h2c-table-size-first": h2(b"\x3f\xe1\x1f" + authority(LISTED)),
+    "h2c-one-byte": Raw(9000, H2_WHOLE, in_bytes(H2_WHOLE, range(len(H2_WHOLE)))),
+    "h2c-login-in-data": talk(9000, PREFACE + H2_SETTINGS + h2_frame(1, 4, 1, authority(UNLISTED)), h2_frame(0, 0, 1, LOGIN), gap_ms=60,
+                              complete=LOGIN),
     "h2c-upgrade": Kernel(servers.H2C, LISTED.encode(), [
         say(head("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", host=UNLISTED)), {"await": 70},
         say(PREFACE + H2_SETTINGS + h2_frame(1, 5, 3, authority(LISTED)))]),
@@ -357,6 +383,12 @@ def ws(*frames, extensions=(), cuts=None, gap_ms=0, complete=None):
                                                         {"await": 100}, *steps])
 
 
+def two_deflated(first, second):
+    """Two messages of one compression context: the second leans on the first."""
+    packer = zlib.compressobj(wbits=-15)
+    return [frame((packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4], rsv1=True) for data in (first, second)]
+
+
 DEFLATE = ("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",)
 WEBSOCKET = {
     "websocket-coinhive": ws(frame(COINHIVE)),
@@ -375,6 +407,14 @@ WEBSOCKET = {
                                       extensions=DEFLATE),
     "websocket-one-byte-segments": ws(frame(COINHIVE), cuts=1),
     "websocket-second-message": ws(frame(b'{"type":"hello"}'), frame(COINHIVE), gap_ms=60, complete=frame(COINHIVE)),
+    "websocket-deflate-second-message": ws(*two_deflated(b'{"type":"hello","site_key":1}', COINHIVE), extensions=DEFLATE, gap_ms=60),
+    "websocket-unmasked": ws(bytes([0x81, 0x7E]) + struct.pack("!H", len(COINHIVE)) + COINHIVE),
+    "websocket-behind-a-request": Kernel(servers.WEBSOCKET, frame(COINHIVE), [
+        say(CLEAN_HEAD + head(*UPGRADE, host=UNLISTED)), {"await": 100}, say(frame(COINHIVE))]),
+    "websocket-odd-upgrade": Kernel(servers.WEBSOCKET, frame(COINHIVE), [
+        say(head("upgrade:\tWebSocket", "CONNECTION:foo,\tUPGRADE", *UPGRADE[2:], host=UNLISTED)), {"await": 100}, say(frame(COINHIVE))]),
+    "websocket-many-harmless-first": ws(*[frame(b'{"type":"chat","text":"hello"}')] * 40, frame(COINHIVE), complete=frame(COINHIVE)),
+    "websocket-20-KiB-first": ws(frame(b"a" * 20480), frame(COINHIVE), gap_ms=100, complete=frame(COINHIVE)),
     "websocket-before-the-answer": talk(servers.WEBSOCKET, head(*UPGRADE, host=UNLISTED, target="/proxy") + frame(COINHIVE)),
 }
 
@@ -393,6 +433,9 @@ def proxied(kinds, data, target, port=PROXY, name="unknown.example"):
     return Kernel(port, data, [s for part in (*parts, data) for s in (say(part), sleep(60))], target=target)
 
 
+# HAProxy's protocol in front of what it hands on, in its binary form; and a CONNECT of HTTP/2 (RFC 9113 8.5).
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 192, 0, 2, 2]) + struct.pack("!HH", 40000, 3333)
+H2_CONNECT = b"\x42\7CONNECT\x41" + bytes([len(LISTED) + 5]) + LISTED.encode() + b":3333"
 PROXIES = {
     "proxy-connect": proxied([connect], LOGIN, 3333),
     "proxy-connect-listed-name": proxied([connect], CLEAN_HELLO, 443, name=LISTED),
@@ -404,6 +447,11 @@ PROXIES = {
     "proxy-2-deep": proxied([socks5, connect], LOGIN, 3333),
     "proxy-4-deep": proxied([connect, socks4a, socks5, connect], LOGIN, 3333),
     "proxy-pipelined": Kernel(PROXY, LOGIN, [say(b"".join(socks5("unknown.example", 3333)) + LOGIN), sleep(300)], target=3333),
+    "proxy-protocol-1": talk(3333, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n" + LOGIN),
+    "proxy-protocol-1-apart": talk(3333, b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n", LOGIN, gap_ms=60, complete=LOGIN),
+    "proxy-protocol-2": talk(3333, PROXY_2 + LOGIN),
+    "proxy-protocol-2-hello": talk(9000, PROXY_2 + LISTED_HELLO),
+    "proxy-h2c-connect": talk(9000, PREFACE + H2_SETTINGS + h2_frame(1, 4, 1, H2_CONNECT)),
     "proxy-5-deep": proxied([socks5, connect, socks4a, socks5, connect], LOGIN, 3333),
 }
 
