@@ -5,12 +5,13 @@ what reached the server is the server's to say.
 
 Script: {"dst", "dport", "steps": [STEP, ...], "wait_ms": N, "kind": "tcp|mptcp|udp", "sport": N}
 STEP: {"hex": bytes, "ttl": N} | {"sleep_ms": N} | {"await": bytes received, at most 2 s} | {"shut": true}
-    | {"ask": [address, port], "hex": datagram}: ends the script unless an answer comes within a second
+    | {"ask": [address, port], "hex": datagram}: ends the script unless an answer comes within a second | {"run": [command]}
 Answer: {"ended": "reset|closed|refused|timeout|unanswered|done", "sent", "received"}"""
 
 import json
 import select
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -64,6 +65,8 @@ class Talk:
     def step(self, step):
         if "ask" in step:
             return self.ask(step["ask"], bytes.fromhex(step["hex"]))
+        if "run" in step:
+            return subprocess.run(step["run"], check=True, stdout=subprocess.DEVNULL)
         if not self.sock:
             self.open()
         if "sleep_ms" in step:
@@ -93,7 +96,7 @@ class Talk:
             ended = "refused"
         except (ConnectionResetError, BrokenPipeError):
             ended = "reset"
-        except OSError:
+        except (OSError, subprocess.SubprocessError):
             ended = "timeout"
         if self.sock:
             self.sock.close()

@@ -25,7 +25,7 @@ import run  # noqa: E402
 import cases_tunnels  # noqa: E402
 import tricks_wire  # noqa: E402
 import tricks_words  # noqa: E402
-from bed import CLIENT  # noqa: E402
+from bed import CLIENT, CLIENT2  # noqa: E402
 
 TRICKS = {**tricks_wire.TRICKS, **tricks_words.TRICKS}
 ROW = re.compile(r"^\| `([\w.-]+)` \| (.+) \| (caught|limit: .+) \|$")
@@ -102,6 +102,16 @@ def start_servers(t):
     cases_tunnels.ready(t)
 
 
+def lay_paths(t):
+    """Two addresses of the client for Multipath TCP, where the kernel has it."""
+    if not os.path.exists("/proc/sys/net/mptcp/enabled"):
+        return
+    for namespace in (t.bed.client, t.bed.server):
+        namespace.run("ip", "mptcp", "limits", "set", "subflows", "4", check=False)
+    for number, address in enumerate((CLIENT[4], CLIENT[6], CLIENT2[4], CLIENT2[6]), 1):
+        t.bed.client.run("ip", "mptcp", "endpoint", "add", address, "dev", "c0", "id", str(number), "subflow", check=False)
+
+
 def in_mode(t, mode, names):
     """{(name, family): (did the complete bytes arrive, what the client saw)}"""
     t.daemon = t.make(run.policy(mode=mode), f"evasion-{mode}").start()
@@ -173,6 +183,7 @@ def main():
     with beds.Bed() as bed:
         t = run.Context(bed, os.path.abspath(options.binary))
         start_servers(t)
+        lay_paths(t)
         free = in_mode(t, "monitor", wanted)
         guarded = in_mode(t, "enforce", wanted)
     counts = show(rows, names, free, guarded)

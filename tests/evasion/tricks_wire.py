@@ -130,6 +130,17 @@ DECOYS = {
     "decoy-second-syn": Raw(443, LISTED_HELLO, [at(0, LISTED_HELLO)], before=[at(-9000, CLEAN_HELLO, flags=SYN, ttl=DEAD), pause()]),
 }
 
+def path(address, *words):
+    return {"run": ["ip", "mptcp", "endpoint", *words, "id", "2" if ":" in address else "1"]}
+
+
+def over_two_paths(address):
+    """One half over each path: the first path calls itself a spare one before the second half (see evade.py for the paths)."""
+    return [path(address, "change", "nobackup"), say(LOGIN[:K]), sleep(500), path(address, "change", "backup"), sleep(100),
+            say(LOGIN[K:]), sleep(300), path(address, "change", "nobackup")]
+
+
+MPTCP = {"kind": "mptcp", "needs": "/proc/sys/net/mptcp/enabled"}
 CONNECTIONS = {
     "syn-data": Raw(443, LISTED_HELLO, [at(0, LISTED_HELLO)], syn_data=LISTED_HELLO.hex(), insist=True),
     "syn-data-decoy": Raw(3333, LOGIN, in_pieces(LOGIN, 50), syn_data=CLEAN_HELLO.hex()),
@@ -143,7 +154,8 @@ CONNECTIONS = {
                                       last={"iss": ISS + len(POST)}),
     "hello-then-login": Raw(9000, LOGIN, [at(0, CLEAN_HELLO), pause(), at(len(CLEAN_HELLO), LOGIN)]),
     "hello-then-listed-hello": Raw(9000, LISTED_HELLO, [at(0, CLEAN_HELLO), pause(), at(len(CLEAN_HELLO), LISTED_HELLO)]),
-    "mptcp": talk(3335, LOGIN, kind="mptcp", needs="/proc/sys/net/mptcp/enabled"),
+    "mptcp": talk(3335, LOGIN, **MPTCP),
+    "mptcp-two-paths": Kernel(3335, LOGIN, over_two_paths, **MPTCP),
 }
 
 NOP4 = b"\1\1\1\0"
