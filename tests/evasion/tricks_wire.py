@@ -4,6 +4,7 @@ TRICKS.md says in words what each one is and what must become of it; here is onl
 
 import struct
 
+import run  # first: it loads the files of cases in their order
 import wire
 from cases_edges import (CLEAN_HEAD, CLEAN_HELLO, DEAD, HALF, ISS, LISTED_HELLO, LOGIN, POST, SEGMENT_END, SUBMIT, at, in_bytes,
                          in_fragments, in_pieces, insert, pause)

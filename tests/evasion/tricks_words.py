@@ -6,6 +6,7 @@ import socket
 import struct
 import zlib
 
+import run  # first: it loads the files of cases in their order
 import quic
 import servers
 import wire

@@ -6,13 +6,17 @@ FUZZ_SECONDS ?= 60
 FUZZ_CC      ?= clang
 FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all $(PKG_CFLAGS)
 
-# A target needs tests/fuzz/fuzz_TARGET.c, a line with the sources that it is linked with, and its name in FUZZERS.
-FUZZ_inspect  := $(wildcard inspect/*.c)
-FUZZ_packet   := nfq/packet.c
-FUZZ_policy   := $(wildcard policy/*.c)
-FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c \
-		 daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
-FUZZERS       := inspect packet policy pipeline
+# A target is tests/fuzz/fuzz_TARGET.c and a line here with the sources that it is linked with.
+FUZZ_inspect   := $(wildcard inspect/*.c)
+FUZZ_websocket := $(FUZZ_inspect)
+FUZZ_http2     := $(FUZZ_inspect)
+FUZZ_dns       := $(FUZZ_inspect)
+FUZZ_packet    := nfq/packet.c
+FUZZ_policy    := $(wildcard policy/*.c inspect/dialects.c inspect/require.c inspect/json.c)
+FUZZ_pipeline  := $(wildcard $(addprefix daemon/,pipeline.c step.c segment.c datagram.c lookup.c answers.c suspect.c watch.c score.c)) \
+		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
+FUZZ_quic      := $(FUZZ_pipeline)
+FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
 FUZZ_DIR       = $(BUILD)/fuzz

@@ -103,6 +103,17 @@ def scripts(conversations):
         yield bytes([NAMED]) + (b"" if udp else record(flow, SYN, b"")) + b"".join(record(flow, 0, part) for part in parts)
 
 
+def behind(mark, conversations):
+    """What follows the mark in each stream that has it."""
+    return (s.split(mark, 1)[1] for s in streams(conversations) if mark in s)
+
+
+def sealed(conversations):
+    """Datagrams as they are, for a fuzzer that otherwise makes its own: it takes their length in units of 8 bytes."""
+    for data in datagrams(conversations):
+        yield b"\0\0\1" + bytes([min(len(data) // 8, 255)]) + data
+
+
 def policies():
     for path in glob.glob(os.path.join(ROOT, "contrib", "policies", "*")) + glob.glob(os.path.join(ROOT, "contrib", "lists", "*")):
         with open(path, "rb") as f:
@@ -116,6 +127,9 @@ FORMS = {
     "policy": lambda c: policies(),
     "pipeline": scripts,
     "dns": datagrams,
+    "quic": sealed,
+    "websocket": lambda c: (b"\0\x80" + s for s in behind(b"Version: 13\r\n\r\n", c)),
+    "http2": lambda c: (b"\0\x80" + s for s in behind(b"SM\r\n\r\n", c)),
 }
 
 
