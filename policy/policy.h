@@ -37,6 +37,7 @@ struct networks {
 
 /* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
 struct settings {
+	uint32_t generation;				/* counts the policies that a daemon has run; 0: none of them */
 	enum mode mode;
 	enum hook hook;
 	enum fail fail;
@@ -92,6 +93,9 @@ struct policy *policy_allowing(const struct policy *base, const char *const *all
 
 /* The addresses among them. */
 struct networks policy_extra_addresses(const struct policy *p);
+
+/* Gives it the number of its generation, before anybody judges by it. */
+void policy_stamp(struct policy *p, uint32_t generation);
 
 const struct settings *policy_settings(const struct policy *p);
 
