@@ -148,6 +148,17 @@ def node_https(t):
     listed_and_not(t, 443, whole_hello, lambda t, name, address: call(t, "node", "-e", NODE_GET, name, address))
 
 
+@case("dig", "dig")
+def dig(t):
+    """The servers' DNS gives the address that the first label names."""
+    wanted = "192.0.2.77"
+    for name, passes in ((UNLISTED, True), (LISTED, False)):
+        address = t.fresh()
+        _, said = call(t, "dig", "+short", "+tries=1", "+time=1", f"ac000024d.{name}", "A", f"@{address}")
+        need((wanted in said) == passes, f"{name}: dig says {said.strip()[:100]}")
+        need(bool(t.log.bytes(address, 53)) == passes, f"{name}: the server got {len(t.log.bytes(address, 53))} bytes")
+
+
 # -- a browser ------------------------------------------------------------------------------------
 
 def chromium(t, url, *options, seconds=20):
