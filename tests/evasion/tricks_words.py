@@ -237,7 +237,9 @@ JSON = {
     "json-submit-only": pool(SUBMIT),
     "json-gzip-after-hello": talk(3333, HELLO_2, gzipped(LOGIN), gap_ms=60),
     "json-junk-8-KiB-first": talk(3333, JUNK * 128, LOGIN, gap_ms=60, complete=LOGIN),
-    "json-junk-32-KiB-first": talk(3333, *[JUNK * 128] * 4, LOGIN, gap_ms=60, complete=LOGIN),
+    "json-junk-line-answered": Kernel(servers.POLITE, LOGIN, [say(b"whatever\n"), {"await": 3}, say(LOGIN)]),
+    "json-junk-lines-answered": Kernel(servers.POLITE, LOGIN, [
+        *(s for n in range(6) for s in (say(JUNK * 16), {"await": 3 * (n + 1)}, sleep(30))), say(LOGIN)]),
     "json-padding-20-KiB": pool(b'{"pad":"' + b"a" * 20480 + b'",' + SUBSCRIBE[1:]),
     "json-nameless-login": pool(BARE % b"me"),
     "json-of-its-own": pool(b'{"op":"hello","who":"me","jobs":true}\n'),
