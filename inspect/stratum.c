@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inspect/json.h"
+#include "inspect/payee.h"
 #include "inspect/require.h"
 
 /* Whole messages that may be something else before a stream picked up in the middle is left alone. From a client every
@@ -18,24 +19,32 @@
 /* The rest of one line of a stream picked up in the middle; longer lines are not Stratum's submits and jobs. */
 #define STRATUM_TAIL_MAX 4096
 
-/* Rows that the methods of one message may name. Fewer than this share the methods that do not decide alone. */
-#define STRATUM_ROWS_MAX 16
+/* Rows that are asked together, in one pass over the message. */
+#define STRATUM_ASKED_MAX 32
+
+/* Messages behind the one that decides which may tell the login, as "mining.authorize" behind "mining.subscribe". */
+#define STRATUM_GATHER_MAX 3
 
 struct stratum_candidate {
 	const struct dialect_row *row;
 	struct view method;	/* still escaped */
-	size_t first;		/* its first term */
-	size_t captures;	/* its first capture */
-	size_t end;
-	bool usable;
 };
 
+/* The rows that its methods name: as many as the table has, or a message could hide one method behind others. */
 struct stratum_message {
 	const uint8_t *p;
 	const uint8_t *end;	/* as far as it was scanned */
 	bool whole;
 	size_t n;
-	struct stratum_candidate rows[STRATUM_ROWS_MAX];
+	struct stratum_candidate rows[DIALECT_ROWS_MAX];
+};
+
+/* Where the terms of a candidate stand in the set. */
+struct stratum_asked {
+	size_t first;
+	size_t captures;
+	size_t end;
+	bool usable;
 };
 
 static bool stratum_carried(const struct dialect_row *row, enum carrier carrier)
@@ -73,15 +82,17 @@ static bool stratum_names(const struct dialect_row *row, struct view method)
 	       !json_same(method, row->method, n - 1, false, false);
 }
 
+/* Cheapest refusal first: this runs over the whole table for every method. */
 static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, const struct view *method)
 {
 	const struct dialect_table *t = in->dialects ? in->dialects : &dialect_builtin;
 	size_t i, k, n = t->n_rows < DIALECT_ROWS_MAX ? t->n_rows : DIALECT_ROWS_MAX;
 
-	for (i = 0; i < n && m->n < STRATUM_ROWS_MAX; i++) {
+	for (i = 0; i < n && m->n < DIALECT_ROWS_MAX; i++) {
 		const struct dialect_row *row = &t->rows[i];
 
-		if (!row->method != !method || !stratum_carried(row, in->carrier) || !stratum_side(row, in->side) || (method && !stratum_names(row, *method)))
+		if (!row->method != !method || (method && !stratum_names(row, *method)) || !stratum_side(row, in->side) ||
+		    !stratum_carried(row, in->carrier))
 			continue;
 		for (k = 0; k < m->n && m->rows[k].row != row; k++)
 			;
@@ -113,87 +124,97 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 	return true;
 }
 
-static void stratum_fact(struct view *fact, const struct require_term *t, struct inspect_scratch *s)
+static bool stratum_is(const struct require_term *t, const char *fact)
 {
-	if (t->seen && !fact->len)
-		*fact = json_text(t->value, s);
+	return t->arg_len == strlen(fact) && !memcmp(t->arg, fact, t->arg_len);
 }
 
-static void stratum_fill(const struct inspect_input *in, const struct stratum_message *m,
-			 const struct stratum_candidate *c, const struct require_set *set, struct facts *out)
+/* One captured text; what an earlier capture has said stays. */
+static void stratum_fact(struct stratum_facts *f, const struct require_term *t, struct inspect_scratch *s)
 {
-	struct stratum_facts *f = &out->stratum;
+	struct view text = json_text(t->value, s), login = text, worker = { 0 };
+
+	if (stratum_is(t, "agent")) {
+		f->agent = f->agent.len ? f->agent : text;
+	} else if (stratum_is(t, "algo")) {
+		f->algo = f->algo.len ? f->algo : text;
+	} else if (stratum_is(t, "method")) {
+		f->method = f->method.len ? f->method : text;
+	} else if (stratum_is(t, "worker")) {
+		/* some write their wallet here */
+		if (!f->worker.len && !payee_is_wallet(text))
+			f->worker = text;
+	} else if (!f->login.len) {
+		if (stratum_is(t, "payee"))
+			payee_split(text, &login, &worker);
+		f->login = login;
+		f->worker = f->worker.len ? f->worker : worker;
+	}
+}
+
+static void stratum_fill(const struct inspect_input *in, const struct stratum_candidate *c, const struct stratum_asked *asked,
+			 const struct require_set *set, struct stratum_facts *f)
+{
 	size_t i;
 
 	f->dialect = c->row->dialect;
 	f->kind = c->row->kind;
 	f->sides = c->row->sides;
 	f->method = json_text(c->method, in->scratch);
-	for (i = c->captures; i < c->end; i++) {
-		const struct require_term *t = &set->terms[i];
-
-		if (t->arg_len == 4 && !memcmp(t->arg, "algo", 4))
-			stratum_fact(&f->algo, t, in->scratch);
-		else if (t->arg_len == 6 && !memcmp(t->arg, "worker", 6))
-			stratum_fact(&f->worker, t, in->scratch);
-		else if (t->arg[0] == 'a')
-			stratum_fact(&f->agent, t, in->scratch);
-		else
-			stratum_fact(&f->login, t, in->scratch);
-	}
-	out->app = APP_STRATUM;
-	out->mining = true;
-	out->consumed = (size_t)(m->end - in->p);
+	for (i = asked->captures; i < asked->end; i++)
+		if (set->terms[i].seen)
+			stratum_fact(f, &set->terms[i], in->scratch);
 }
 
 /* Puts the terms of as many candidates as fit into the set, from `i` on. Returns the first that did not fit. */
-static size_t stratum_collect(struct stratum_message *m, size_t i, struct require_set *set)
+static size_t stratum_collect(const struct stratum_message *m, size_t i, struct stratum_asked *asked, struct require_set *set)
 {
 	size_t start = i;
 
 	set->n = 0;
-	for (; i < m->n; i++) {
-		struct stratum_candidate *c = &m->rows[i];
+	for (; i < m->n && i - start < STRATUM_ASKED_MAX; i++, asked++) {
+		const struct dialect_row *row = m->rows[i].row;
 
-		c->usable = true;
-		c->first = set->n;
-		if (!require_add(set, c->row->require))
+		asked->usable = true;
+		asked->first = set->n;
+		if (!require_add(set, row->require))
 			break;
-		c->captures = set->n;
-		if (!require_add_captures(set, c->row->capture))
+		asked->captures = set->n;
+		if (!require_add_captures(set, row->capture))
 			break;
-		c->end = set->n;
+		asked->end = set->n;
 	}
-	if (i == start)
-		m->rows[i++].usable = false;	/* ill-formed: stratum_table_valid would have said so */
-	return i;
+	if (i > start || i == m->n)
+		return i;
+	asked->usable = false;	/* ill-formed: dialect_check would have said so */
+	return i + 1;
 }
 
 /* The first candidate that is true: rows without a method, then those of each method, in table order. */
-static bool stratum_judge(const struct inspect_input *in, struct stratum_message *m, struct facts *out)
+static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, struct stratum_facts *f)
 {
+	struct stratum_asked asked[STRATUM_ASKED_MAX];
 	struct require_set set;
-	size_t i = 0, k, next;
+	size_t i, k, next;
 
-	while (i < m->n) {
-		next = stratum_collect(m, i, &set);
+	for (i = 0; i < m->n; i = next) {
+		next = stratum_collect(m, i, asked, &set);
 		require_scan(&set, m->p, m->end);
 		for (k = i; k < next; k++) {
-			const struct stratum_candidate *c = &m->rows[k];
+			const struct stratum_asked *a = &asked[k - i];
 
-			if (!c->usable || !require_true(&set, c->first, c->row->require, m->whole))
+			if (!a->usable || !require_true(&set, a->first, m->rows[k].row->require, m->whole))
 				continue;
-			stratum_fill(in, m, c, &set, out);
+			stratum_fill(in, &m->rows[k], a, &set, f);
 			return true;
 		}
-		i = next;
 	}
 	return false;
 }
 
-/* One object. NO: a whole message of something else, `*p` moves behind it. BAD: not JSON. */
+/* One object. MATCH or NO: `*p` moves behind it. BAD: not JSON, though it may have been a match before it broke. */
 static enum inspect_result stratum_message(const struct inspect_input *in, const uint8_t **p, const uint8_t *end,
-					   struct facts *out)
+					   struct stratum_facts *f)
 {
 	struct stratum_message m;	/* the rows' array is guarded by its count, so it is not cleared */
 	bool json;
@@ -202,9 +223,9 @@ static enum inspect_result stratum_message(const struct inspect_input *in, const
 	m.whole = false;
 	m.n = 0;
 	json = stratum_scan(in, &m, end);
-	if (m.n && stratum_judge(in, &m, out))
-		return INSPECT_MATCH;
 	*p = m.end;
+	if (m.n && (m.whole || !json || in->ended) && stratum_judge(in, &m, f))
+		return INSPECT_MATCH;
 	if (!json)
 		return INSPECT_BAD;
 	return m.whole ? INSPECT_NO : INSPECT_MORE;
@@ -261,6 +282,38 @@ static enum inspect_result stratum_border(const uint8_t **p, const uint8_t *end,
 	return INSPECT_MORE;
 }
 
+/* Whom it is for may stand in a message behind the first one; all that is known already stays. */
+static void stratum_gather(const struct inspect_input *in, const uint8_t *p, bool batch, struct stratum_facts *f)
+{
+	const uint8_t *end = in->p + in->len;
+	unsigned n;
+
+	for (n = 0; n < STRATUM_GATHER_MAX && !f->login.len; n++) {
+		struct stratum_facts more = { 0 };
+		enum inspect_result r;
+
+		if (stratum_border(&p, end, &batch, false) != INSPECT_MATCH)
+			return;
+		r = stratum_message(in, &p, end, &more);
+		if (r == INSPECT_BAD || r == INSPECT_MORE)
+			return;
+		if (r != INSPECT_MATCH || more.kind != f->kind)
+			continue;
+		f->login = more.login;
+		f->worker = f->worker.len ? f->worker : more.worker;
+		f->agent = f->agent.len ? f->agent : more.agent;
+		f->algo = f->algo.len ? f->algo : more.algo;
+	}
+}
+
+static void stratum_found(const struct inspect_input *in, const uint8_t *p, bool batch, struct facts *out)
+{
+	out->app = APP_STRATUM;
+	out->mining = true;
+	out->consumed = (size_t)(p - in->p);
+	stratum_gather(in, p, batch, &out->stratum);
+}
+
 static enum inspect_result stratum_messages(const struct inspect_input *in, const uint8_t *p, struct facts *out)
 {
 	const uint8_t *end = in->p + in->len;
@@ -274,7 +327,9 @@ static enum inspect_result stratum_messages(const struct inspect_input *in, cons
 			return INSPECT_NO;
 		if (r != INSPECT_MATCH)
 			return r;
-		r = stratum_message(in, &p, end, out);
+		r = stratum_message(in, &p, end, &out->stratum);
+		if (r == INSPECT_MATCH)
+			stratum_found(in, p, batch, out);
 		if (r == INSPECT_MORE && in->ended)
 			return INSPECT_BAD;
 		if (r == INSPECT_BAD)
@@ -347,13 +402,10 @@ enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts
 
 bool stratum_table_valid(const struct dialect_table *table)
 {
-	struct require_set set;
 	size_t i;
 
-	for (i = 0; i < table->n_rows; i++) {
-		set.n = 0;
-		if (!require_add(&set, table->rows[i].require) || !require_add_captures(&set, table->rows[i].capture))
+	for (i = 0; i < table->n_rows; i++)
+		if (dialect_check(&table->rows[i]).text)
 			return false;
-	}
 	return table->n_rows <= DIALECT_ROWS_MAX;
 }
