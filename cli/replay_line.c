@@ -259,7 +259,8 @@ static void print_ends(FILE *to, const struct replay_flow *f, struct timeval whe
 
 static void print_mining(FILE *to, json_t *mining)
 {
-	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "list", "entry", "rule" };
+	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "worker", "list", "entry",
+					    "rule" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		json_t *value = json_object_get(mining, keys[i]);

@@ -105,7 +105,7 @@ static const struct dialect_row dialect_rows[] = {
 
 	/* Miners in a web page, and solo miners, who have no `method`. `type: auth` alone is everybody's. */
 	{ "coinhive", NULL, C, "type=auth & params.site_key:string|"
-	  "(params.version:number & params.userID|params.user & !params.token|params.password)", "method=type payee=params.site_key", 0, WEB },
+	  "(params.version:number & params.userID|params.user & !params.token & !params.password)", "method=type payee=params.site_key", 0, WEB },
 	{ "coinhive", NULL, C, "type=submit & params.job_id & params.nonce:string & params.result:string", "method=type", 0, WEB },
 	{ "coinhive", NULL, S, "type=job & params.job_id & params.blob:string & params.target:string", "method=type", 0, WEB },
 	{ "coinhive", NULL, S, "type=authed & params.token & params.hashes:number", "method=type", 0, WEB },

@@ -190,11 +190,13 @@ static size_t stratum_collect(const struct stratum_message *m, size_t i, struct 
 	return i + 1;
 }
 
-/* The first candidate that is true: rows without a method, then those of each method, in table order. */
+/* The first candidate that is true: rows without a method, then those of each method, in table order. What is less than Stratum is
+ * only taken where nothing else is true, or a miner could hide behind it. */
 static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, struct stratum_facts *f)
 {
 	struct stratum_asked asked[STRATUM_ASKED_MAX];
 	struct require_set set;
+	bool found = false;
 	size_t i, k, next;
 
 	for (i = 0; i < m->n; i = next) {
@@ -202,14 +204,19 @@ static bool stratum_judge(const struct inspect_input *in, const struct stratum_m
 		require_scan(&set, m->p, m->end);
 		for (k = i; k < next; k++) {
 			const struct stratum_asked *a = &asked[k - i];
+			const struct dialect_row *row = m->rows[k].row;
 
-			if (!a->usable || !require_true(&set, a->first, m->rows[k].row->require, m->whole))
+			if (!a->usable || (found && row->kind != MINING_STRATUM) ||
+			    !require_true(&set, a->first, row->require, m->whole))
 				continue;
+			*f = (struct stratum_facts){ 0 };
 			stratum_fill(in, &m->rows[k], a, &set, f);
-			return true;
+			if (row->kind == MINING_STRATUM)
+				return true;
+			found = true;
 		}
 	}
-	return false;
+	return found;
 }
 
 /* One object. MATCH or NO: `*p` moves behind it. BAD: not JSON, though it may have been a match before it broke. */
@@ -306,38 +313,47 @@ static void stratum_gather(const struct inspect_input *in, const uint8_t *p, boo
 	}
 }
 
-static void stratum_found(const struct inspect_input *in, const uint8_t *p, bool batch, struct facts *out)
+/* What is less than Stratum decides nothing on a stream: more may follow. */
+static void stratum_found(const struct inspect_input *in, const uint8_t *p, const struct stratum_facts *f, struct facts *out)
 {
+	bool go_on = f->kind != MINING_STRATUM && in->carrier == CARRIER_STREAM;
+
 	out->app = APP_STRATUM;
 	out->mining = true;
+	out->stratum = *f;
 	out->consumed = (size_t)(p - in->p);
-	stratum_gather(in, p, batch, &out->stratum);
+	out->again = go_on ? AGAIN_SAME : AGAIN_NO;
 }
 
+/* Messages from `p` on, one after the other. */
 static enum inspect_result stratum_messages(const struct inspect_input *in, const uint8_t *p, struct facts *out)
 {
 	const uint8_t *end = in->p + in->len;
+	struct stratum_facts f = { 0 };
 	bool batch = false;
+	enum inspect_result r;
 	unsigned n;
 
 	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
-		enum inspect_result r = stratum_border(&p, end, &batch, !n);
-
+		r = stratum_border(&p, end, &batch, !n);
 		if (r == INSPECT_MORE && in->ended)
-			return INSPECT_NO;
+			r = INSPECT_NO;
+		/* an array may still bring worse than what was found in it */
 		if (r != INSPECT_MATCH)
+			return out->mining && (r == INSPECT_NO || !batch) ? INSPECT_MATCH : r;
+		r = stratum_message(in, &p, end, &f);
+		if (r == INSPECT_MATCH && (!out->mining || f.kind == MINING_STRATUM))
+			stratum_found(in, p, &f, out);
+		if (r == INSPECT_MATCH && f.kind == MINING_STRATUM) {
+			stratum_gather(in, p, batch, &out->stratum);
 			return r;
-		r = stratum_message(in, &p, end, &out->stratum);
-		if (r == INSPECT_MATCH)
-			stratum_found(in, p, batch, out);
-		if (r == INSPECT_MORE && in->ended)
-			return INSPECT_BAD;
-		if (r == INSPECT_BAD)
-			return INSPECT_NO;
-		if (r != INSPECT_NO)
+		}
+		if (r == INSPECT_MORE && !in->ended)
 			return r;
+		if (r == INSPECT_MORE || r == INSPECT_BAD)
+			return out->mining ? INSPECT_MATCH : r == INSPECT_MORE ? INSPECT_BAD : INSPECT_NO;
 	}
-	return INSPECT_NO;
+	return out->mining ? INSPECT_MATCH : INSPECT_NO;
 }
 
 /* Does the line that ends at `lf` end like a message? */

@@ -113,17 +113,34 @@ static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
 }
 
+/* Which key of `detect:` rules a kind of protocol. */
+static const struct detect_rule *detect_kind(const struct policy *p, enum mining_kind kind, const char **rule)
+{
+	switch (kind) {
+	case MINING_GETWORK:
+		*rule = "detect.getwork";
+		return &p->detect[DETECTOR_GETWORK];
+	case MINING_NODE:
+		*rule = "detect.node";
+		return &p->detect[DETECTOR_NODE];
+	case MINING_STRATUM:
+		break;
+	}
+	*rule = "detect.stratum";
+	return &p->detect[DETECTOR_STRATUM];
+}
+
 static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
 {
-	bool getwork = facts->stratum.kind == MINING_GETWORK;
-	const struct detect_rule *rule = &p->detect[getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM];
 	struct decision d = { .scope = SCOPE_FLOW };
+	const char *name;
+	const struct detect_rule *rule = detect_kind(p, facts->stratum.kind, &name);
 
 	if (rule->action == DETECT_OFF)
 		return d;
 	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 	d.evidence = EVIDENCE_PROTOCOL;
-	d.rule = getwork ? "detect.getwork" : "detect.stratum";
+	d.rule = name;
 	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	return d;
 }

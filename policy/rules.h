@@ -4,6 +4,7 @@
 #define MINEWALL_RULES_H
 
 #include "policy/addresses.h"
+#include "policy/dialects.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -11,7 +12,7 @@
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
 
-enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
 struct detect_rule {
 	enum detect action;
@@ -35,6 +36,7 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct dialect_rules dialects;
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
 	struct name_set *extra_names;

@@ -17,8 +17,6 @@
 #include "cli/cli.h"
 #include "inspect/inspect.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 static char folder[] = "/tmp/test_check.XXXXXX";
 
 struct said {

@@ -13,8 +13,6 @@
 
 #include "policy/rules.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 #define V "version: 1\nmode: enforce\n"
 
 /* A policy from text, with the names of `list` as the list "web" of the file's lines. */
