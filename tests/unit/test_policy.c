@@ -340,12 +340,12 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "_ - . / : only; it says '(end)'" },
 	{ V "dialects:\n  - dialect: x\n    require: ((((((((((a))))))))))\n",
 	  ":4:22: dialects: require of 'x': too many brackets inside each other; it says '((a))))))))))'" },
-	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a wallet=b'}\n", ":3:46: dialects: capture of 'x': a fact is one of agent, "
+	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a wallet=b'}\n", ":3:47: dialects: capture of 'x': a fact is one of agent, "
 	  "algo, login, worker, payee, method; it says 'wallet=b'" },
 	{ V "dialects:\n  - {dialect: x, method: y, capture: agent}\n",
-	  ":3:41: dialects: capture of 'x': here '=' and a path are expected; it says '(end)'" },
+	  ":3:43: dialects: capture of 'x': here '=' and a path are expected; it says '(end)'" },
 	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a,b'}\n",
-	  ":3:45: dialects: capture of 'x': here a blank or the end is expected; it says ',b'" },
+	  ":3:46: dialects: capture of 'x': here a blank or the end is expected; it says ',b'" },
 	{ V "dialects_off: [grim]\n", ":2:16: dialects_off: 'grim' is no built-in dialect, expected one such as grin, beam or zcash, as events "
 	  "name it" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },

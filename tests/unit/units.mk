@@ -20,6 +20,7 @@ $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/dialects policy/doc policy/file policy/lists policy/names policy/addresses policy/decide inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
