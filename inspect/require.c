@@ -52,9 +52,14 @@ static bool require_known(const char *const *words, size_t n, const char *word, 
 	return n != SIZE_MAX;
 }
 
+/* 1: of a name, 2: of an argument besides. */
+static const uint8_t require_bytes[256] = {
+	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['_'] = 1, ['-'] = 1, ['.'] = 2, ['/'] = 2, [':'] = 2,
+};
+
 static bool require_name_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+	return require_bytes[(uint8_t)c] == 1;
 }
 
 static void require_blanks(struct require_parser *r)
@@ -105,7 +110,7 @@ static bool require_argument(struct require_parser *r, struct require_term *t)
 	const char *start = r->p;
 	size_t len;
 
-	while (require_name_byte(*r->p) || (*r->p && strchr("./:", *r->p)))
+	while (require_bytes[(uint8_t)*r->p])
 		r->p++;
 	len = (size_t)(r->p - start);
 	if (!len)
@@ -129,7 +134,7 @@ static bool require_test(struct require_parser *r)
 
 	if (!require_path(r, &t))
 		return false;
-	if (*r->p && strchr(":=^~", *r->p)) {
+	if (*r->p == ':' || *r->p == '=' || *r->p == '^' || *r->p == '~') {
 		t.op = *r->p++;
 		if (!require_argument(r, &t))
 			return false;

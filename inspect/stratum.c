@@ -65,39 +65,58 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 	return true;
 }
 
+/* Is this method the row's? */
 static bool stratum_names(const struct dialect_row *row, struct view method)
 {
-	size_t n;
-	bool prefix;
+	size_t n = strlen(row->method);
 
-	/* most differ in their first letter */
-	if (method.len && *method.p && *method.p != '\\' && *method.p != (uint8_t)*row->method)
-		return false;
-	n = strlen(row->method);
-	prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
-
-	if (!prefix)
+	if (n < 3 || memcmp(row->method + n - 2, ".*", 2))
 		return json_same(method, row->method, n, false, false);
-	return json_same(method, row->method, n - 1, false, true) &&
-	       !json_same(method, row->method, n - 1, false, false);
+	return json_same(method, row->method, n - 1, false, true) && !json_same(method, row->method, n - 1, false, false);
 }
 
-/* Cheapest refusal first: this runs over the whole table for every method. */
-static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, const struct view *method)
+static void stratum_candidate(struct stratum_message *m, const struct dialect_row *row, struct view method)
 {
-	const struct dialect_table *t = in->dialects ? in->dialects : &dialect_builtin;
-	size_t i, k, n = t->n_rows < DIALECT_ROWS_MAX ? t->n_rows : DIALECT_ROWS_MAX;
+	size_t k;
 
-	for (i = 0; i < n && m->n < DIALECT_ROWS_MAX; i++) {
-		const struct dialect_row *row = &t->rows[i];
+	for (k = 0; k < m->n; k++)
+		if (m->rows[k].row == row)
+			return;
+	m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method };
+}
 
-		if (!row->method != !method || (method && !stratum_names(row, *method)) || !stratum_side(row, in->side) ||
-		    !stratum_carried(row, in->carrier))
+static struct dialect_table stratum_table(const struct inspect_input *in)
+{
+	struct dialect_table t = in->dialects ? *in->dialects : dialect_builtin;
+
+	if (t.n_rows > DIALECT_ROWS_MAX)
+		t.n_rows = DIALECT_ROWS_MAX;
+	return t;
+}
+
+/* The rows that need no method. */
+static void stratum_nameless(const struct inspect_input *in, struct stratum_message *m)
+{
+	const struct dialect_table t = stratum_table(in);
+	const struct dialect_row *row;
+
+	for (row = t.rows; row < t.rows + t.n_rows; row++)
+		if (!row->method && stratum_side(row, in->side) && stratum_carried(row, in->carrier))
+			stratum_candidate(m, row, (struct view){ 0 });
+}
+
+/* Over the whole table for every method of a message, however many it has: the first letter refuses most. */
+static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, struct view method)
+{
+	const struct dialect_table t = stratum_table(in);
+	const struct dialect_row *row;
+	uint8_t first = method.len && *method.p != '\\' ? *method.p : 0;
+
+	for (row = t.rows; row < t.rows + t.n_rows; row++) {
+		if (!row->method || (first && first != (uint8_t)*row->method))
 			continue;
-		for (k = 0; k < m->n && m->rows[k].row != row; k++)
-			;
-		if (k == m->n)
-			m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method ? *method : (struct view){ 0 } };
+		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method))
+			stratum_candidate(m, row, method);
 	}
 }
 
@@ -107,7 +126,7 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 	struct json j = json_make(m->p, end);
 	bool method = false;
 
-	stratum_candidates(in, m, NULL);
+	stratum_nameless(in, m);
 	do {
 		enum json_event e = json_next(&j);
 
@@ -117,7 +136,7 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 		if (e == JSON_SHORT || e == JSON_BAD)
 			return e == JSON_SHORT;
 		if (e == JSON_STRING && method && j.depth == 1)
-			stratum_candidates(in, m, &j.text);
+			stratum_candidates(in, m, j.text);
 		method = e == JSON_KEY && j.depth == 1 && json_same(j.text, "method", 6, true, false);
 	} while (j.depth);
 	m->whole = true;

@@ -19,7 +19,7 @@ static const struct row {
 	size_t len, decides;
 } rows[] = {
 	ROW("duino-coin", MINING_STRATUM, 14, "FROM,PC Miner,3.5,user,rig"),
-	ROW("repl.it-miner", MINING_STRATUM, 26, "FROM,user,Repl.it Miner v1.2"),
+	ROW("repl.it-miner", MINING_STRATUM, 27, "FROM,user,Repl.it Miner v1.2"),
 	ROW("pan-chan", MINING_STRATUM, 36, "pan-chan's mining rig hi!\nsharepeer 192.0.2.1\n"),
 	ROW("protominer", MINING_STRATUM, 37, "\x01\x27\0\0\x05\0\0\0\x09" "node" "\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d" "Protominer1"),
 	ROW("stratum-v2-plain", MINING_STRATUM, sizeof(SETUP) - 1, SETUP "\0\0\x10\x01\0\0"),
@@ -42,7 +42,8 @@ static void cuts(const struct row *row, enum side side)
 	for (n = 1; n <= row->len; n++) {
 		how.ended = false;
 		r = feed_as(how, row->bytes, n);
-		assert_int_equal(r, n < row->decides ? INSPECT_MORE : INSPECT_MATCH);
+		if (r != (n < row->decides ? INSPECT_MORE : INSPECT_MATCH))
+			fail_msg("%s: %u after %zu of %zu bytes", row->dialect, r, n, row->len);
 		if (r == INSPECT_MATCH) {
 			assert_true(feed_facts.mining);
 			assert_string_equal(feed_facts.stratum.dialect, row->dialect);

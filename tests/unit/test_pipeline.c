@@ -307,6 +307,39 @@ static void test_contradiction(void **state)
 	bed_free(b);
 }
 
+/* What is only watched, or is no mining, hides nothing behind it; the block is told besides. */
+static void test_weaker_first(void **state)
+{
+	static const char *const first[] = { "{\"id\":1,\"method\":\"my.work\"}\n", "\x01\x21\x01\x01\x01\x01\x01\x01\x01" };
+	struct bed *b = bed_new("version: 1\nmode: enforce\ndetect: {node: monitor}\n"
+				"dialects: [{dialect: own, method: my.work, kind: getwork}]\n");
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++, another_flow(b)) {
+		assert_int_equal(text(b, ISN, first[i]), VERDICT_ACCEPT);
+		assert_true(b->o.event);
+		assert_int_equal(b->o.decision.action, ACTION_MONITOR);
+		assert_string_equal(b->o.facts->stratum.dialect, i ? "monero-p2p" : "own");
+		assert_int_equal(text(b, ISN + (uint32_t)strlen(first[i]), LOGIN), VERDICT_BLOCK);
+		assert_true(b->o.event);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+		another_flow(b);
+		assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\"}\n" LOGIN), VERDICT_BLOCK);
+		assert_int_equal(b->o.decision.action, ACTION_BLOCK);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+	}
+	bed_free(b);
+	/* a row of the policy's own blocks as any, and nodes are let be */
+	b = bed_new("version: 1\nmode: enforce\ndialects: [{dialect: own, method: \"my.*\", capture: \"payee=params[0]\"}]\n");
+	assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\",\"params\":[\"w.rig\"]}\n"), VERDICT_BLOCK);
+	assert_string_equal(b->o.facts->stratum.dialect, "own");
+	assert_int_equal(b->o.facts->stratum.worker.len, 3);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, first[1]), VERDICT_ACCEPT);
+	assert_false(b->o.event);
+	bed_free(b);
+}
+
 static void test_bad_checksum(void **state)
 {
 	struct bed *b = bed_new(NULL);
@@ -589,7 +622,7 @@ int main(void)
 		cmocka_unit_test(test_decoy_below),
 		cmocka_unit_test(test_prelude),
 		cmocka_unit_test(test_contradiction),
-		cmocka_unit_test(test_bad_checksum),
+		cmocka_unit_test(test_weaker_first), cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_budget),
