@@ -147,8 +147,9 @@ static json_t *json_lists(const struct policy *p)
 
 static int print_json(const char *path, const struct policy *p)
 {
-	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
+	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
 				   "mode", mode_text(policy_settings(p)), "names", (json_int_t)policy_names(p),
+				   "own_dialects", (json_int_t)policy_own_dialects(p),
 				   "lists", json_lists(p), "blocked_addresses", json_networks(policy_blocked_addresses(p)),
 				   "allowed_addresses", json_networks(policy_allowed_addresses(p)),
 				   "allowed_hosts", json_networks(policy_exempt_hosts(p)));

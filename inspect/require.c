@@ -62,9 +62,14 @@ static bool require_name_byte(char c)
 	return require_bytes[(uint8_t)c] == 1;
 }
 
+static bool require_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
+}
+
 static void require_blanks(struct require_parser *r)
 {
-	while (*r->p == ' ')
+	while (require_blank(*r->p))
 		r->p++;
 }
 
@@ -245,7 +250,7 @@ static bool require_capture(struct require_parser *r)
 	r->p++;
 	if (!require_path(r, &t))
 		return false;
-	if (*r->p && *r->p != ' ')
+	if (*r->p && !require_blank(*r->p))
 		return require_fail(r, r->p, "here a blank or the end is expected");
 	if (r->set->n == REQUIRE_TERMS_MAX)
 		return require_fail(r, t.arg, "more facts than one row may have");

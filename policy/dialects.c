@@ -142,24 +142,27 @@ static struct dialect_row row_of(const struct dialect_own *own)
 	};
 }
 
+/* Tells what is wrong at which byte, and what stands there. */
+static int fail_row(struct doc *doc, const yaml_node_t *text, const char *dialect, const struct dialect_problem *problem)
+{
+	yaml_node_t at = place(text, problem->at);
+	char quote[DOC_QUOTE];
+
+	at.data.scalar.value += problem->at;
+	at.data.scalar.length -= problem->at;
+	return doc_fail(doc, &at, "dialects: %s of '%s': %s; there is %s", problem->where, dialect, problem->text,
+			at.data.scalar.length ? doc_quote(&at, quote) : "the end");
+}
+
 static int check_row(struct doc *doc, const yaml_node_t *value, const struct reading *r)
 {
 	const struct dialect_row row = row_of(&r->row);
 	struct dialect_problem problem = dialect_check(&row);
-	const yaml_node_t *text;
-	const char *rest;
-	yaml_node_t at;
 
 	if (!row.method && !row.require)
 		return doc_fail(doc, value, "dialects: '%s' has neither 'method' nor 'require', expected one of them (else all JSON "
 				"would be mining)", row.dialect);
-	if (!problem.text)
-		return 0;
-	text = *problem.where == 'r' ? r->require : r->capture;
-	at = place(text, problem.at);
-	rest = (const char *)text->data.scalar.value + problem.at;
-	return doc_fail(doc, &at, "dialects: %s of '%s': %s; it says '%.40s'", problem.where, row.dialect, problem.text,
-			*rest ? rest : "(end)");
+	return problem.text ? fail_row(doc, *problem.where == 'r' ? r->require : r->capture, row.dialect, &problem) : 0;
 }
 
 static void free_own(struct dialect_own *own)

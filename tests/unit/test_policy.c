@@ -323,29 +323,31 @@ static const struct { const char *text, *error; } wrong[] = {
 	  ":2:40: dialects: in is 'http', expected a list such as [stream, websocket]" },
 	{ V "dialects: [{dialect: x, method: y, kind: web}]\n", ":2:42: dialects: kind is 'web', expected stratum, getwork or node" },
 	{ V "dialects:\n  - dialect: x\n    require: a.b & \n",
-	  ":4:19: dialects: require of 'x': here a path is expected, such as params.login or result[0]; it says '(end)'" },
+	  ":4:19: dialects: require of 'x': here a path is expected, such as params.login or result[0]; there is the end" },
 	{ V "dialects:\n  - dialect: x\n    require: \"a.b & c:text\"\n",
-	  ":4:23: dialects: require of 'x': a type is one of string, number, bool, null, array, object; it says 'text'" },
+	  ":4:23: dialects: require of 'x': a type is one of string, number, bool, null, array, object; there is 'text'" },
 	{ V "dialects:\n  - dialect: x\n    require: a.b | (c~gold)\n",
-	  ":4:23: dialects: require of 'x': a shape is one of wallet, hash, hex, miner; it says 'gold)'" },
+	  ":4:23: dialects: require of 'x': a shape is one of wallet, hash, hex, miner; there is 'gold)'" },
 	{ V "dialects:\n  - dialect: x\n    require: a.b.c.d.e\n",
-	  ":4:22: dialects: require of 'x': a path has at most four steps; it says 'e'" },
+	  ":4:22: dialects: require of 'x': a path has at most four steps; there is 'e'" },
 	{ V "dialects:\n  - dialect: x\n    require: a[10]\n",
-	  ":4:15: dialects: require of 'x': an index has one digit, such as [0]; it says '[10]'" },
+	  ":4:15: dialects: require of 'x': an index has one digit, such as [0]; there is '[10]'" },
 	{ V "dialects:\n  - dialect: x\n    require: (a\n",
-	  ":4:16: dialects: require of 'x': here '&', '|' or ')' is expected; it says '(end)'" },
+	  ":4:16: dialects: require of 'x': here '&', '|' or ')' is expected; there is the end" },
 	{ V "dialects:\n  - dialect: x\n    require: a b\n",
-	  ":4:16: dialects: require of 'x': here '&', '|' or the end is expected; it says 'b'" },
+	  ":4:16: dialects: require of 'x': here '&', '|' or the end is expected; there is 'b'" },
 	{ V "dialects:\n  - dialect: x\n    require: a=\n", ":4:16: dialects: require of 'x': here a word is expected, of letters, digits and "
-	  "_ - . / : only; it says '(end)'" },
+	  "_ - . / : only; there is the end" },
 	{ V "dialects:\n  - dialect: x\n    require: ((((((((((a))))))))))\n",
-	  ":4:22: dialects: require of 'x': too many brackets inside each other; it says '((a))))))))))'" },
+	  ":4:22: dialects: require of 'x': too many brackets inside each other; there is '((a))))))))))'" },
 	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a wallet=b'}\n", ":3:47: dialects: capture of 'x': a fact is one of agent, "
-	  "algo, login, worker, payee, method; it says 'wallet=b'" },
+	  "algo, login, worker, payee, method; there is 'wallet=b'" },
 	{ V "dialects:\n  - {dialect: x, method: y, capture: agent}\n",
-	  ":3:43: dialects: capture of 'x': here '=' and a path are expected; it says '(end)'" },
+	  ":3:43: dialects: capture of 'x': here '=' and a path are expected; there is the end" },
 	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a,b'}\n",
-	  ":3:46: dialects: capture of 'x': here a blank or the end is expected; it says ',b'" },
+	  ":3:46: dialects: capture of 'x': here a blank or the end is expected; there is ',b'" },
+	{ V "dialects:\n  - dialect: x\n    require: |\n      a &\n      b;c\n",
+	  ":4:14: dialects: require of 'x': here '&', '|' or the end is expected; there is ';c?'" },
 	{ V "dialects_off: [grim]\n", ":2:16: dialects_off: 'grim' is no built-in dialect, expected one such as grin, beam or zcash, as events "
 	  "name it" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
@@ -446,9 +448,9 @@ static void test_limits(void **state)
 	check_big(V "dialects: [{dialect: a, require: ", "a&", 300, "a}]\n",
 		  ":2:34: dialects: require has 601 bytes, expected such as \"params.agent:string\" of at most 512");
 	check_big(V "dialects: [{dialect: a, require: ", "a&", 64, "a}]\n",
-		  ":2:163: dialects: require of 'a': more tests than one row may have; it says '(end)'");
+		  ":2:163: dialects: require of 'a': more tests than one row may have; there is the end");
 	check_big(V "dialects: [{dialect: a, require: b", "b", 64, "}]\n",
-		  ":2:34: dialects: require of 'a': this name is longer than 64 bytes; it says 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'");
+		  ":2:34: dialects: require of 'a': this name is longer than 64 bytes; there is 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb...'");
 	check_big(V "interfaces: {out: [", "a,", 33, "]}\n", ":2:19: interfaces.out has too many entries, expected at most 32");
 	check_big(V "shared: [", "192.0.2.1,", 16385, "]\n", ":2:9: shared has too many entries, expected at most 16384");
 	check_big(V "lists: [{file: a, name: ", "n", 65, "}]\n", ":2:25: lists: name has 65 bytes, expected a word of at most 64");
