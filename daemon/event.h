@@ -26,6 +26,7 @@ struct event {
 	enum evidence evidence;
 	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
 	enum app app;
+	enum mining_kind kind;
 	struct subject subject;
 	uint8_t family;
 	bool older;
@@ -36,7 +37,6 @@ struct event {
 	uint16_t tls_version;
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
 	char worker[EVENT_TEXT_MAX];
-	enum mining_kind kind;		/* of the dialect */
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];

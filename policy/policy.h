@@ -74,8 +74,8 @@ struct list_info {
 	size_t skipped;
 };
 
-/* Reads `path` (with its drop-ins' folder later) and every list that it names; relative paths start at the
- * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
+/* Reads `path`, the drop-ins in the folder policy.d beside it (*.yaml, by name), and every list that they name; relative paths start
+ * at the policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
 /* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
@@ -102,6 +102,10 @@ struct networks policy_allowed_addresses(const struct policy *p);
 /* Outside addresses that are blocked (block.addresses), as the policy names them. */
 struct networks policy_blocked_addresses(const struct policy *p);
 
+/* The files that it was read from: the policy, then its drop-ins. */
+#define POLICY_FILES_MAX 33
+size_t policy_files(const struct policy *p, const char *const **files);
+
 size_t policy_lists(const struct policy *p, const struct list_info **lists);
 
 /* Names that the policy and its lists block, all together. */
@@ -118,6 +122,11 @@ struct subject {
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	/* For rules: the client's link address and the interface it came in by (NULL: not known), and the time of the epoch. */
+	bool mac_known;
+	uint8_t mac[6];
+	const char *interface;
+	int64_t when_s;
 };
 
 enum action {
@@ -140,6 +149,7 @@ struct decision {
 	const char *list;	/* the list's name, or NULL */
 	const char *entry;	/* the entry as the list or policy has it, or NULL */
 	unsigned line;		/* of that entry in its file, 0 = none */
+	bool silent;		/* drop without a reset */
 	const struct name_fact *name;	/* which name decided, or NULL */
 };
 
@@ -156,6 +166,10 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
+
+/* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
+size_t policy_rules(const struct policy *p);
+uint64_t policy_hours(const struct policy *p, int64_t when_s);
 
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);

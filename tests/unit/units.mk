@@ -22,7 +22,7 @@ $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/dialects policy/doc policy/file policy/lists policy/names policy/addresses policy/decide inspect/dialects inspect/require inspect/json
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/dialects policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -39,3 +39,4 @@ $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1))
 $(eval $(call unit,blind,daemon/blind,))
+$(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1))
