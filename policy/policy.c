@@ -303,6 +303,11 @@ struct policy *policy_builtin(void)
 	return p;
 }
 
+void policy_stamp(struct policy *p, uint32_t generation)
+{
+	p->settings.generation = generation;
+}
+
 const struct settings *policy_settings(const struct policy *p)
 {
 	return &p->settings;

@@ -37,6 +37,7 @@ struct networks {
 
 /* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
 struct settings {
+	uint32_t generation;				/* counts the policies that a daemon has run; 0: none of them */
 	enum mode mode;
 	enum hook hook;
 	enum fail fail;
@@ -92,6 +93,9 @@ struct policy *policy_allowing(const struct policy *base, const char *const *all
 
 /* The addresses among them. */
 struct networks policy_extra_addresses(const struct policy *p);
+
+/* Gives it the number of its generation, before anybody judges by it. */
+void policy_stamp(struct policy *p, uint32_t generation);
 
 const struct settings *policy_settings(const struct policy *p);
 
@@ -173,6 +177,11 @@ uint64_t policy_hours(const struct policy *p, int64_t when_s);
 
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);
+
+/* Tells each step of judging this flow by its addresses, or by a name of it (not NULL), as policy_decide goes through them. Steps that
+ * the policy leaves empty are passed over. */
+void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);

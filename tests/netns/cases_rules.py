@@ -99,3 +99,24 @@ def hours_begin(t, puppet):
     need(fate(t, t.fresh(), UNLISTED, CLIENT) != "ok", "within its hours the rule does not block")
     pairs = until(lambda: t.kernel.elements("pairs4"), 2)
     need(pairs and all(e["expires"] <= 61 for e in pairs), f"taught for longer than the hours last: {pairs}")
+
+
+@own("reload/confirm", "kept", "forgotten")
+def confirm(t, what):
+    """A policy on trial: it goes by itself unless it is confirmed."""
+    t.family = 4
+    t.daemon = t.make(policy()).start()
+    t.daemon.write("policy.yaml", policy(more=f"rules: [{{name: trial, to: {{names: ['{UNLISTED}']}}, action: block}}]"))
+    first = t.daemon.json("status")["generation"]
+    done = t.daemon.verb("reload", "--confirm", "2s")
+    need(done.returncode == 0 and "--keep" in done.stdout, f"reload --confirm: {done.returncode} {done.stdout} {done.stderr}")
+    need(t.daemon.json("status")["generation"] == first + 1, "the generation did not change")
+    address = t.fresh()
+    need(fate(t, address, UNLISTED, CLIENT) != "ok", "the policy on trial does not hold")
+    need([e for e in t.daemon.events(address) if e["mining"]["generation"] == first + 1], "its event has another generation")
+    if what == "kept":
+        need(t.daemon.verb("reload", "--keep").returncode == 0, "reload --keep failed")
+        need(t.daemon.verb("reload", "--keep").returncode != 0, "a second --keep had something to keep")
+    time.sleep(2.6)
+    need((fate(t, t.fresh(), UNLISTED, CLIENT) == "ok") == (what == "forgotten"), "the wrong policy holds after the trial")
+    need(("rolled_back" in t.daemon.verb("log").stdout) == (what == "forgotten"), "the log does not say which")
