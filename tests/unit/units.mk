@@ -22,8 +22,9 @@ $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/dialects policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide inspect/dialects inspect/require inspect/json
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
+# rows of dialects are checked where they are asked
+POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
