@@ -226,9 +226,6 @@ static struct decision judge_protocol(const struct policy *p, const struct subje
 	const struct detect_rule *rule = &p->detect[sight.detector];
 	struct decision d = { .scope = SCOPE_FLOW };
 
-	/* a node is no miner: rules about mining do not speak of it unless it is looked for */
-	if (rule->action == DETECT_OFF && sight.detector == DETECTOR_NODE)
-		return d;
 	if (rule->action != DETECT_OFF) {
 		d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 		d.evidence = EVIDENCE_PROTOCOL;

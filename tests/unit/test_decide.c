@@ -224,6 +224,14 @@ static void test_kinds(void **state)
 	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.node");
 	check(policy_decide(p, &s, of_kind(MINING_STRATUM)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
 	policy_free(p);
+	/* a rule about mining does not mean nodes, unless it names them */
+	p = policy_of(V "rules: [{name: strict, from: [192.168.1.0/24], action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	p = policy_of(V "rules: [{name: nodes, to: {detectors: [node]}, action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "rules.nodes");
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	policy_free(p);
 	p = policy_of(V "detect: {node: monitor}\n", NULL);
 	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.node");
 	policy_free(p);
