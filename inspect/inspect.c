@@ -4,6 +4,7 @@
 
 #include "inspect/http.h"
 #include "inspect/magic.h"
+#include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
 #include "inspect/tls.h"
@@ -12,6 +13,7 @@
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
+	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
 	{ "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
@@ -76,7 +78,8 @@ const char *app_text(enum app app)
 		return "dns";
 	case APP_STRATUM:
 		return "stratum";
-	case APP_SOCKS:		/* EVE's words have none for it */
+	case APP_SOCKS:		/* EVE's words have none for these */
+	case APP_PROXY:
 	case APP_UNKNOWN:
 		break;
 	}
