@@ -134,7 +134,7 @@ struct facts {
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
 struct dialect_row {
 	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
-	/* exact name, for it is compared with every `method` of a message; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
+	/* exact name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
 	const char *method;
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */

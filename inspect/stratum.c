@@ -332,47 +332,68 @@ static void stratum_gather(const struct inspect_input *in, const uint8_t *p, boo
 	}
 }
 
-/* What is less than Stratum decides nothing on a stream: more may follow. */
-static void stratum_found(const struct inspect_input *in, const uint8_t *p, const struct stratum_facts *f, struct facts *out)
-{
-	bool go_on = f->kind != MINING_STRATUM && in->carrier == CARRIER_STREAM;
+/* What was found in a stream so far; `behind` is NULL if nothing. */
+struct stratum_find {
+	const uint8_t *behind;
+	bool batch;
+	struct stratum_facts facts;
+};
 
+/* What is less than Stratum decides nothing on a stream: more may follow. */
+static enum inspect_result stratum_found(const struct inspect_input *in, struct stratum_find *find, struct facts *out)
+{
+	bool weak = find->facts.kind != MINING_STRATUM;
+
+	if (!weak)
+		stratum_gather(in, find->behind, find->batch, &find->facts);
 	out->app = APP_STRATUM;
 	out->mining = true;
-	out->stratum = *f;
-	out->consumed = (size_t)(p - in->p);
-	out->again = go_on ? AGAIN_SAME : AGAIN_NO;
+	out->stratum = find->facts;
+	out->consumed = (size_t)(find->behind - in->p);
+	out->again = weak && in->carrier == CARRIER_STREAM ? AGAIN_SAME : AGAIN_NO;
+	return INSPECT_MATCH;
+}
+
+/* Reads one message. MATCH: something is found that nothing behind it can outdo; NO: read on. */
+static enum inspect_result stratum_next(const struct inspect_input *in, const uint8_t **p, bool batch, struct stratum_find *find)
+{
+	struct stratum_facts f = { 0 };
+	enum inspect_result r = stratum_message(in, p, in->p + in->len, &f);
+
+	if (r != INSPECT_MATCH)
+		return r;
+	if (!find->behind || f.kind == MINING_STRATUM)
+		*find = (struct stratum_find){ *p, batch, f };
+	return f.kind == MINING_STRATUM ? INSPECT_MATCH : INSPECT_NO;
 }
 
 /* Messages from `p` on, one after the other. */
 static enum inspect_result stratum_messages(const struct inspect_input *in, const uint8_t *p, struct facts *out)
 {
 	const uint8_t *end = in->p + in->len;
-	struct stratum_facts f = { 0 };
+	struct stratum_find find = { 0 };
+	enum inspect_result r = INSPECT_NO;
 	bool batch = false;
-	enum inspect_result r;
 	unsigned n;
 
 	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
 		r = stratum_border(&p, end, &batch, !n);
-		if (r == INSPECT_MORE && in->ended)
-			r = INSPECT_NO;
 		/* an array may still bring worse than what was found in it */
-		if (r != INSPECT_MATCH)
-			return out->mining && (r == INSPECT_NO || !batch) ? INSPECT_MATCH : r;
-		r = stratum_message(in, &p, end, &f);
-		if (r == INSPECT_MATCH && (!out->mining || f.kind == MINING_STRATUM))
-			stratum_found(in, p, &f, out);
-		if (r == INSPECT_MATCH && f.kind == MINING_STRATUM) {
-			stratum_gather(in, p, batch, &out->stratum);
+		if (r == INSPECT_MORE && !in->ended && (batch || !find.behind))
 			return r;
+		if (r != INSPECT_MATCH) {
+			r = INSPECT_NO;
+			break;
 		}
+		r = stratum_next(in, &p, batch, &find);
 		if (r == INSPECT_MORE && !in->ended)
 			return r;
-		if (r == INSPECT_MORE || r == INSPECT_BAD)
-			return out->mining ? INSPECT_MATCH : r == INSPECT_MORE ? INSPECT_BAD : INSPECT_NO;
+		if (r != INSPECT_NO) {
+			r = r == INSPECT_BAD ? INSPECT_NO : INSPECT_BAD;	/* no JSON, or JSON without an end */
+			break;
+		}
 	}
-	return out->mining ? INSPECT_MATCH : INSPECT_NO;
+	return find.behind ? stratum_found(in, &find, out) : r;
 }
 
 /* Does the line that ends at `lf` end like a message? */

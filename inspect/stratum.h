@@ -25,9 +25,13 @@
 
 #include "inspect/inspect.h"
 
-/* MATCH: a message is protocol evidence; `consumed` is its end. Where it does not say the login, those behind it may. MORE: JSON so far, and of an unsure side no more than a few
- * whole messages that are not mining. BAD: a JSON message that never ended. From an unsure side the stream may begin in
- * the middle of a message: then one may also start behind a line that ends like one (`}` LF). */
+/* MATCH: a message is protocol evidence; `consumed` is its end. Where it does not say the login, those behind it may. MORE: JSON
+ * so far, and of an unsure side no more than a few whole messages that are not mining. BAD: a JSON message that never
+ * ended. From an unsure side the stream may begin in the middle of a message: then one may also start behind a line that
+ * ends like one (`}` LF).
+ *
+ * What is less than MINING_STRATUM is given only where the bytes hold nothing worse; on a bare stream `again` is AGAIN_SAME
+ * then. Only `app`, `mining`, `stratum`, `consumed` and `again` are written, and only on a MATCH. */
 enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts *out);
 
 /* Are all rows of the table well formed, and not too many? */

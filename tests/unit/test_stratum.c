@@ -561,6 +561,36 @@ static void other_carriers(void **state)
 	assert_int_equal(feed_as(http, "{\"method\":\"getwork\"}", 20), INSPECT_MATCH);
 }
 
+/* Who reads bodies and frames asks directly, with facts of his own in the same place. */
+static void asked_directly(void **state)
+{
+	static const char body[] = "[{\"method\":\"getwork\"},{\"method\":\"a\"}]";
+	struct inspect_input in = { .p = (const uint8_t *)body, .dialects = NULL, .carrier = CARRIER_HTTP };
+	static struct inspect_scratch scratch;
+	static struct facts facts;
+
+	(void)state;
+	in.scratch = &scratch;
+	facts.app = APP_HTTP;
+	facts.n_names = 1;
+	facts.again = AGAIN_FRESH;
+	for (in.len = 0; in.len < sizeof(body) - 2; in.len++) {
+		assert_int_equal(stratum_inspect(&in, &facts), INSPECT_MORE);
+		assert_int_equal(facts.app, APP_HTTP);
+		assert_false(facts.mining);
+		assert_int_equal(facts.again, AGAIN_FRESH);
+	}
+	in.len++;
+	assert_int_equal(stratum_inspect(&in, &facts), INSPECT_MATCH);
+	assert_true(facts.mining);
+	assert_int_equal(facts.stratum.kind, MINING_GETWORK);
+	assert_int_equal(facts.n_names, 1);
+	assert_int_equal(facts.again, AGAIN_NO);
+	in.carrier = CARRIER_WEBSOCKET;
+	in.ended = true;
+	assert_int_equal(stratum_inspect(&in, &facts), INSPECT_NO);
+}
+
 /* "mining.authorize" behind "mining.subscribe", as far as it is there. */
 static void login_of_the_next(void **state)
 {
@@ -749,7 +779,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_client), cmocka_unit_test(from_server), cmocka_unit_test(look_alikes),
 		cmocka_unit_test(nul_and_bom), cmocka_unit_test(padding), cmocka_unit_test(many_methods),
-		cmocka_unit_test(lines_of_others), cmocka_unit_test(picked_up_in_the_middle), cmocka_unit_test(own_table), cmocka_unit_test(other_carriers), cmocka_unit_test(login_of_the_next),
+		cmocka_unit_test(lines_of_others), cmocka_unit_test(picked_up_in_the_middle), cmocka_unit_test(own_table), cmocka_unit_test(other_carriers), cmocka_unit_test(asked_directly), cmocka_unit_test(login_of_the_next),
 		cmocka_unit_test(broken_behind), cmocka_unit_test(payees),
 	};
 
