@@ -9,6 +9,8 @@
  * of a message of 2.8 KB is looked at, even of one byte each. Beyond the second bound its closing bytes no longer count. */
 #define WORK_FREE (4u << 20)
 #define WORK_CLOSING (6u << 20)
+/* What a look at frames costs beside their bytes, since few may inflate to many. */
+#define WORK_UNPACK 4096
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
@@ -21,6 +23,8 @@ static bool may_wait(const struct step *s, uint32_t start, const struct inspect_
 
 	if (work <= WORK_FREE || in->ended || start != s->side->shown_at || in->len >= shown + shown / 16)
 		return false;
+	if (in->only == APP_WEBSOCKET || in->only == APP_HTTP2)	/* masked or packed: any byte may end it */
+		return work > WORK_CLOSING;
 	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
 				       !memchr(packet->payload, '}', packet->payload_len));
 }
@@ -42,6 +46,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		if (!in.len)
 			return;
 		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
+		in.seen = start == s->side->next ? s->side->seen : 0;
 		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
 		more = false;
 		if (may_wait(s, start, &in)) {
@@ -51,7 +56,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		s->side->shown_at = start;
 		s->side->shown = (uint32_t)in.len;
 		if (s->flow->work <= WORK_CLOSING)
-			s->flow->work += (uint32_t)in.len;
+			s->flow->work += (uint32_t)in.len + (in.only == APP_WEBSOCKET || in.only == APP_HTTP2 ? WORK_UNPACK : 0);
 		switch (inspect_stream(&in, &s->p->message)) {
 		case INSPECT_MATCH:
 			more = step_judge_message(s, start);
@@ -89,6 +94,7 @@ static void inspect_afresh(struct step *s)
 		return;
 	side->afresh = s->at;
 	side->only = APP_UNKNOWN;
+	side->seen = 0;
 	inspect_from(s, s->at);
 	side->reading_afresh = s->wanted;
 }
@@ -193,7 +199,7 @@ static enum stream_result store(struct step *s)
 					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
 	side->shown_at += moved;
-	if (moved && side->next) {
+	if (moved && (side->next || side->seen)) {
 		side->next += moved;
 		side->told += moved;
 	}
@@ -202,6 +208,7 @@ static enum stream_result store(struct step *s)
 		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
 		side->stream.lost = false;
 		side->next = side->told = 0;
+		side->seen = 0;
 		s->out.overload = s->flow->state == FLOW_INSPECTING;
 	}
 	s->at = packet->seq - side->stream.base;
@@ -221,6 +228,7 @@ static enum stream_result contradict(struct step *s)
 	stream_clear(flow_streams(s->p->flows), &s->side->stream);
 	s->side->next = s->side->told = 0;
 	s->side->only = APP_UNKNOWN;
+	s->side->seen = 0;
 	return store(s);
 }
 

@@ -105,13 +105,27 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 	return d;
 }
 
-/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+/* What is known of a tunnel says nothing of its proxy: others use that, too. What HTTP or a WebSocket carries may stand behind a
+ * CDN: as a name it says nothing of others there. */
 static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 {
-	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+	if (facts->tunnelled || facts->again == AGAIN_FRESH)
+		return SCOPE_FLOW;
+	if (by_evidence == SCOPE_ENDPOINT && facts->stratum.carrier != CARRIER_STREAM)
+		return SCOPE_PAIR;
+	return by_evidence;
 }
 
-static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
+/* Behind an address of a shared range live others, and a Host says nothing of them. */
+static void spare_shared(const struct policy *p, const struct subject *who, struct decision *d)
+{
+	if (d->action != ACTION_BLOCK || !address_set_match(&p->shared, who->dst, 0))
+		return;
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
+}
+
+static struct decision judge_protocol(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
 	bool getwork = facts->stratum.kind == MINING_GETWORK;
 	const struct detect_rule *rule = &p->detect[getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM];
@@ -123,6 +137,8 @@ static struct decision judge_protocol(const struct policy *p, const struct facts
 	d.evidence = EVIDENCE_PROTOCOL;
 	d.rule = getwork ? "detect.getwork" : "detect.stratum";
 	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
+	if (facts->stratum.carrier != CARRIER_STREAM)
+		spare_shared(p, who, &d);
 	return d;
 }
 
@@ -205,11 +221,7 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
-		d.scope = SCOPE_FLOW;
-		d.timeout_s = 0;
-	}
+	spare_shared(p, who, &d);
 	return d;
 }
 
@@ -225,24 +237,33 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 			worst = d;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
-	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+	if (worst.action == ACTION_ALLOW &&
+	    (facts->again == AGAIN_SAME || (facts->again == AGAIN_WHOLE && facts->next == APP_HTTP2)))
 		worst.action = ACTION_NONE;
 	return worst;
 }
 
+/* Is it an allowance, perhaps of one request only? */
+static bool allows(const struct decision *d)
+{
+	return d->action == ACTION_ALLOW || (d->action == ACTION_NONE && d->rule);
+}
+
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	struct decision d, names;
+	struct decision d, names = { .scope = SCOPE_FLOW };
 
 	if (allowed_by_address(p, who, &d))
 		return d;
-	d = (struct decision) { .scope = SCOPE_FLOW };
+	d = names;
 	if (facts->mining)
-		d = judge_protocol(p, facts);
-	if (d.action == ACTION_BLOCK)
+		d = judge_protocol(p, who, facts);
+	/* A name in the same message is that of a request for work: an allowed one allows it. */
+	if (facts->n_names)
+		names = judge_names(p, who, facts);
+	if (d.action == ACTION_BLOCK && !allows(&names))
 		return d;
-	names = judge_names(p, who, facts);
-	return names.action > d.action ? names : d.action ? d : names;
+	return allows(&names) || names.action > d.action ? names : d.action ? d : names;
 }
 
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)
