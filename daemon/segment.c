@@ -237,6 +237,8 @@ static bool is_lost_body(const struct step *s)
 {
 	const struct flow_side *side = s->side;
 
+	if (side->stream.lost && side->only == APP_HTTP_BODY)
+		return (int32_t)(s->packet->seq - side->stream.base - side->next) > 0;
 	return side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS && side->next &&
 	       (int32_t)(s->packet->seq - side->stream.base - side->next) >= 0;
 }
@@ -248,8 +250,11 @@ void segment_take(struct step *s)
 	struct flow_side *side = s->side = side_for(s);
 	enum stream_result added;
 
-	if (is_lost_body(s))
+	if (is_lost_body(s)) {
+		s->out.overload = s->flow->state == FLOW_INSPECTING;
+		step_clear(s, REASON_BUDGET);
 		return;
+	}
 	added = store(s);
 	if (added == STREAM_CONTRADICTS || (decoys && added != STREAM_KNOWN))
 		added = contradict(s);

@@ -182,9 +182,9 @@ struct inspect_input {
 	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
 	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME, AGAIN_AS) */
 	enum carrier carrier;
-	unsigned seen;			/* AGAIN_WHOLE: messages that were given already of those that begin here */
 	const struct dialect_table *dialects;
 	struct inspect_scratch *scratch;
+	unsigned seen;			/* AGAIN_WHOLE: messages that were given already of those that begin here */
 };
 
 /* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. */

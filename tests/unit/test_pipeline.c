@@ -473,15 +473,25 @@ static void test_login_behind_head(void **state)
 	bed_free(b);
 }
 
-/* A body quotes what it likes. */
+/* A body quotes what it likes, but it does not begin with a login. */
 static void test_body(void **state)
 {
-	static const char head[] = "POST /report HTTP/1.1\r\nHost: a.example\r\nContent-Length: 150\r\n\r\n";
+	static const char head[] = "POST /report HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3000\r\n\r\n";
 	struct bed *b = bed_new(NULL);
 
 	(void)state;
-	assert_int_equal(text(b, ISN, head), VERDICT_CLEAR);
-	assert_int_not_equal(text(b, ISN + LEN(head), LOGIN), VERDICT_BLOCK);
+	assert_int_equal(text(b, ISN, head), VERDICT_ACCEPT);
+	assert_int_equal(text(b, ISN + LEN(head), "report="), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_CLEAN);
+	assert_int_not_equal(text(b, ISN + LEN(head) + 7, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, head);
+	assert_int_equal(text(b, ISN + LEN(head), "[\n" LOGIN "]"), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, head);
+	assert_int_equal(pieces(b, ISN + LEN(head), LOGIN, 1), login_tells());
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "POST / HTTP/1.1\r\nContent-Length: 3000\r\n\r\nfile"), VERDICT_CLEAR);
 	another_flow(b);
 	assert_int_equal(pieces(b, ISN, "HELO a\r\nMAIL FROM:<a@example>\r\nDATA\r\n" LOGIN ".\r\n", 30), 0);
 	bed_free(b);
