@@ -57,7 +57,7 @@ static struct view http2_keep(struct inspect_scratch *s, struct view v)
 {
 	uint8_t *to = s->bytes + s->used;
 
-	if (v.len > sizeof(s->bytes) - s->used)
+	if (!v.len || v.len > sizeof(s->bytes) - s->used)
 		return (struct view){ 0 };
 	memcpy(to, v.p, v.len);
 	s->used += v.len;
