@@ -110,7 +110,7 @@ def websocket_node(t):
         w.onmessage = e => { said = e.data; w.close(); };
         w.onerror = () => {};
         w.onclose = () => { console.log(said); process.exit(0); };
-        setTimeout(() => { console.log('timeout'); process.exit(0); }, 8000);
+        setTimeout(() => { console.log(said + ', no end'); process.exit(0); }, 6000);
     """
     for text, harmless in ((CHAT, True), (LOGIN, False)):
         address = t.fresh()

@@ -178,7 +178,9 @@ class Web(Logged):
         opcode = self.pending[0] & 15
         self.pending = self.pending[at + size:]
         self.transport.write(b"\x88\x00" if opcode == 8 else b"\x81\x02ok")
-        return True
+        if opcode == 8:
+            self.transport.close()
+        return opcode != 8
 
 
 class Pool(Logged):
