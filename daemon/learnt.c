@@ -186,7 +186,7 @@ static struct element element_of(const struct entry *e, uint64_t now_s)
 
 bool learnt_has_neighbours(enum evidence evidence, enum app app)
 {
-	return evidence == EVIDENCE_NAME || (evidence == EVIDENCE_PROTOCOL && app == APP_HTTP);
+	return evidence == EVIDENCE_NAME || evidence == EVIDENCE_SCORE || (evidence == EVIDENCE_PROTOCOL && app == APP_HTTP);
 }
 
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max)

@@ -31,7 +31,7 @@ struct worker {
 	struct connmark *connmark;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
-	atomic_bool rejudging;
+	atomic_bool rejudging, again;
 	uint32_t cursor;
 	uint64_t said_full_s;
 	atomic_bool stop;
@@ -116,6 +116,7 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	 * kernel refuse that server to everybody. */
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
+	/* What says nothing of the neighbours at the same address teaches only while there are none. */
 	return !learnt_has_neighbours(o->decision.evidence, o->app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
@@ -143,7 +144,7 @@ static void note_names(struct worker *w, const struct outcome *o)
 		table_delete(w->shared->table, pairs, n, NULL);
 }
 
-static void account(struct worker *w, const struct outcome *o)
+static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
@@ -152,6 +153,8 @@ static void account(struct worker *w, const struct outcome *o)
 		count(&c->reasons[o->reason]);
 	if (o->overload)
 		count(&c->overload);
+	if (o->overload || blind_reason(o->reason))
+		blind_count(w->shared->blind, &o->subject, o->family, o->overload ? REASON_NONE : o->reason, now_s);
 }
 
 static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms)
@@ -170,7 +173,7 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
 	give_verdict(w, packet, &o);
-	account(w, &o);
+	account(w, &o, now_ms / 1000);
 	if (o.event)
 		note_finding(w, packet, &o);
 	else
@@ -249,7 +252,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 {
 	struct outcome o;
 
-	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, time(NULL), &o)) {
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
@@ -270,8 +273,9 @@ static void take_policy(struct worker *w)
 {
 	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
 
-	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed) && !atomic_load_explicit(&w->again, memory_order_relaxed))
 		return;
+	atomic_store(&w->again, false);
 	pipeline_policy(w->pipeline, now);
 	w->settings = policy_settings(now);
 	w->cursor = 0;
@@ -318,6 +322,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.flows = settings->memory_flows / share,
 		.reassembly = settings->memory_reassembly / share,
 		.key = { shared->hash_key[0], shared->hash_key[1] },
+		.score = shared->score,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;
@@ -367,6 +372,12 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_rejudge(struct worker *w)
+{
+	atomic_store(&w->again, true);
+	queue_wake(w->queue);
 }
 
 void worker_wake(struct worker *w)

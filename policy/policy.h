@@ -52,6 +52,7 @@ struct settings {
 	bool reset;
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
 	char state[4096];				/* folder of the key that hashes wallets */
@@ -115,6 +116,11 @@ struct subject {
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	/* For rules: the client's link address and the interface it came in by (NULL: not known), and the time of the epoch. */
+	bool mac_known;
+	uint8_t mac[6];
+	const char *interface;
+	int64_t when_s;
 };
 
 enum action {
@@ -124,7 +130,7 @@ enum action {
 	ACTION_BLOCK,
 };
 
-enum evidence { EVIDENCE_NONE, EVIDENCE_ADDRESS, EVIDENCE_NAME, EVIDENCE_PROTOCOL };
+enum evidence { EVIDENCE_NONE, EVIDENCE_ADDRESS, EVIDENCE_NAME, EVIDENCE_PROTOCOL, EVIDENCE_SCORE };
 
 /* The judgement and all that an event must say of it. Strings live as long as the policy; `name` is a view
  * into the facts. */
@@ -137,6 +143,7 @@ struct decision {
 	const char *list;	/* the list's name, or NULL */
 	const char *entry;	/* the entry as the list or policy has it, or NULL */
 	unsigned line;		/* of that entry in its file, 0 = none */
+	bool silent;		/* drop without a reset */
 	const struct name_fact *name;	/* which name decided, or NULL */
 };
 
@@ -153,10 +160,20 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
  * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
+/* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
+struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
+
+/* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
+size_t policy_rules(const struct policy *p);
+uint64_t policy_hours(const struct policy *p, int64_t when_s);
+
+/* Are scores wanted at all? */
+bool policy_scores(const struct policy *p);
+
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
 
-const char *evidence_text(enum evidence e);	/* "address", "name", "protocol" */
+const char *evidence_text(enum evidence e);	/* "address", "name", "protocol", "score" */
 const char *scope_text(enum scope s);
 
 #endif

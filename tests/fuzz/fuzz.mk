@@ -10,7 +10,7 @@ FUZZ_websocket := $(FUZZ_inspect)
 FUZZ_http2    := $(FUZZ_inspect)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c)
-FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
+FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
 FUZZERS       := inspect websocket http2 packet policy pipeline
 
 $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h inspect/* policy/* nfq/* daemon/*)
