@@ -6,7 +6,7 @@ define unit
 UNITS += $(BUILD)/tests/unit/test_$(1)
 $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.o)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3) $(if $(filter inspect/websocket,$(2)),zlib)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
 
@@ -14,19 +14,9 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/json \
-	inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT += inspect/body inspect/hpack inspect/http2 inspect/websocket
 $(eval $(call unit,cursor,inspect/cursor,))
-$(eval $(call unit,tls,$(INSPECT),zlib))
-$(eval $(call unit,http,$(INSPECT),zlib))
-$(eval $(call unit,socks,$(INSPECT),zlib))
-$(eval $(call unit,body,$(INSPECT),zlib))
-$(eval $(call unit,websocket,$(INSPECT),zlib))
-$(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
-$(eval $(call unit,http2,$(INSPECT),zlib))
-$(eval $(call unit,stratum,$(INSPECT),zlib))
-$(eval $(call unit,inspect,$(INSPECT),zlib))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
@@ -38,9 +28,6 @@ $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1))
-CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram nfq/flow nfq/stream $(INSPECT) $(POLICY_UNITS)
-$(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 zlib))
-$(eval $(call unit,pipeline,$(CORE),yaml-0.1 zlib))
 CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream $(INSPECT) $(POLICY_UNITS)
 $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,pipeline,$(CORE),yaml-0.1))
@@ -49,8 +36,11 @@ $(eval $(call unit,check,cli/check $(POLICY_UNITS),yaml-0.1 jansson))
 $(eval $(call unit,stream,nfq/stream,))
 $(eval $(call unit,flow,nfq/flow nfq/stream,))
 $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
-$(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 zlib))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1))
 $(eval $(call unit,blind,daemon/blind,))
 $(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
+$(eval $(call unit,body,$(INSPECT),))
+$(eval $(call unit,websocket,$(INSPECT),zlib))
+$(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
+$(eval $(call unit,http2,$(INSPECT),))
