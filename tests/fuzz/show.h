@@ -22,6 +22,7 @@ struct manner {
 	enum side side;
 	bool ended;
 	enum app only;
+	enum carrier carrier;
 	unsigned seen;
 };
 
@@ -36,7 +37,7 @@ static inline void show_view(const struct shown *s, struct view v)
 static inline enum inspect_result show(struct shown *s, const uint8_t *data, size_t len, struct manner how)
 {
 	struct inspect_input in = {
-		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .seen = how.seen,
+		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .carrier = how.carrier, .seen = how.seen,
 		.dialects = &dialect_builtin, .scratch = s->scratch,
 	};
 	enum inspect_result r;
@@ -61,6 +62,7 @@ static inline enum inspect_result show(struct shown *s, const uint8_t *data, siz
 	show_view(s, s->facts.stratum.agent);
 	show_view(s, s->facts.stratum.login);
 	show_view(s, s->facts.stratum.algo);
+	show_view(s, s->facts.stratum.worker);
 	assert(!s->facts.mining || (s->facts.stratum.dialect && r == INSPECT_MATCH));
 	return r;
 }

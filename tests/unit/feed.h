@@ -20,6 +20,7 @@ struct feed {
 	enum side side;
 	bool ended;
 	enum app only;
+	enum carrier carrier;
 	unsigned seen;
 };
 
@@ -31,7 +32,8 @@ static const struct dialect_table *feed_dialects = &dialect_builtin;
 static inline enum inspect_result feed_as(struct feed how, const void *bytes, size_t len)
 {
 	struct inspect_input in = {
-		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = feed_dialects, .seen = how.seen,
+		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = feed_dialects,
+		.carrier = how.carrier, .seen = how.seen,
 	};
 
 	free(feed_block);

@@ -12,7 +12,7 @@
 /* As a flow shows them: the head once more, and what there is of the body. */
 static enum inspect_result body(const char *s, size_t len)
 {
-	return feed_as((struct feed){ SIDE_CLIENT, false, APP_HTTP_BODY, 1 }, s, len);
+	return feed_as((struct feed){ .side = SIDE_CLIENT, .only = APP_HTTP_BODY, .seen = 1 }, s, len);
 }
 
 static void with_length(void **state)

@@ -30,7 +30,7 @@ static void frame(unsigned type, unsigned flags, unsigned stream, const void *pa
 
 static enum inspect_result seen(unsigned n)
 {
-	return feed_as((struct feed){ SIDE_CLIENT, false, n ? APP_HTTP2 : APP_UNKNOWN, n }, sent, sent_len);
+	return feed_as((struct feed){ .side = SIDE_CLIENT, .only = n ? APP_HTTP2 : APP_UNKNOWN, .seen = n }, sent, sent_len);
 }
 
 /* Up to the last byte there are only the requests before; then there is one more. */
