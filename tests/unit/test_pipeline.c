@@ -613,7 +613,6 @@ static void test_getwork(void **state)
 	assert_int_equal(b->o.decision.action, ACTION_MONITOR);
 	assert_string_equal(b->o.decision.rule, "detect.getwork");
 	assert_int_equal(text(b, ISN + LEN(work), LOGIN), VERDICT_BLOCK);	/* Stratum in its body is not */
-	assert_int_equal(b->events, 1);
 	bed_free(b);
 	b = bed_new("version: 1\nmode: enforce\ndetect: {getwork: block}\n");
 	assert_int_equal(text(b, ISN, work), VERDICT_BLOCK);
