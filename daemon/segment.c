@@ -9,8 +9,6 @@
  * of a message of 2.8 KB is looked at, even of one byte each. Beyond the second bound its closing bytes no longer count. */
 #define WORK_FREE (4u << 20)
 #define WORK_CLOSING (6u << 20)
-/* What a look at frames costs beside their bytes, since few may inflate to many. */
-#define WORK_UNPACK 4096
 /* Payload packets of a flow picked up in the middle after which it is taken for harmless. */
 #define OLDER_SEGMENTS_MAX 16
 
@@ -27,6 +25,18 @@ static bool may_wait(const struct step *s, uint32_t start, const struct inspect_
 		return work > WORK_CLOSING;
 	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
 				       !memchr(packet->payload, '}', packet->payload_len));
+}
+
+/* Shows the bytes, and counts what that cost. */
+static enum inspect_result look(struct step *s, const struct inspect_input *in)
+{
+	enum inspect_result r;
+
+	in->scratch->unpacked = 0;
+	r = inspect_stream(in, &s->p->message);
+	if (s->flow->work <= WORK_CLOSING)
+		s->flow->work += (uint32_t)(in->len + in->scratch->unpacked);
+	return r;
 }
 
 static void inspect_from(struct step *s, uint32_t start)
@@ -55,9 +65,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		}
 		s->side->shown_at = start;
 		s->side->shown = (uint32_t)in.len;
-		if (s->flow->work <= WORK_CLOSING)
-			s->flow->work += (uint32_t)in.len + (in.only == APP_WEBSOCKET || in.only == APP_HTTP2 ? WORK_UNPACK : 0);
-		switch (inspect_stream(&in, &s->p->message)) {
+		switch (look(s, &in)) {
 		case INSPECT_MATCH:
 			more = step_judge_message(s, start);
 			start = s->side->next;

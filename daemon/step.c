@@ -169,6 +169,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
 	struct decision d;
+	bool exempt;
 
 	orient(s, m);
 	m->tunnelled = step_tunnelled(s->flow);
@@ -180,14 +181,17 @@ bool step_judge_message(struct step *s, uint32_t start)
 		s->side->told = start + (uint32_t)m->consumed;
 	if (step_act(s, &d))
 		return false;
-	read_on(s, start);
-	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
-		return false;
 	/* what an allowed name's request brings is allowed, too */
-	if (d.action == ACTION_ALLOW && (m->again == AGAIN_AS || m->again == AGAIN_WHOLE)) {
+	exempt = d.action == ACTION_ALLOW && (m->again == AGAIN_AS || m->again == AGAIN_WHOLE);
+	if (exempt)
+		m->again = AGAIN_NO;
+	read_on(s, start);
+	if (exempt) {
 		step_clear(s, REASON_EXEMPT);
 		return false;
 	}
+	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
+		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
 	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
 		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)

@@ -97,6 +97,7 @@ static enum inspect_result http2_block(struct http2 *h, struct facts *out)
 
 	while ((r = hpack_next(&h->room->hpack, &block, &f)) == INSPECT_MATCH)
 		http2_field(h, &f, &head);
+	h->in->scratch->unpacked += h->n_block;
 	if (h->given < h->in->seen)
 		return r;
 	for (i = 0; i < head.n; i++)

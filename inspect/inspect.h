@@ -173,6 +173,7 @@ struct inspect_scratch {
 	uint8_t bytes[INSPECT_BYTES_MAX];
 	size_t used;
 	_Alignas(16) uint8_t arena[INSPECT_ARENA_MAX];
+	size_t unpacked;	/* grows by what was inflated or decoded: what a look costs beside the bytes that it is shown */
 };
 
 struct inspect_input {

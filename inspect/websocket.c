@@ -83,6 +83,7 @@ static void websocket_inflate(struct websocket *w, const uint8_t *p, size_t len)
 		r = inflate(&w->z, Z_SYNC_FLUSH);
 		made = room - w->z.avail_out;
 		w->inflated += made;
+		w->in->scratch->unpacked += made;
 		if (!full)
 			w->n += made;
 		if (r == Z_STREAM_END && inflateReset(&w->z) == Z_OK && w->z.avail_in)

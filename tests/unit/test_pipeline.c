@@ -599,12 +599,14 @@ static void test_http2(void **state)
 	bed_free(b);
 }
 
+#define HEAD_OF_BODY "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3000\r\n\r\n"
+
 /* getwork is only watched, until its detector says otherwise; an allowed Host may ask for work. */
 static void test_getwork(void **state)
 {
 	static const char allow[] = "version: 1\nmode: enforce\nallow: {names: [a.example]}\ndetect: {getwork: block}\n";
 	static const char work[] = "POST / HTTP/1.1\r\nHost: a.example\r\nX-Mining-Extensions: y\r\nContent-Length: 3000\r\n\r\n";
-	static const char stratum[] = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3000\r\n\r\n" LOGIN;
+	static const char stratum[] = HEAD_OF_BODY LOGIN;
 	struct bed *b = bed_new(names_policy);
 
 	(void)state;
@@ -626,6 +628,9 @@ static void test_getwork(void **state)
 	assert_int_equal(text(b, ISN, stratum), VERDICT_CLEAR);
 	another_flow(b);
 	assert_int_equal(text(b, ISN, UPGRADE), VERDICT_CLEAR);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, HEAD_OF_BODY), VERDICT_CLEAR);	/* its body comes before the server's answer */
+	assert_int_equal(text(b, ISN + LEN(HEAD_OF_BODY), LOGIN), VERDICT_CLEAR);
 	assert_int_equal(b->events, 0);
 	bed_free(b);
 }
