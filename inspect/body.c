@@ -135,8 +135,13 @@ enum inspect_result body_inspect(const struct inspect_input *in, struct facts *o
 	enum inspect_result r;
 	struct body b;
 
-	if (in->only != APP_HTTP_BODY || http_head(in, &c, &head, out) != INSPECT_MATCH || !head.whole)
+	if (in->only != APP_HTTP_BODY)
 		return INSPECT_NO;
+	r = http_head(in, &c, &head, out);
+	if (r != INSPECT_MATCH)
+		return r;
+	if (!head.whole)
+		return in->ended ? INSPECT_NO : INSPECT_MORE;
 	out->n_names = 0;
 	out->names_lost = false;
 	b = body_find(&c, &head, in->scratch);

@@ -4,7 +4,9 @@ is missing in its log is what the gateway kept back."""
 
 import json
 import shutil
+import tempfile
 import time
+import urllib.parse
 
 import wire
 from bed import CLIENT
@@ -123,6 +125,39 @@ def websocket_node(t):
         need(done.stdout.strip() == ("ok" if passes else "nothing"), f"the client heard {done.stdout!r} {done.stderr[-200:]!r}")
         if not harmless:
             t.must_be_logged(address, PORT, "allowed" if passes else "blocked", "protocol")
+
+
+@own("websocket-chromium")
+def websocket_chromium(t):
+    """What web miners run in: a browser, which compresses its messages."""
+    if not shutil.which("chromium"):
+        raise Skipped("no chromium here")
+    page = """<p>nothing</p><script>
+        const place = document.querySelector("p"), say = t => { place.textContent = t; };
+        const w = new WebSocket("ws://%s:%d/deflate");
+        w.onopen = () => { say("open"); w.send(JSON.stringify({type: "hello"})); };
+        let n = 0;
+        w.onmessage = () => { say("heard " + ++n); if (n == 1) w.send(decodeURIComponent("%s")); };
+        w.onerror = () => say(place.textContent + ", lost");
+        </script>"""
+    t.daemon = t.make(policy())
+    t.daemon.start()
+    for text, wanted in ((CHAT, "heard 2"), (LOGIN, "heard 1")):
+        address = t.fresh()
+        html = page % (address, PORT, urllib.parse.quote(text.decode()))
+        with tempfile.TemporaryDirectory() as folder:
+            done = t.bed.client.run("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}",
+                                    "--no-proxy-server", "--disable-web-security",
+                                    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests", "--virtual-time-budget=4000", "--dump-dom",
+                                    "data:text/html," + urllib.parse.quote(html), check=False, timeout=60)
+        said = done.stdout.partition("<p>")[2].partition("</p>")[0]
+        need(said.removesuffix(", lost") == wanted, f"the page says {said!r}, not {wanted!r} {done.stderr[-300:] if not said else ''}")
+        frames = t.log.bytes(address, PORT).split(b"\r\n\r\n", 1)[1]
+        need(frames and frames[0] & 0x40, "the browser did not compress")
+        if text == LOGIN:
+            t.must_be_logged(address, PORT, "blocked", "protocol")
+        else:
+            need(not t.daemon.events(address), "an event about an innocent connection")
 
 
 def post(host, body, *fields, chunked=False):

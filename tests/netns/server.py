@@ -93,8 +93,8 @@ def h2_frame(kind, flags, stream, payload=b""):
 
 
 class Web(Logged):
-    """HTTP/1.1 that takes bodies, WebSockets (each frame that comes is answered by a short one) and HTTP/2 in the clear, by
-    Upgrade or at once. It reads heads and lengths, and no header table: any request gets a page."""
+    """HTTP/1.1 that takes bodies, WebSockets (each frame that comes is answered by a short one; /deflate agrees to compression)
+    and HTTP/2 in the clear, by Upgrade or at once. It reads heads and lengths, and no header table: any request gets a page."""
 
     kind = "web"
     PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -122,7 +122,9 @@ class Web(Logged):
         if upgrade == b"websocket":
             key = base64.b64encode(hashlib.sha1(fields.get(b"sec-websocket-key", b"") + wire.WEBSOCKET_GUID).digest())
             self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                 b"Sec-WebSocket-Accept: " + key + b"\r\n\r\n")
+                                 b"Sec-WebSocket-Accept: " + key + b"\r\n"
+                                 + (b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if head.startswith(b"GET /deflate ") else b"")
+                                 + b"\r\n")
             self.take_some = self.websocket
         elif upgrade == b"h2c":
             self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
