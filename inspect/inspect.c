@@ -5,6 +5,7 @@
 #include "inspect/body.h"
 #include "inspect/http.h"
 #include "inspect/http2.h"
+#include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
 #include "inspect/tls.h"
@@ -14,6 +15,7 @@
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
+	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "http-body", APP_HTTP_BODY, body_inspect },
 	{ "http2", APP_HTTP2, http2_inspect },
@@ -81,7 +83,8 @@ const char *app_text(enum app app)
 		return "dns";
 	case APP_STRATUM:
 		return "stratum";
-	case APP_SOCKS:		/* EVE's words have none for it */
+	case APP_SOCKS:		/* EVE's words have none for these */
+	case APP_PROXY:
 	case APP_UNKNOWN:
 		break;
 	}
