@@ -19,7 +19,7 @@ void step_clear(struct step *s, enum reason reason)
 	if (s->packet->tcp_flags & PACKET_SYN) {
 		s->side->next = 0;
 		s->side->only = APP_UNKNOWN;
-		s->side->heads = s->side->tunnels = 0;
+		s->side->heads = s->side->tunnels = s->side->seen = 0;
 		return;
 	}
 	if (s->flow->state == FLOW_INSPECTING)
@@ -152,10 +152,27 @@ static bool enter_tunnel(struct step *s, const struct decision *d)
 	return false;
 }
 
+/* Where the next message starts, and what it may be. */
+static void read_on(struct step *s, uint32_t start)
+{
+	const struct facts *m = &s->p->message;
+	struct flow_side *side = s->side;
+
+	side->only = m->again == AGAIN_SAME ? m->app : m->again == AGAIN_AS || m->again == AGAIN_WHOLE ? m->next : APP_UNKNOWN;
+	if (m->again == AGAIN_WHOLE) {
+		side->next = start;
+		side->seen++;
+	} else {
+		side->next = start + (uint32_t)m->consumed;
+		side->seen = 0;
+	}
+}
+
 bool step_judge_message(struct step *s, uint32_t start)
 {
 	struct facts *m = &s->p->message;
 	struct decision d;
+	bool exempt;
 
 	orient(s, m);
 	m->tunnelled = step_tunnelled(s->flow);
@@ -163,12 +180,19 @@ bool step_judge_message(struct step *s, uint32_t start)
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;
-	if (start + m->consumed > s->side->told)
+	if (m->again != AGAIN_WHOLE && start + m->consumed > s->side->told)
 		s->side->told = start + (uint32_t)m->consumed;
 	if (step_act(s, &d))
 		return false;
-	s->side->next = start + (uint32_t)m->consumed;
-	s->side->only = m->again == AGAIN_SAME ? m->app : m->again == AGAIN_AS ? m->next : APP_UNKNOWN;
+	/* what an allowed name's request brings is allowed, too */
+	exempt = d.action == ACTION_ALLOW && (m->again == AGAIN_AS || m->again == AGAIN_WHOLE);
+	if (exempt)
+		m->again = AGAIN_NO;
+	read_on(s, start);
+	if (exempt) {
+		step_clear(s, REASON_EXEMPT);
+		return false;
+	}
 	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
 		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
@@ -180,6 +204,12 @@ bool step_judge_message(struct step *s, uint32_t start)
 		return false;
 	}
 	return m->consumed > 0;
+}
+
+/* Does this protocol stand only where another said so? Then bytes that are not its are to be shown to all. */
+static bool follows(enum app app)
+{
+	return app == APP_HTTP || app == APP_HTTP_BODY || app == APP_WEBSOCKET || app == APP_HTTP2;
 }
 
 /* Where JSON begins behind a few lines of text, which some pools pass over; 0: nowhere. */
@@ -207,11 +237,15 @@ bool step_judge_unknown(struct step *s, uint32_t start, size_t len)
 	struct flow_side *side = s->side;
 	size_t json;
 
-	if (s->flow->older)
+	if (s->flow->older) {
 		side->next = start + (uint32_t)len;
+		side->only = APP_UNKNOWN;
+		side->seen = 0;
+	}
 	if (s->flow->older || start != side->next)
 		return false;
-	if (side->only == APP_HTTP) {	/* a request without a body has ended: anything may follow */
+	side->seen = 0;
+	if (follows(side->only)) {	/* a request has ended, or its Upgrade was refused: anything may follow */
 		side->only = APP_UNKNOWN;
 		return true;
 	}

@@ -116,8 +116,8 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	 * kernel refuse that server to everybody. */
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
-	/* A name says nothing of its neighbours at the same address. */
-	return (o->decision.evidence != EVIDENCE_NAME && o->decision.evidence != EVIDENCE_SCORE) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+	/* What says nothing of the neighbours at the same address teaches only while there are none. */
+	return !learnt_has_neighbours(o->decision.evidence, o->app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
 static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)

@@ -28,6 +28,7 @@ enum app {
 	/* What only follows behind a request of HTTP/1: the flow stays an HTTP one. */
 	APP_HTTP_BODY,
 	APP_WEBSOCKET,
+	APP_HTTP2,	/* in the clear: from its preface on */
 };
 
 enum name_kind {
@@ -76,9 +77,17 @@ enum mining_kind {
 	MINING_NODE,		/* a node of a coin's network among its peers: no mining by itself */
 };
 
+/* What carries a message of JSON. */
+enum carrier {
+	CARRIER_STREAM,		/* a TCP stream, perhaps behind a proxy's prelude */
+	CARRIER_HTTP,		/* a request: its head or its body */
+	CARRIER_WEBSOCKET,	/* a message of a WebSocket */
+};
+
 /* Stratum and its relatives, from one message. All views may be empty. */
 struct stratum_facts {
 	enum mining_kind kind;
+	enum carrier carrier;
 	const char *dialect;	/* static string of the dialect table */
 	unsigned sides;		/* who may say this: DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	struct view method;
@@ -127,6 +136,7 @@ struct facts {
 		AGAIN_SAME,	/* the same protocol goes on behind `consumed` (HTTP keep-alive, next request head) */
 		AGAIN_FRESH,	/* a tunnel starts behind `consumed`: inspect from scratch (CONNECT, SOCKS) */
 		AGAIN_AS,	/* only the protocol `next` may follow behind `consumed` */
+		AGAIN_WHOLE,	/* the protocol `next` goes on, and has to see this message's start again */
 	} again;
 	enum app next;
 };
@@ -168,18 +178,17 @@ struct dialect_problem dialect_check(const struct dialect_row *row);
 /* Longest client prefix that is ever looked at, in bytes (PROTOCOLS 1.11: XMRig sends no more than 16,384 at a time). */
 #define INSPECT_BYTES_MAX 16384
 
+/* Memory of one call beside that: zlib's state and 32 KiB window (RFC 7692), or a HPACK table and two joined messages. */
+#define INSPECT_ARENA_MAX 49152
+
 /* Room lent for joined TLS records, unescaped JSON and addresses as text; facts may point into it. `used` is 0 before a
- * stream's first message; left alone for the next ones it keeps the facts of all of them. */
+ * stream's first message; left alone for the next ones it keeps the facts of all of them. What is in `arena` lasts for
+ * one call, so no fact points there. */
 struct inspect_scratch {
 	uint8_t bytes[INSPECT_BYTES_MAX];
 	size_t used;
-};
-
-/* What carries a message of JSON. */
-enum carrier {
-	CARRIER_STREAM,		/* a TCP stream, perhaps behind a proxy's prelude */
-	CARRIER_HTTP,		/* the body of a request */
-	CARRIER_WEBSOCKET,	/* a message of a WebSocket */
+	_Alignas(16) uint8_t arena[INSPECT_ARENA_MAX];
+	size_t unpacked;	/* grows by what was inflated or decoded: what a look costs beside the bytes that it is shown */
 };
 
 struct inspect_input {
@@ -191,6 +200,7 @@ struct inspect_input {
 	enum carrier carrier;
 	const struct dialect_table *dialects;
 	struct inspect_scratch *scratch;
+	unsigned seen;			/* AGAIN_WHOLE: messages that were given already of those that begin here */
 };
 
 /* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. */

@@ -451,7 +451,7 @@ enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts
 		return stratum_messages(in, in->p + n, out);
 	}
 	r = stratum_messages(in, in->p, out);
-	if (in->side == SIDE_UNSURE && r != INSPECT_MATCH && r != INSPECT_MORE && in->len)
+	if (in->side == SIDE_UNSURE && in->carrier == CARRIER_STREAM && r != INSPECT_MATCH && r != INSPECT_MORE && in->len)
 		r = stratum_resync(in, out);
 	return r;
 }

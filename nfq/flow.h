@@ -38,6 +38,7 @@ struct flow_side {
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
+	uint8_t seen;		/* messages judged of those that begin at `next` (AGAIN_WHOLE) */
 	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 	bool reading_afresh;

@@ -188,10 +188,24 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 	return d;
 }
 
-/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+/* What is known of a tunnel says nothing of its proxy: others use that, too. What HTTP or a WebSocket carries may stand behind a
+ * CDN: as a name it says nothing of others there. */
 static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 {
-	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+	if (facts->tunnelled || facts->again == AGAIN_FRESH)
+		return SCOPE_FLOW;
+	if (by_evidence == SCOPE_ENDPOINT && facts->stratum.carrier != CARRIER_STREAM)
+		return SCOPE_PAIR;
+	return by_evidence;
+}
+
+/* Behind an address of a shared range live others, and a Host says nothing of them. */
+static void spare_shared(const struct policy *p, const struct subject *who, struct decision *d)
+{
+	if (d->action != ACTION_BLOCK || !address_set_match(&p->shared, who->dst, 0))
+		return;
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
 }
 
 /* Which detector a kind of protocol is. */
@@ -233,6 +247,8 @@ static struct decision judge_protocol(const struct policy *p, const struct subje
 		teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	}
 	overrule(p, who, &sight, scope_of(facts, SCOPE_ENDPOINT), &d);
+	if (facts->stratum.carrier != CARRIER_STREAM)
+		spare_shared(p, who, &d);
 	return d;
 }
 
@@ -321,11 +337,7 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	overrule(p, who, &sight, scope_of(facts, SCOPE_PAIR), &d);
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
-		d.scope = SCOPE_FLOW;
-		d.timeout_s = 0;
-	}
+	spare_shared(p, who, &d);
 	return d;
 }
 
@@ -341,24 +353,33 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 			worst = d;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
-	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+	if (worst.action == ACTION_ALLOW &&
+	    (facts->again == AGAIN_SAME || (facts->again == AGAIN_WHOLE && facts->next == APP_HTTP2)))
 		worst.action = ACTION_NONE;
 	return worst;
 }
 
+/* Is it an allowance, perhaps of one request only? */
+static bool allows(const struct decision *d)
+{
+	return d->action == ACTION_ALLOW || (d->action == ACTION_NONE && d->rule);
+}
+
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	struct decision d, names;
+	struct decision d, names = { .scope = SCOPE_FLOW };
 
 	if (allowed_by_address(p, who, &d))
 		return d;
-	d = (struct decision) { .scope = SCOPE_FLOW };
+	d = names;
 	if (facts->mining)
 		d = judge_protocol(p, who, facts);
-	if (d.action == ACTION_BLOCK)
+	/* A name in the same message is that of a request for work: an allowed one allows it. */
+	if (facts->n_names)
+		names = judge_names(p, who, facts);
+	if (d.action == ACTION_BLOCK && !allows(&names))
 		return d;
-	names = judge_names(p, who, facts);
-	return names.action > d.action ? names : d.action ? d : names;
+	return allows(&names) || names.action > d.action ? names : d.action ? d : names;
 }
 
 size_t policy_rules(const struct policy *p)

@@ -161,7 +161,9 @@ struct decision {
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
 
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
- * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
+ * Mining
+ * that HTTP or a WebSocket carries teaches the pair at most, and nothing at an address of `shared`, unless a `scope` asks for more;
+ * an allowed Host in the same message allows it. In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
  * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
  * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing

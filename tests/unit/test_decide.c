@@ -279,6 +279,47 @@ static void test_scope(void **state)
 	policy_free(p);
 }
 
+/* What HTTP or a WebSocket carries may stand behind a CDN. */
+static void test_carried(void **state)
+{
+	struct policy *p = policy_of(V "shared: [203.0.113.0/24]\nallow: {names: [good.example]}\nblock: {names: [pool.example]}\n", NULL);
+	struct subject s = who("192.168.1.2", "198.51.100.7", 443);
+
+	(void)state;
+	mining();
+	facts.stratum.carrier = CARRIER_WEBSOCKET;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.stratum");
+	facts.tunnelled = true;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	facts.tunnelled = false;
+	s = who("192.168.1.2", "203.0.113.7", 443);
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	facts.stratum.kind = MINING_GETWORK;
+	check(policy_decide(p, &s, &facts), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	/* the Host of the same request: a listed one is the worse, an allowed one allows */
+	add_name(&facts, NAME_HTTP_HOST, "pool.example");
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	mining();
+	facts.stratum.carrier = CARRIER_HTTP;
+	add_name(&facts, NAME_HTTP_HOST, "good.example");
+	check(policy_decide(p, &s, &facts), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.again = AGAIN_SAME;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.again = AGAIN_WHOLE;
+	facts.next = APP_HTTP2;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.next = APP_HTTP_BODY;
+	check(policy_decide(p, &s, &facts), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: {scope: endpoint}, getwork: block}\n", NULL);
+	mining();
+	facts.stratum.carrier = CARRIER_HTTP;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.stratum");
+	facts.stratum.kind = MINING_GETWORK;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.getwork");
+	policy_free(p);
+}
+
 static void test_monitor(void **state)
 {
 	struct policy *p = policy_of("version: 1\nblock: {names: [pool.example], addresses: [198.51.100.7]}\n"
@@ -387,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_detect),
 		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_allowing),
 		cmocka_unit_test(test_tunnels),
