@@ -133,8 +133,8 @@ def stale(tally, keys):
         tally.add("differences still there", False, f"{key} is explained but agrees: take it out")
 
 
-# The reference's word for a dialect -> ours. The HTTP header of getwork says nothing of the call beside it.
-DIALECTS = {"stratum-v1": {"stratum-v1"}, "stratum-v1-zec": {"zcash", "stratum-v1"}, "cryptonote": {"cryptonote"},
+# The reference's word for a dialect -> ours, which is finer. The HTTP header of getwork says nothing of the call beside it.
+DIALECTS = {"stratum-v1": {"stratum-v1", "zcash"}, "stratum-v1-zec": {"zcash", "stratum-v1"}, "cryptonote": {"cryptonote"},
             "eth-proxy": {"eth-proxy"}, "eth-getwork-http": {"eth-getwork"}, "getwork-http": {"getwork"},
             "getblocktemplate-http": {"getblocktemplate", "getwork"}, "websocket": {"coinhive"}}
 NODE_CALLS = {"eth-getwork-http", "getwork-http", "getblocktemplate-http"}
