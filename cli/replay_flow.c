@@ -297,6 +297,10 @@ void replay_flow_judged(struct replay_flow *f, enum verdict verdict)
 	switch (verdict) {
 	case VERDICT_ACCEPT:
 		break;
+	case VERDICT_RESUME:
+		if (f->state == REPLAY_PENDING)
+			f->state = REPLAY_INSPECTING;
+		break;
 	case VERDICT_CLEAR:
 		f->state = REPLAY_PENDING;
 		break;

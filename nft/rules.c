@@ -257,7 +257,8 @@ static void fill_refuse(struct writer *w)
 }
 
 /* The daemon's verdict becomes the flow's state. It was given before what happened meanwhile: a later state stays
- * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. */
+ * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. INSPECTING
+ * takes back PENDING alone. */
 static void write_state(struct writer *w, enum state state, uint32_t unless)
 {
 	struct expr_rule r = writer_begin(w);
@@ -278,6 +279,7 @@ static void fill_late(struct writer *w)
 	struct expr_rule r;
 
 	w->chain = "late";
+	write_state(w, STATE_INSPECTING, STATE_INSPECTING | STATE_BLOCKED);
 	write_state(w, STATE_PENDING, STATE_PENDING | STATE_BLOCKED);
 	write_state(w, STATE_PASS, STATE_BLOCKED);
 	write_state(w, STATE_BLOCKED, 0);
