@@ -7,9 +7,9 @@
 #include "inspect/gquic.h"
 #include "inspect/tls.h"
 
-/* Tries to decrypt a packet, for one datagram and for a flow: each may cost ten microseconds. Nobody honest needs more than one a
- * packet, and three packets for a hello. */
-#define TRIES_MAX 8
+/* Keys that are worked out for one datagram, and for a flow, as each costs some microseconds. Clients need one; packets of one
+ * connection are opened as often as they stand in a datagram. */
+#define KEYS_MAX 8
 #define WORK_MAX 256
 /* Datagrams after which the rest of a hello is not waited for any longer. */
 #define WAIT_MAX 64
@@ -73,14 +73,15 @@ static struct flow_side *place_new(struct step *s, const struct quic_packet *pac
 	return side;
 }
 
-static bool open_as(struct step *s, struct flow_quic *q, const struct quic_packet *packet, struct view *frames)
+/* `place`: where keys are kept until another connection needs it. */
+static bool open_as(struct step *s, struct flow_quic *q, int place, const struct quic_packet *packet, struct view *frames)
 {
 	struct inspect_scratch *room = &s->p->scratch;
 	struct view cid = { q->cid, q->cid_len };
 
-	s->flow->work++;
-	quic_keys_of(&s->p->quic, q->version, cid);
-	return quic_open(&s->p->quic, packet, &q->number, room->bytes, sizeof(room->bytes), frames);
+	if (quic_keys_of(&s->p->quic[place], q->version, cid))
+		s->flow->work++;
+	return quic_open(&s->p->quic[place], packet, &q->number, room->bytes, sizeof(room->bytes), frames);
 }
 
 /* Bytes that cannot all be true: only in enforce mode, and never of a flow that began before us. */
@@ -104,7 +105,7 @@ static struct flow_side *open_packet(struct step *s, const struct quic_packet *p
 
 	for (int i = 0; i < 2; i++)
 		if (is_connection(&sides[i].quic, packet)) {
-			if (open_as(s, &sides[i].quic, packet, frames))
+			if (open_as(s, &sides[i].quic, i, packet, frames))
 				return &sides[i];
 			/* no client sends this; its number was chosen so that only the server can read it */
 			if (s->packet->checksum == CHECKSUM_GOOD)
@@ -112,13 +113,14 @@ static struct flow_side *open_packet(struct step *s, const struct quic_packet *p
 			return NULL;
 		}
 	memcpy(fresh.cid, packet->cid.p, packet->cid.len);
-	if (open_as(s, &fresh, packet, frames)) {
+	if (open_as(s, &fresh, 2, packet, frames)) {
 		side = place_new(s, packet);
 		side->quic.number = fresh.number;
+		s->p->quic[side - sides] = s->p->quic[2];
 		return side;
 	}
 	for (int i = 0; i < 2; i++)
-		if (sides[i].quic.version == packet->version && open_as(s, &sides[i].quic, packet, frames))
+		if (sides[i].quic.version == packet->version && open_as(s, &sides[i].quic, i, packet, frames))
 			return &sides[i];
 	return NULL;
 }
@@ -132,7 +134,7 @@ static bool zero_contradicts(const struct flow_side *side, const struct quic_pie
 	return piece->bytes.len == 1 && len && *there && !piece->bytes.p[0];
 }
 
-/* Adds a piece of the hello. False: it contradicts what is there, and the flow is blocked for it. */
+/* Adds a piece of the hello. False: it contradicts what is there. */
 static bool store_piece(struct step *s, struct flow_side *side, const struct quic_piece *piece)
 {
 	struct stream_pool *pool = flow_streams(s->p->flows);
@@ -148,16 +150,34 @@ static bool store_piece(struct step *s, struct flow_side *side, const struct qui
 		s->out.overload = s->flow->state == FLOW_INSPECTING;
 	}
 	if (zero_contradicts(side, piece))
-		r = STREAM_CONTRADICTS;
-	else
-		r = stream_add(pool, &side->stream, (uint32_t)piece->offset, piece->bytes.p, piece->bytes.len, true, &moved);
+		return false;
+	r = stream_add(pool, &side->stream, (uint32_t)piece->offset, piece->bytes.p, piece->bytes.len, true, &moved);
 	s->news |= r == STREAM_ADDED;
-	if (r != STREAM_CONTRADICTS)
+	return r != STREAM_CONTRADICTS;
+}
+
+static bool store_frames(struct step *s, struct flow_side *side, struct view frames)
+{
+	struct cursor c = cursor_make(frames.p, frames.len, frames.len);
+	struct quic_piece piece;
+
+	while (quic_crypto(&c, &piece))
+		if (!store_piece(s, side, &piece))
+			return false;
+	return true;
+}
+
+/* Adds all that a packet holds of the hello. False: the flow is blocked for it. */
+static bool store_packet(struct step *s, struct flow_side *side, struct view frames)
+{
+	s->news = false;
+	if (store_frames(s, side, frames))
 		return true;
 	if (contradict(s))
 		return false;
-	stream_clear(pool, &side->stream);
+	stream_clear(flow_streams(s->p->flows), &side->stream);	/* the newest counts */
 	side->quic.whole = false;
+	store_frames(s, side, frames);
 	return true;
 }
 
@@ -209,18 +229,13 @@ static enum datagram_kind take_initial(struct step *s, const struct quic_packet 
 	struct flow *f = s->flow;
 	struct view frames;
 	struct flow_side *side = open_packet(s, packet, &frames);
-	struct quic_piece piece;
-	struct cursor c;
 
 	f->app = APP_QUIC;
 	if (!side || !trust(s, side))
 		return DATAGRAM_UNREAD;
 	f->recent = (uint8_t)(side - f->side);
-	s->news = false;
-	c = cursor_make(frames.p, frames.len, frames.len);
-	while (quic_crypto(&c, &piece))
-		if (!store_piece(s, side, &piece))
-			return DATAGRAM_READ;
+	if (!store_packet(s, side, frames))
+		return DATAGRAM_READ;
 	if (s->news)
 		read_hello(s, side);
 	/* What gave way comes back only where decoys stood in between. */
@@ -259,9 +274,13 @@ static enum datagram_kind take_packets(struct step *s)
 	enum datagram_kind kind = DATAGRAM_UNKNOWN, one;
 	struct quic_packet packet;
 
-	while (s->flow->work - start < TRIES_MAX && s->flow->state != FLOW_BLOCKED) {
+	while (s->flow->state != FLOW_BLOCKED) {
 		switch (quic_next(&c, &packet)) {
 		case QUIC_INITIAL:
+			if (s->flow->work - start >= KEYS_MAX) {	/* so that the last one need not be looked at */
+				contradict(s);
+				return kind;
+			}
 			one = take_initial(s, &packet);
 			kind = one > kind ? one : kind;
 			break;

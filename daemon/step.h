@@ -16,7 +16,7 @@ struct pipeline {
 	struct facts message;	/* of the message at hand */
 	struct inspect_scratch scratch;
 	struct suspects *suspects;
-	struct quic_keys quic;	/* of the connection met last */
+	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */
 };
 
 /* One packet on its way. */

@@ -166,14 +166,14 @@ static void expand(const uint8_t secret[32], const char *group, const char *what
 	hmac_sha256_digest(&hmac, len, out);
 }
 
-void quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid)
+bool quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid)
 {
 	const struct quic_version *v = version_of(version);
 	struct hmac_sha256_ctx hmac;
 	uint8_t initial[32], client[32], key[16];
 
 	if (keys->version == version && keys->cid_len == cid.len && !memcmp(keys->cid, cid.p, cid.len))
-		return;
+		return false;
 	keys->version = version;
 	keys->cid_len = (uint8_t)cid.len;
 	memcpy(keys->cid, cid.p, cid.len);
@@ -186,6 +186,7 @@ void quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid)
 	expand(client, v->labels, " key", key, sizeof(key));
 	gcm_aes128_set_key(&keys->seal, key);
 	expand(client, v->labels, " iv", keys->iv, sizeof(keys->iv));
+	return true;
 }
 
 /* The number nearest to the expected one that ends in these bits: RFC 9000 A.3. */

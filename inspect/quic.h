@@ -43,9 +43,9 @@ struct quic_keys {
 	struct gcm_aes128_ctx seal;
 };
 
-/* The keys that follow from the connection id of the client's first packet; costs about 30 hash blocks, unless they are the
- * ones that are there already. `version`: one that quic_next gave; `cid`: at most QUIC_CID_MAX bytes. */
-void quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid);
+/* The keys that follow from the connection id of the client's first packet. False: they were there already; else it cost some
+ * microseconds. `version`: one that quic_next gave; `cid`: at most QUIC_CID_MAX bytes. */
+bool quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid);
 
 /* Takes the protection off, the tag checked, into `room` (as many bytes as the packet has, at least). `*number` is the packet number
  * expected next, and becomes the one behind this packet's. False: these are not its keys, or it is broken. */
