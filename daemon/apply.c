@@ -124,32 +124,52 @@ void apply_teach(struct daemon *d, const struct element *elements, size_t n)
 		log_warn(err, "%zu of %zu endpoints could not be given back to the kernel", n - done, n);
 }
 
-bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why)
+/* The name that taught it, as a fact. */
+static struct facts facts_of(const struct event *why)
+{
+	struct facts f = { .n_names = 1 };
+
+	f.names[0] = (struct name_fact){ .kind = why->name_kind, .matchable = true,
+					 .host = { (const uint8_t *)why->host, strlen(why->host) } };
+	return f;
+}
+
+static struct decision judge_anew(const struct daemon *d, const struct subject *who, const struct event *why)
 {
 	const struct policy *p = d->shared.policy;
-	struct subject who = { .dport = e->port, .proto = e->proto };
-	struct facts mining = { .mining = true };
-	struct decision by_address;
+	struct facts facts = facts_of(why);
 
-	memcpy(who.src, e->src, sizeof(who.src));
-	memcpy(who.dst, e->dst, sizeof(who.dst));
-	mining.stratum.kind = strcmp(why->rule, "detect.getwork") ? MINING_STRATUM : MINING_GETWORK;
-	by_address = policy_decide_address(p, &who);
-	if (policy_settings(p)->mode != MODE_ENFORCE || by_address.action == ACTION_ALLOW)
-		return false;
 	switch (why->evidence) {
-	case EVIDENCE_ADDRESS:
-		return by_address.action == ACTION_BLOCK;
 	case EVIDENCE_NAME:
-		return policy_decide_name(p, why->host, strlen(why->host)).action == ACTION_BLOCK;
+		return policy_decide(p, who, &facts);
 	case EVIDENCE_SCORE:
-		return policy_decide_score(p, &who, score_points(why->marks)).action == ACTION_BLOCK;
+		return policy_decide_score(p, who, score_points(why->marks));
 	case EVIDENCE_PROTOCOL:
-		return policy_decide(p, &who, &mining).action == ACTION_BLOCK;
+		facts.n_names = 0;
+		facts.mining = true;
+		facts.stratum.kind = why->kind;
+		return policy_decide(p, who, &facts);
+	case EVIDENCE_ADDRESS:
 	case EVIDENCE_NONE:
 		break;
 	}
-	return true;
+	return policy_decide_address(p, who);
+}
+
+bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why)
+{
+	struct subject who = { .dport = e->port, .proto = e->proto, .when_s = time(NULL) };
+	struct decision now;
+
+	if (policy_settings(d->shared.policy)->mode != MODE_ENFORCE)
+		return false;
+	memcpy(who.src, e->src, sizeof(who.src));
+	memcpy(who.dst, e->dst, sizeof(who.dst));
+	who.mac_known = e->pair && learnt_host_get(d->shared.learnt, e->src, e->family, who.mac);
+	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW)
+		return false;
+	now = judge_anew(d, &who, why);
+	return why->evidence == EVIDENCE_NONE || (now.action == ACTION_BLOCK && (e->pair || now.scope == SCOPE_ENDPOINT));
 }
 
 /* Lets go of what the policy does not want any more. */
@@ -178,7 +198,7 @@ static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 {
 	struct flow_check *c = arg;
 	const struct settings *s = policy_settings(c->d->shared.policy);
-	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto };
+	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto, .when_s = time(NULL) };
 
 	memcpy(who.src, t->src, sizeof(who.src));
 	memcpy(who.dst, t->dst, sizeof(who.dst));
@@ -195,7 +215,7 @@ void apply_to_flows(struct daemon *d)
 	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
 
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if (policy_blocked_addresses(p).n == 0 || policy_settings(p)->mode != MODE_ENFORCE)
+	if ((policy_blocked_addresses(p).n == 0 && !policy_rules(p)) || policy_settings(p)->mode != MODE_ENFORCE)
 		return;
 	if (connmark_open(&c.connmark))
 		return;
@@ -361,6 +381,19 @@ static int resume(struct daemon *d)
 	d->aside = NULL;
 	d->n_aside = 0;
 	return err;
+}
+
+void apply_hours(struct daemon *d)
+{
+	uint64_t hours = policy_hours(d->shared.policy, time(NULL));
+
+	if (hours == d->hours || d->paused_until_s)
+		return;
+	d->hours = hours;
+	forget_unjustified(d);
+	apply_to_flows(d);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_rejudge(d->workers[i]);
 }
 
 int apply_pause(struct daemon *d, uint64_t for_s)

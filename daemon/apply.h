@@ -18,6 +18,9 @@ int apply_reload(struct daemon *d, struct policy_error *error);
 /* Allows a name or address for `for_s` seconds (0: takes such an allowance back) and lets go of what it is blocked by. */
 int apply_allowance(struct daemon *d, const char *what, uint64_t for_s, struct policy_error *error);
 
+/* When the hours of a rule have begun or ended: lets go of what was taught by it, and has accepted flows judged anew. */
+void apply_hours(struct daemon *d);
+
 /* Takes the table away for `for_s` seconds, learnt elements put aside; 0 ends a pause. 0 or -errno. */
 int apply_pause(struct daemon *d, uint64_t for_s);
 

@@ -125,6 +125,14 @@ static struct flow_side *open_packet(struct step *s, const struct quic_packet *p
 	return NULL;
 }
 
+/* Forgets what is there of a hello: it is read anew. */
+static void restart(struct step *s, struct flow_side *side)
+{
+	stream_clear(flow_streams(s->p->flows), &side->stream);
+	side->next = side->told = 0;
+	side->quic.whole = false;
+}
+
 /* A zero in place of a last byte is a keep-alive to TCP; here it is a contradiction like any other. */
 static bool zero_contradicts(const struct flow_side *side, const struct quic_piece *piece)
 {
@@ -143,12 +151,12 @@ static bool store_piece(struct step *s, struct flow_side *side, const struct qui
 
 	if (piece->offset >= STREAM_BYTES_MAX || !piece->bytes.len)
 		return true;
-	if (!side->stream.block)	/* offset 0 is the start, whichever piece comes first */
-		stream_add(pool, &side->stream, 0, (const uint8_t *)"", 0, true, &moved);
 	if (side->stream.lost) {
-		side->stream.lost = side->quic.whole = false;
+		restart(s, side);
 		s->out.overload = s->flow->state == FLOW_INSPECTING;
 	}
+	if (!side->stream.block)	/* offset 0 is the start, whichever piece comes first */
+		stream_add(pool, &side->stream, 0, (const uint8_t *)"", 0, true, &moved);
 	if (zero_contradicts(side, piece))
 		return false;
 	r = stream_add(pool, &side->stream, (uint32_t)piece->offset, piece->bytes.p, piece->bytes.len, true, &moved);
@@ -175,8 +183,7 @@ static bool store_packet(struct step *s, struct flow_side *side, struct view fra
 		return true;
 	if (contradict(s))
 		return false;
-	stream_clear(flow_streams(s->p->flows), &side->stream);	/* the newest counts */
-	side->quic.whole = false;
+	restart(s, side);	/* the newest counts */
 	store_frames(s, side, frames);
 	return true;
 }
@@ -189,24 +196,28 @@ static void judge(struct step *s, struct flow_side *side, enum inspect_result r)
 	s->side = side;
 	s->flow->app = APP_QUIC;
 	if (r == INSPECT_MATCH)
-		step_judge_message(s, 0);
+		step_judge_message(s, side->next);
 	else
 		step_clear(s, REASON_MALFORMED);
 }
 
-/* Looks at the hello as far as it is there without a gap. */
+/* Looks at the hello as far as it is there without a gap, or at the second one, which some servers ask for (RFC 8446 4.1.4). */
 static void read_hello(struct step *s, struct flow_side *side)
 {
 	struct facts *m = &s->p->message;
 	struct view got;
 
-	got.p = stream_run(&side->stream, 0, &got.len);
+	enum inspect_result r;
+
+	got.p = stream_run(&side->stream, side->next, &got.len);
 	if (!got.len)
 		return;
 	inspect_reset(m);
 	m->app = APP_QUIC;
 	m->quic_version = side->quic.version;
-	judge(s, side, quic_is_google(side->quic.version) ? gquic_hello(got, m) : tls_handshake(got, NAME_QUIC_SNI, m));
+	r = quic_is_google(side->quic.version) ? gquic_hello(got, m) : tls_handshake(got, NAME_QUIC_SNI, m);
+	m->consumed = m->tls_hello.len ? m->tls_hello.len : got.len;
+	judge(s, side, r);
 }
 
 /* A datagram with a wrong checksum reaches no server, but may come from a host that leaves checksums to its network card: it counts
@@ -216,8 +227,7 @@ static bool trust(struct step *s, struct flow_side *side)
 	bool right = s->packet->checksum != CHECKSUM_BAD;
 
 	if (right && !side->quic.trusted) {
-		stream_clear(flow_streams(s->p->flows), &side->stream);
-		side->quic.whole = false;
+		restart(s, side);
 		side->quic.trusted = true;
 	}
 	return right || !side->quic.trusted;
@@ -256,7 +266,7 @@ static enum datagram_kind take_google(struct step *s, struct view datagram)
 	s->flow->app = APP_QUIC;
 	if (r != INSPECT_MATCH)
 		return DATAGRAM_UNREAD;
-	step_judge_message(s, 0);
+	step_judge_message(s, s->side->next);
 	return DATAGRAM_READ;
 }
 

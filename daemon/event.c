@@ -112,6 +112,7 @@ static void copy_text(char *out, size_t size, const char *text)
 
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
+	e->kind = s->kind;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);

@@ -27,6 +27,7 @@ struct event {
 	enum evidence evidence;
 	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
 	enum app app;
+	enum mining_kind kind;
 	struct subject subject;
 	uint8_t family;
 	bool older;

@@ -373,6 +373,7 @@ static void heed_timer(struct daemon *d)
 		log_info("the watchdog had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
+	apply_hours(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);
 }

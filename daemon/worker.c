@@ -31,7 +31,7 @@ struct worker {
 	struct connmark *connmark;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
-	atomic_bool rejudging;
+	atomic_bool rejudging, again;
 	uint32_t cursor;
 	uint64_t said_full_s;
 	atomic_bool stop;
@@ -253,7 +253,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 {
 	struct outcome o;
 
-	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, time(NULL), &o)) {
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
@@ -274,8 +274,9 @@ static void take_policy(struct worker *w)
 {
 	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
 
-	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed) && !atomic_load_explicit(&w->again, memory_order_relaxed))
 		return;
+	atomic_store(&w->again, false);
 	pipeline_policy(w->pipeline, now);
 	w->settings = policy_settings(now);
 	w->cursor = 0;
@@ -372,6 +373,12 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_rejudge(struct worker *w)
+{
+	atomic_store(&w->again, true);
+	queue_wake(w->queue);
 }
 
 void worker_wake(struct worker *w)

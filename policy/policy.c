@@ -68,7 +68,28 @@ void policy_free(struct policy *p)
 	address_set_fini(&p->allow_addresses);
 	address_set_fini(&p->allow_hosts);
 	address_set_fini(&p->shared);
+	for (size_t i = 0; i < GROUPS_MAX; i++)
+		address_set_fini(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < RULES_MAX; i++)
+		rule_fini(&p->rules[i]);
 	free(p);
+}
+
+static int seal_rules(struct policy *p)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		address_set_seal(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct rule *r = &p->rules[i];
+
+		address_set_seal(&r->from.addresses);
+		address_set_seal(&r->addresses);
+		/* What one host may, another's finding must not take from it. */
+		p->exceptions |= r->action != ACTION_BLOCK && !(r->from_all && !r->when.set);
+		if (r->names && name_set_seal(r->names))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int seal(struct policy *p)
@@ -77,7 +98,7 @@ static int seal(struct policy *p)
 	address_set_seal(&p->allow_addresses);
 	address_set_seal(&p->allow_hosts);
 	address_set_seal(&p->shared);
-	return name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
+	return seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
 }
 
 static int out_of_memory(const char *path, struct policy_error *error)

@@ -116,6 +116,11 @@ struct subject {
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	/* For rules: the client's link address and the interface it came in by (NULL: not known), and the time of the epoch. */
+	bool mac_known;
+	uint8_t mac[6];
+	const char *interface;
+	int64_t when_s;
 };
 
 enum action {
@@ -138,6 +143,7 @@ struct decision {
 	const char *list;	/* the list's name, or NULL */
 	const char *entry;	/* the entry as the list or policy has it, or NULL */
 	unsigned line;		/* of that entry in its file, 0 = none */
+	bool silent;		/* drop without a reset */
 	const struct name_fact *name;	/* which name decided, or NULL */
 };
 
@@ -154,6 +160,10 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
+
+/* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
+size_t policy_rules(const struct policy *p);
+uint64_t policy_hours(const struct policy *p, int64_t when_s);
 
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);

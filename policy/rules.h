@@ -7,6 +7,7 @@
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "policy/rule.h"
 
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
@@ -35,6 +36,11 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct group groups[GROUPS_MAX];
+	size_t n_groups;
+	struct rule rules[RULES_MAX];
+	size_t n_rules;
+	bool exceptions;	/* a rule lets some hosts do, or do at times, what others may not */
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
 	struct name_set *extra_names;
@@ -43,6 +49,9 @@ struct policy {
 
 /* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */
 struct policy *rules_new(void);
+
+/* The policy's word for a detector (DETECTORS: score). */
+const char *rules_detector_text(unsigned detector);
 
 /* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
  * 0, or -1 with `error` filled. */

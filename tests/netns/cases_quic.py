@@ -134,6 +134,15 @@ def decoy_same(t):
     need([e["mining"].get("reason") for e in events] == ["contradiction"], f"the log says {events}")
 
 
+@every({"v1": (V1,), "v2": (V2,)}, "quic-second-connection")
+def second_connection(t, version):
+    """The server has answered a harmless connection, and the flow is let go; then another one begins on it."""
+    address, true = t.fresh(), initial(t, LISTED, cid=2, version=version)
+    answers = send(t, address, initial(t, UNLISTED), "41" * 100, true)
+    need(answers[:2] == ["data", "data"], f"the harmless connection: {answers}")
+    must_die(t, address, answers, true, taught=())
+
+
 @ordinary("quic-version-negotiation")
 def negotiation(t):
     """The server answers a version that it does not know; then comes the true one."""

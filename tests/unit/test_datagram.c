@@ -466,6 +466,24 @@ static void test_checksums(void **state)
 	assert_int_equal(bed->o.decision.evidence, EVIDENCE_NAME);
 }
 
+/* The server asked for another hello: it may name somebody else. */
+static void test_second_hello(void **state)
+{
+	uint8_t hello[1000], frame[1000], packet[1500];
+	size_t len;
+
+	(void)state;
+	begin(ENFORCE);
+	assert_int_equal(part(OTHER, 100, 0, SIZE_MAX), VERDICT_CLEAR);
+	len = quic_made_hello(hello, OTHER, 100);
+	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, (uint32_t)len, hello, len), 1200, packet)), VERDICT_CLEAR);
+	assert_int_equal(bed->o.facts->n_names, 1);
+	len *= 2;
+	put(packet, quic_make(&q, frame, quic_made_crypto(frame, (uint32_t)len, hello, quic_made_hello(hello, LISTED, 0)), 1200, packet));
+	assert_int_equal(bed->o.verdict, VERDICT_BLOCK);
+	assert_int_equal(bed->o.decision.evidence, EVIDENCE_NAME);
+}
+
 /* Monitor mode cuts nobody, and reads on. */
 static void test_monitor(void **state)
 {
@@ -550,7 +568,7 @@ int main(void)
 		cmocka_unit_test(test_many_decoys), cmocka_unit_test(test_many_connections), cmocka_unit_test(test_retransmission),
 		cmocka_unit_test(test_answered_without_a_hello), cmocka_unit_test(test_ends), cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_coalesced), cmocka_unit_test(test_number_out_of_sight), cmocka_unit_test(test_checksums),
-		cmocka_unit_test(test_monitor), cmocka_unit_test(test_older), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_second_hello), cmocka_unit_test(test_monitor), cmocka_unit_test(test_older), cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_memory_lost),
 	};
 

@@ -25,6 +25,7 @@ QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -42,3 +43,4 @@ $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log inspect/ja4 $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1 nettle))
 $(eval $(call unit,blind,daemon/blind,))
+$(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
