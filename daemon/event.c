@@ -284,6 +284,7 @@ static json_t *mining_json(const struct event *e)
 
 static void put_name(json_t *j, const struct event *e)
 {
+	bool quic = e->quic_version || (e->named && e->name_kind == NAME_QUIC_SNI);
 	bool handshake = e->named ? e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI : *e->ja4;
 	json_t *o = json_object();
 	char version[QUIC_VERSION_TEXT];
@@ -293,9 +294,9 @@ static void put_name(json_t *j, const struct event *e)
 			put(o, "sni", e->name);
 		if (e->quic_version)
 			quic_version_text(version, e->quic_version);
-		put(o, "version", e->quic_version ? version : tls_version_text(e->tls_version));
+		put(o, "version", e->quic_version ? version : quic ? NULL : tls_version_text(e->tls_version));
 		put(o, "ja4", e->ja4);
-		json_object_set(j, e->quic_version ? "quic" : "tls", o);
+		json_object_set(j, quic ? "quic" : "tls", o);
 	} else if (e->named && e->name_kind == NAME_DNS) {
 		put(o, "rrname", e->name);
 		json_object_set(j, "dns", o);
