@@ -81,7 +81,7 @@ static bool open_as(struct step *s, struct flow_quic *q, int place, const struct
 
 	if (quic_keys_of(&s->p->quic[place], q->version, cid))
 		s->flow->work++;
-	return quic_open(&s->p->quic[place], packet, &q->number, room->bytes, sizeof(room->bytes), frames);
+	return quic_open(&s->p->quic[place], packet, &q->number, room->bytes, sizeof(room->bytes) - room->used, frames);
 }
 
 /* Bytes that cannot all be true: only in enforce mode, and never of a flow that began before us. */
@@ -188,6 +188,26 @@ static bool store_packet(struct step *s, struct flow_side *side, struct view fra
 	return true;
 }
 
+/* Names stand in the stream's memory, which a later packet of this datagram may take: they move to the end of the scratch. */
+static void keep_names(struct step *s, struct facts *m)
+{
+	struct inspect_scratch *room = &s->p->scratch;
+
+	for (unsigned i = 0; i < m->n_names; i++) {
+		struct name_fact *name = &m->names[i];
+		uint8_t *to;
+
+		if (room->used + name->text.len > sizeof(room->bytes) / 2)
+			return;
+		to = room->bytes + sizeof(room->bytes) - room->used - name->text.len;
+		memcpy(to, name->text.p, name->text.len);
+		if (name->host.len)
+			name->host.p = to + (name->host.p - name->text.p);
+		name->text.p = to;
+		room->used += name->text.len;
+	}
+}
+
 static void judge(struct step *s, struct flow_side *side, enum inspect_result r)
 {
 	if (r == INSPECT_MORE)
@@ -195,10 +215,12 @@ static void judge(struct step *s, struct flow_side *side, enum inspect_result r)
 	side->quic.whole = true;
 	s->side = side;
 	s->flow->app = APP_QUIC;
-	if (r == INSPECT_MATCH)
+	if (r == INSPECT_MATCH) {
+		keep_names(s, &s->p->message);
 		step_judge_message(s, side->next);
-	else
+	} else {
 		step_clear(s, REASON_MALFORMED);
+	}
 }
 
 /* Looks at the hello as far as it is there without a gap, or at the second one, which some servers ask for (RFC 8446 4.1.4). */
@@ -356,6 +378,7 @@ void datagram_take(struct step *s)
 		spent(s);
 		return;
 	}
+	s->p->scratch.used = 0;
 	kind = take_packets(s);
 	if (kind == DATAGRAM_UNKNOWN || kind == DATAGRAM_UNREAD) {
 		google = take_google(s, datagram);

@@ -424,6 +424,20 @@ static void test_coalesced(void **state)
 	q.dcid[0] = 9;
 	n += quic_make(&q, frame, quic_made_crypto(frame, 0, hello, quic_made_hello(hello, LISTED, 0)), 0, packet + n);
 	assert_int_equal(put(packet, n), VERDICT_BLOCK);
+	/* three connections in two places: each name is told as it was sent */
+	begin(MONITOR);
+	n = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const names[] = { "first.example", "second.example", "third.example.org" };
+
+		q.dcid[0] = (uint8_t)(20 + i);
+		n += quic_make(&q, frame, quic_made_crypto(frame, 0, hello, quic_made_hello(hello, names[i], 0)), 0, packet + n);
+	}
+	put(packet, n);
+	assert_int_equal(bed->o.facts->n_names, 3);
+	assert_memory_equal(bed->o.facts->names[0].host.p, "first.example", 13);
+	assert_memory_equal(bed->o.facts->names[1].host.p, "second.example", 14);
+	assert_memory_equal(bed->o.facts->names[2].text.p, "third.example.org", 17);
 }
 
 /* A packet number that only one who saw what the server saw can read. */
