@@ -270,9 +270,12 @@ static const struct policy *effective(const struct daemon *d, const struct polic
 /* Makes `base` and the allowances the policy that runs. On failure nothing has changed; `base` stays the caller's. */
 static int become(struct daemon *d, struct policy *base, struct policy_error *error)
 {
-	const struct policy *before = d->shared.policy, *now = effective(d, base, error);
+	const struct policy *before = d->shared.policy, *now;
 	struct policy *old_base = d->policy;
 
+	if (base != old_base)
+		policy_stamp(base, d->generation + 1);
+	now = effective(d, base, error);
 	if (!now)
 		return -1;
 	if (!d->paused_until_s && install(d, now)) {
@@ -284,10 +287,11 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 	}
 	d->policy = base;
 	d->settings = policy_settings(base);
+	d->generation = d->settings->generation;
 	if (swap(d, now)) {
 		if (before != old_base)
 			policy_free((struct policy *)before);
-		if (old_base != base)
+		if (old_base != base && old_base != d->fallback)
 			policy_free(old_base);
 	}
 	if (!d->paused_until_s) {	/* else when the pause ends */
@@ -307,7 +311,40 @@ static const char *needs_restart(const struct settings *a, const struct settings
 	       strcmp(a->log_file, b->log_file) ? "log.file" : NULL;
 }
 
-int apply_reload(struct daemon *d, struct policy_error *error)
+/* The doubt is over: the policy before is not needed any more. */
+static void forget_fallback(struct daemon *d)
+{
+	if (d->fallback != d->policy)
+		policy_free(d->fallback);
+	d->fallback = NULL;
+	d->confirm_until_s = 0;
+}
+
+bool apply_confirm(struct daemon *d)
+{
+	bool asked = d->fallback;
+
+	forget_fallback(d);
+	return asked;
+}
+
+/* Nobody confirmed the new policy: perhaps it has locked its author out. */
+static void roll_back(struct daemon *d)
+{
+	struct policy *before = d->fallback;
+	struct policy_error error;
+
+	d->fallback = NULL;
+	d->confirm_until_s = 0;
+	if (become(d, before, &error)) {
+		log_info("%s", error.text);
+		policy_free(before);
+		return;
+	}
+	daemon_note(d, "rolled_back", "nobody confirmed the new policy in time: the one before is back; the file is as it was left");
+}
+
+int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *error)
 {
 	struct policy *p = policy_load(d->policy_path, error);
 	const char *key = p ? needs_restart(d->settings, policy_settings(p)) : NULL;
@@ -317,10 +354,18 @@ int apply_reload(struct daemon *d, struct policy_error *error)
 			 d->policy_path, key);
 		error->kind = POLICY_INVALID;
 	}
+	if (confirm_s && p && !key && !d->fallback)
+		d->fallback = d->policy;
 	if (!p || key || become(d, p, error)) {
 		policy_free(p);
+		if (d->fallback == d->policy)
+			d->fallback = NULL;
 		return -1;
 	}
+	if (confirm_s)
+		d->confirm_until_s = daemon_now_s() + confirm_s;
+	else
+		forget_fallback(d);
 	daemon_note(d, "reloaded", d->settings->mode == MODE_ENFORCE ? "the policy was read anew: enforce" : "the policy was read anew: monitor");
 	return 0;
 }
@@ -442,6 +487,8 @@ void apply_tick(struct daemon *d)
 		log_info("%s", error.text);
 	if (d->paused_until_s && d->paused_until_s <= now)
 		resume(d);
+	if (d->fallback && d->confirm_until_s <= now)
+		roll_back(d);
 }
 
 int apply_due_ms(const struct daemon *d)
@@ -451,6 +498,8 @@ int apply_due_ms(const struct daemon *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		if (worker_rejudging(d->workers[i]))
 			return REJUDGE_EVERY_MS;
+	if (d->fallback && (!due || d->confirm_until_s < due))
+		due = d->confirm_until_s;
 	for (size_t i = 0; i < d->n_allowances; i++)
 		if (!due || d->allowances[i].until_s < due)
 			due = d->allowances[i].until_s;

@@ -274,6 +274,8 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (e->generation)
+		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)

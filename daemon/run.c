@@ -60,6 +60,8 @@ static enum exit_code open_policy(struct daemon *d)
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	d->settings = policy_settings(d->policy);
+	d->generation = 1;
+	policy_stamp(d->policy, d->generation);
 	d->shared.policy = d->policy;
 	return EXIT_DONE;
 }

@@ -127,6 +127,7 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 
 	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
 	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+	lesson->event.generation = w->settings->generation;
 	lesson->teach = lesson_element(w, o, &packet->packet, &lesson->element);
 	count(&w->counters.found);
 }
@@ -263,6 +264,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		}
 		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
 		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+		lesson->event.generation = w->settings->generation;
 		lesson->teach = lesson_element(w, &o, NULL, &lesson->element);
 		count(&w->counters.found);
 	}

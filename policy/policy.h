@@ -37,6 +37,7 @@ struct networks {
 
 /* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
 struct settings {
+	uint32_t generation;				/* counts the policies that a daemon has run; 0: none of them */
 	enum mode mode;
 	enum hook hook;
 	enum fail fail;
@@ -74,8 +75,8 @@ struct list_info {
 	size_t skipped;
 };
 
-/* Reads `path` (with its drop-ins' folder later) and every list that it names; relative paths start at the
- * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
+/* Reads `path`, the drop-ins in the folder policy.d beside it (*.yaml, by name), and every list that they name; relative paths start
+ * at the policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
 /* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
@@ -93,6 +94,9 @@ struct policy *policy_allowing(const struct policy *base, const char *const *all
 /* The addresses among them. */
 struct networks policy_extra_addresses(const struct policy *p);
 
+/* Gives it the number of its generation, before anybody judges by it. */
+void policy_stamp(struct policy *p, uint32_t generation);
+
 const struct settings *policy_settings(const struct policy *p);
 
 /* Inside hosts that are never judged (allow.hosts), and outside addresses never blocked (allow.addresses). */
@@ -101,6 +105,10 @@ struct networks policy_allowed_addresses(const struct policy *p);
 
 /* Outside addresses that are blocked (block.addresses), as the policy names them. */
 struct networks policy_blocked_addresses(const struct policy *p);
+
+/* The files that it was read from: the policy, then its drop-ins. */
+#define POLICY_FILES_MAX 33
+size_t policy_files(const struct policy *p, const char *const **files);
 
 size_t policy_lists(const struct policy *p, const struct list_info **lists);
 
@@ -167,6 +175,11 @@ uint64_t policy_hours(const struct policy *p, int64_t when_s);
 
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);
+
+/* Tells each step of judging this flow by its addresses, or by a name of it (not NULL), as policy_decide goes through them. Steps that
+ * the policy leaves empty are passed over. */
+void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);

@@ -24,10 +24,12 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
-	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
 struct policy {
+	char *files[POLICY_FILES_MAX];	/* the policy's own, and its drop-ins in their order */
+	size_t n_files;
 	struct settings settings;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
@@ -53,8 +55,9 @@ struct policy *rules_new(void);
 /* The policy's word for a detector (DETECTORS: score). */
 const char *rules_detector_text(unsigned detector);
 
-/* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
+/* Reads the policy's text or a drop-in's, not its lists. `path` is the file, for messages, and must live as long as the policy;
+ * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
 
 #endif

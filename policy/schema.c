@@ -113,15 +113,15 @@ static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key
 /* Relative paths start at the policy's folder. */
 static int resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
 {
-	const char *slash = strrchr(doc->file, '/');
+	const char *slash = strrchr(doc->base, '/');
 	const char *path;
 	int folder, n;
 
 	if (doc_text(doc, value, key, PATH_MAX - 1, "a path"))
 		return -1;
 	path = (const char *)value->data.scalar.value;
-	folder = *path != '/' && slash ? (int)(slash + 1 - doc->file) : 0;
-	n = snprintf(to, size, "%.*s%s", folder, doc->file, path);
+	folder = *path != '/' && slash ? (int)(slash + 1 - doc->base) : 0;
+	n = snprintf(to, size, "%.*s%s", folder, doc->base, path);
 	if (n < 0 || (size_t)n >= size)
 		return doc_fail(doc, value, "%s has %d bytes with its folder, expected a path of at most %zu", key->path, n,
 				size - 1);
@@ -399,6 +399,7 @@ static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_
 	if (resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	list->file = strdup(path);
+	list->at.path = doc->file;
 	list->at.line = value->start_mark.line;
 	list->at.column = value->start_mark.column;
 	return list->file ? 0 : schema_no_memory(doc);
@@ -545,7 +546,7 @@ static const struct doc_key root_keys[] = {
 };
 static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
 
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error)
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error)
 {
 	static const struct doc_key root_key = { "", "", NULL, 0, &root_mapping };
 	struct doc doc;
@@ -555,6 +556,7 @@ int schema_read(struct policy *p, const char *path, const char *text, size_t len
 
 	if (doc_open(&doc, path, text, len, error))
 		goto out;
+	doc.base = base;
 	root = doc_root(&doc);
 	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
 	if (!result)

@@ -26,6 +26,7 @@ $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
