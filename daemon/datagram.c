@@ -96,32 +96,31 @@ static bool contradict(struct step *s)
 }
 
 /* The connection that this packet belongs to, opened. A client begins with an id of its own, and goes on with one that the
- * server chose while the keys stay: so those of the known connections are tried, too. NULL: nobody's. */
+ * server chose while the keys stay; after a Retry that may be the client's own first one. So all known keys are tried. NULL: nobody's. */
 static struct flow_side *open_packet(struct step *s, const struct quic_packet *packet, struct view *frames)
 {
-	struct flow_side *sides = s->flow->side;
+	struct flow_side *sides = s->flow->side, *side = NULL;
 	struct flow_quic fresh = { .version = packet->version, .cid_len = (uint8_t)packet->cid.len };
-	struct flow_side *side;
 
 	for (int i = 0; i < 2; i++)
 		if (is_connection(&sides[i].quic, packet)) {
-			if (open_as(s, &sides[i].quic, i, packet, frames))
-				return &sides[i];
-			/* no client sends this; its number was chosen so that only the server can read it */
-			if (s->packet->checksum == CHECKSUM_GOOD)
-				contradict(s);
-			return NULL;
+			side = &sides[i];
+			if (open_as(s, &side->quic, i, packet, frames))
+				return side;
 		}
 	memcpy(fresh.cid, packet->cid.p, packet->cid.len);
-	if (open_as(s, &fresh, 2, packet, frames)) {
+	if (!side && open_as(s, &fresh, 2, packet, frames)) {
 		side = place_new(s, packet);
 		side->quic.number = fresh.number;
 		s->p->quic[side - sides] = s->p->quic[2];
 		return side;
 	}
 	for (int i = 0; i < 2; i++)
-		if (sides[i].quic.version == packet->version && open_as(s, &sides[i].quic, i, packet, frames))
+		if (&sides[i] != side && sides[i].quic.version == packet->version && open_as(s, &sides[i].quic, i, packet, frames))
 			return &sides[i];
+	/* Of a hello that is not whole no client sends this: its number was chosen so that only the server can read it. */
+	if (side && !side->quic.whole && s->packet->checksum == CHECKSUM_GOOD)
+		contradict(s);
 	return NULL;
 }
 

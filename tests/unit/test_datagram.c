@@ -194,6 +194,29 @@ static void test_other_id_same_keys(void **state)
 	assert_int_equal(part(LISTED, 1500, 700, SIZE_MAX), VERDICT_BLOCK);
 }
 
+/* After a Retry a server may go on with the id that the client chose first, under the keys of the Retry's id. */
+static void test_retry(void **state)
+{
+	static const uint8_t retried[] = { 9, 9, 9, 9, 9, 9, 9, 9 };
+
+	(void)state;
+	for (int listed = 0; listed < 2; listed++) {
+		begin(ENFORCE);
+		connection(1);
+		assert_int_equal(part(OTHER, 1500, 0, 700), VERDICT_ACCEPT);
+		connection(9);
+		q.number = 1;
+		assert_int_equal(part(listed ? LISTED : OTHER, 1500, 0, 700), VERDICT_ACCEPT);
+		connection(1);
+		q.key_id = retried;
+		q.key_id_len = 8;
+		q.number = 2;
+		part(listed ? LISTED : OTHER, 1500, 700, SIZE_MAX);
+		assert_int_equal(bed->o.verdict, listed ? VERDICT_BLOCK : VERDICT_RESUME);
+		assert_int_equal(bed->events, listed);
+	}
+}
+
 /* Many pieces in any order, in many datagrams and in one. */
 static void test_pieces(void **state)
 {
@@ -578,7 +601,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listed_and_not), cmocka_unit_test(test_split), cmocka_unit_test(test_other_id_same_keys),
-		cmocka_unit_test(test_pieces), cmocka_unit_test(test_decoys), cmocka_unit_test(test_zero_byte),
+		cmocka_unit_test(test_retry), cmocka_unit_test(test_pieces), cmocka_unit_test(test_decoys), cmocka_unit_test(test_zero_byte),
 		cmocka_unit_test(test_many_decoys), cmocka_unit_test(test_many_connections), cmocka_unit_test(test_retransmission),
 		cmocka_unit_test(test_answered_without_a_hello), cmocka_unit_test(test_ends), cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_coalesced), cmocka_unit_test(test_number_out_of_sight), cmocka_unit_test(test_checksums),
