@@ -11,6 +11,8 @@
  * connection are opened as often as they stand in a datagram. */
 #define KEYS_MAX 8
 #define WORK_MAX 256
+/* Time after which a flow's work counts anew: a client may keep one port for all its connections. */
+#define WORK_MS 60000
 /* Datagrams after which the rest of a hello is not waited for any longer. */
 #define WAIT_MAX 64
 /* Datagrams of QUIC that told nothing, after which no more is expected; and such as look like a connection that goes on after
@@ -373,6 +375,10 @@ void datagram_take(struct step *s)
 	struct view datagram = { s->packet->payload, s->packet->payload_len };
 	enum datagram_kind kind, google;
 
+	if (s->now_ms - s->flow->given_up_ms >= WORK_MS) {
+		s->flow->given_up_ms = s->now_ms;
+		s->flow->work = s->flow->n_given_up = 0;
+	}
 	if (s->flow->work >= WORK_MAX) {
 		spent(s);
 		return;

@@ -80,7 +80,7 @@ struct flow {
 	uint8_t n_given_up;	/* wraps, which only forgets */
 	uint8_t held;		/* UDP: datagrams that told nothing while more were waited for */
 	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one; UDP: hashes of their ids */
-	uint64_t given_up_ms;	/* when the last of them did */
+	uint64_t given_up_ms;	/* when the last of them did; UDP: since when `work` and they count */
 	uint64_t names;		/* the last name noted; see flow_note_name */
 	uint64_t seen_ms;
 	uint32_t bucket_next, lru_newer, lru_older;

@@ -27,9 +27,9 @@ def initial(t, name, cid=1, version=V1, pad=0, part=(0, 9999), number=0):
 
 
 def send(t, address, *datagrams):
-    """Each datagram is hex or (hex, TTL); what came back of each."""
-    sends = [{"hex": d if isinstance(d, str) else d[0], "ttl": None if isinstance(d, str) else d[1],
-              "wait": 0.5 if isinstance(d, str) else 0.05} for d in datagrams]
+    """Each datagram is hex, (hex, TTL) or as udp_client.py has it; what came back of each."""
+    sends = [d if isinstance(d, dict) else {"hex": d, "wait": 0.5} if isinstance(d, str) else
+             {"hex": d[0], "ttl": d[1], "wait": 0.05} for d in datagrams]
     done = t.bed.client.run(*beds.PYTHON, os.path.join(beds.HERE, "udp_client.py"),
                             text_in=json.dumps({"to": [address, PORT], "sends": sends}))
     return [one["answer"] for one in json.loads(done.stdout)]
@@ -104,6 +104,17 @@ def split(t, *order):
     address = t.fresh()
     need(send(t, address, *[parts(t, UNLISTED)[i] for i in order]) == ["data", "data"], "an unlisted name in two parts")
     need(not t.daemon.events(address), "an event about an innocent flow")
+
+
+@ordinary("quic-super-packet")
+def super_packet(t):
+    """A sender's kernel hands several datagrams down as one packet: both parts come to the queue at once."""
+    address, datagrams = t.fresh(), parts(t, LISTED)
+    need({len(d) for d in datagrams} == {2400}, "the two parts are not of one length")
+    answers = send(t, address, {"hex": "".join(datagrams), "segment": 1200, "wait": 0.5})
+    must_die(t, address, answers, datagrams[1])
+    address = t.fresh()
+    need(send(t, address, {"hex": "".join(parts(t, UNLISTED)), "segment": 1200, "wait": 0.5}) == ["data"], "an unlisted name")
 
 
 @ordinary("quic-decoy-other-id")

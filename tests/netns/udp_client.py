@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An ordinary UDP socket: sends the datagrams that it is told, one after the other, and says what came back.
 
-Standard input: {"to": [ADDRESS, PORT], "sends": [{"hex": bytes, "ttl": N or null, "wait": seconds for an answer}]}
+Standard input: {"to": [ADDRESS, PORT], "sends": [{"hex": bytes, "ttl": N or null, "wait": seconds for an answer,
+"segment": N: the kernel makes datagrams of N bytes of it (UDP_SEGMENT)}]}
 Answer: [{"answer": "data|refused|none", "hex": bytes}] for each; refused: an ICMP message said so."""
 
 import json
@@ -16,6 +17,7 @@ def send(sock, family, one):
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, one.get("ttl") or -1)
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, one.get("ttl") or 64)
+    sock.setsockopt(17, 103, one.get("segment") or 0)
     try:
         sock.send(bytes.fromhex(one["hex"]))
         if not select.select([sock], [], [], one["wait"])[0]:

@@ -412,6 +412,10 @@ static void test_floods(void **state)
 	}
 	assert_int_equal(bed->reasons[REASON_BUDGET], 1);
 	assert_int_equal(bed->o.verdict, VERDICT_CLEAR);
+	/* not for ever: a client may keep its port for hours */
+	bed->now += 60000;
+	connection(77);
+	assert_int_equal(whole(LISTED), VERDICT_BLOCK);
 	/* of other connections: nobody does that */
 	begin(ENFORCE);
 	len = quic_made_hello(hello, OTHER, 0);
