@@ -16,7 +16,9 @@ const char *event_named(const json_t *j, const char **kind)
 {
 	static const struct {
 		const char *outer, *key, *word;
-	} names[] = { { "tls", "sni", "TLS" }, { "quic", "sni", "QUIC" }, { "http", "hostname", "HTTP" }, { "dns", "rrname", "DNS" } };
+	} names[] = {
+		{ "tls", "sni", "TLS" }, { "quic", "sni", "QUIC" }, { "http", "hostname", "HTTP" }, { "dns", "rrname", "DNS" },
+	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *name = event_text(j, names[i].outer, names[i].key);

@@ -190,9 +190,12 @@ static void set_first(json_t *object, const char *key, const struct replay_resul
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(r->names, i, entry)
-		if (!json_object_get(object, key) && !strcmp(json_string_value(json_object_get(entry, "kind")), name_kind_text(kind)))
+	json_array_foreach(r->names, i, entry) {
+		const char *word = json_string_value(json_object_get(entry, "kind"));
+
+		if (!json_object_get(object, key) && !strcmp(word, name_kind_text(kind)))
 			json_object_set(object, key, json_object_get(entry, "name"));
+	}
 }
 
 static void set_object(json_t *j, const char *key, json_t *object)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Judging a UDP flow: QUIC's first packets are opened and the hello in them is put together, over datagrams in any order. A datagram
- * that nobody knows ends the watch only once the server answers. */
+/* Judging a UDP flow: QUIC's first packets are opened and the hello in them is put together, over datagrams in any order.
+ * A datagram that nobody knows ends the watch only once the server answers. */
 #include <string.h>
 
 #include "daemon/step.h"
@@ -98,7 +98,8 @@ static bool contradict(struct step *s)
 }
 
 /* The connection that this packet belongs to, opened. A client begins with an id of its own, and goes on with one that the
- * server chose while the keys stay; after a Retry that may be the client's own first one. So all known keys are tried. NULL: nobody's. */
+ * server chose while the keys stay; after a Retry that may be the client's own first one. So all known keys are tried.
+ * NULL: nobody's. */
 static struct flow_side *open_packet(struct step *s, const struct quic_packet *packet, struct view *frames)
 {
 	struct flow_side *sides = s->flow->side, *side = NULL;

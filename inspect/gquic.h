@@ -6,8 +6,8 @@
 
 #include "inspect/inspect.h"
 
-/* A datagram. MATCH: it holds a whole CHLO, `out` is filled (no name: it names nobody). MORE: it is of such a version, but holds none.
- * NO: it is something else. */
+/* A datagram. MATCH: it holds a whole CHLO, `out` is filled (no name: it names nobody). MORE: it is of such a version, but
+ * holds none. NO: it is something else. */
 enum inspect_result gquic_datagram(struct view datagram, struct facts *out);
 
 /* The message itself, which may have arrived in part: MORE. */

@@ -87,7 +87,8 @@ static size_t varint_len(struct cursor *c)
 	return c->error ? 0 : (size_t)v;
 }
 
-/* Bytes of a version that is not known: QUIC (RFC 8999), or something else that begins alike? Only what a first packet must be tells. */
+/* Bytes of a version that is not known: QUIC (RFC 8999), or something else that begins alike? What a first packet must be
+ * tells. */
 static enum quic_kind unknown_version(const struct cursor *c, uint8_t first, uint32_t version, size_t cid_len)
 {
 	bool greased = (version & 0x0f0f0f0f) == 0x0a0a0a0a, draft = version >> 8 == 0xff0000;

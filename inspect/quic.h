@@ -29,8 +29,8 @@ struct quic_packet {
 	size_t number_at;	/* offset of the packet number in `all` */
 };
 
-/* The next packet of the datagram; versions 1, 2, drafts 22 to 34, Google's Q050, T050 and T051 and Facebook's. Begin with a cursor over
- * the whole payload. Zeros between packets are passed over, as senders fill datagrams up with them. */
+/* The next packet of the datagram; versions 1, 2, drafts 22 to 34, Google's Q050, T050 and T051 and Facebook's. Begin with a
+ * cursor over the whole payload. Zeros between packets are passed over, as senders fill datagrams up with them. */
 enum quic_kind quic_next(struct cursor *datagram, struct quic_packet *out);
 
 /* Keys of a client's Initial packets. Zeroed: none yet. */
@@ -47,8 +47,8 @@ struct quic_keys {
  * microseconds. `version`: one that quic_next gave; `cid`: at most QUIC_CID_MAX bytes. */
 bool quic_keys_of(struct quic_keys *keys, uint32_t version, struct view cid);
 
-/* Takes the protection off, the tag checked, into `room` (as many bytes as the packet has, at least). `*number` is the packet number
- * expected next, and becomes the one behind this packet's. False: these are not its keys, or it is broken. */
+/* Takes the protection off, the tag checked, into `room` (as many bytes as the packet has, at least). `*number` is the packet
+ * number expected next, and becomes the one behind this packet's. False: these are not its keys, or it is broken. */
 bool quic_open(struct quic_keys *keys, const struct quic_packet *packet, uint64_t *number, uint8_t *room, size_t size,
 	       struct view *frames);
 

@@ -129,8 +129,8 @@ static void clear_urgent(struct writer *w)
 	writer_end(w, &r);
 }
 
-/* On a flow that was let go, as the server has answered, a client may begin another connection of QUIC. Its first packets go on being
- * looked at; an ordinary client sends one or two more of them, to acknowledge. */
+/* On a flow that was let go, as the server has answered, a client may begin another connection of QUIC. Its first packets go
+ * on being looked at; an ordinary client sends one or two more of them, to acknowledge. */
 static void watch_quic(struct writer *w, uint8_t type, uint32_t version)
 {
 	struct expr_rule r = writer_begin(w);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libFuzzer over QUIC: the bytes are a script of datagrams for one flow, raw ones and such whose frames are the fuzzer's own but which are
- * sealed with the right keys, since no fuzzer guesses a tag. Every hello found goes through JA4, too. */
+/* libFuzzer over QUIC: the bytes are a script of datagrams for one flow, raw ones and such whose frames are the fuzzer's own
+ * but which are sealed with the right keys, since no fuzzer guesses a tag. Every hello found goes through JA4, too. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -140,7 +140,8 @@ def decoy_same(t):
     answers = send(t, address, (initial(t, UNLISTED), 2), true)
     need(answers[-1] == "refused", f"the client saw {answers}")
     need(not reached(t, address, true), "the server got the hello")
-    need(not t.kernel.elements("pairs4", "pairs6", "endpoints4", "endpoints6", address=address), "a contradiction taught the kernel")
+    taught = t.kernel.elements("pairs4", "pairs6", "endpoints4", "endpoints6", address=address)
+    need(not taught, f"a contradiction taught the kernel {taught}")
     events = until(lambda: t.daemon.events(address, PORT))
     need([e["mining"].get("reason") for e in events] == ["contradiction"], f"the log says {events}")
 
@@ -205,7 +206,8 @@ def browse(t, folder, address, name, *more):
 def spki(folder):
     """Chromium trusts a certificate that it is told the key of; --ignore-certificate-errors is not enough for QUIC."""
     done = subprocess.run(f"openssl x509 -in {folder}/cert.pem -pubkey -noout | openssl pkey -pubin -outform der | "
-                          "openssl dgst -sha256 -binary | openssl enc -base64", shell=True, check=True, capture_output=True, text=True)
+                          "openssl dgst -sha256 -binary | openssl enc -base64", shell=True, check=True, capture_output=True,
+                          text=True)
     return done.stdout.strip()
 
 

@@ -150,7 +150,8 @@ static inline size_t quic_made_crypto(uint8_t *out, uint32_t offset, const uint8
 static inline size_t quic_made_hello(uint8_t *out, const char *name, size_t pad)
 {
 	static const uint8_t rest[] = { 0, 43, 0, 3, 2, 3, 4, 0, 16, 0, 5, 0, 3, 2, 'h', '3', 0, 13, 0, 4, 0, 2, 4, 3 };
-	size_t host = name ? strlen(name) : 0, sni = name ? 9 + host : 0, ext = 4 + pad + sni + sizeof(rest), body = 2 + 32 + 1 + 4 + 2 + 2 + ext;
+	size_t host = name ? strlen(name) : 0, sni = name ? 9 + host : 0;
+	size_t ext = 4 + pad + sni + sizeof(rest), body = 2 + 32 + 1 + 4 + 2 + 2 + ext;
 	uint8_t *p = out;
 
 	*p++ = 1;

@@ -118,6 +118,14 @@ static enum verdict part(const char *name, size_t pad, size_t from, size_t to)
 	return v;
 }
 
+/* These bytes in one Initial, as that part of the hello. */
+static enum verdict crypto(uint32_t offset, const uint8_t *bytes, size_t len)
+{
+	uint8_t frame[2000], packet[3000];
+
+	return put(packet, quic_make(&q, frame, quic_made_crypto(frame, offset, bytes, len), 1200, packet));
+}
+
 static enum verdict whole(const char *name)
 {
 	return part(name, 0, 0, SIZE_MAX);
@@ -274,15 +282,15 @@ static void test_decoys(void **state)
 /* A zero for the last byte that is there is TCP's keep-alive, but not QUIC's. */
 static void test_zero_byte(void **state)
 {
-	uint8_t hello[1000], frame[1000], packet[1500];
+	uint8_t hello[1000];
 
 	(void)state;
 	begin(ENFORCE);
 	quic_made_hello(hello, LISTED, 0);
 	hello[60] = 7;
-	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, 0, hello, 61), 1200, packet)), VERDICT_ACCEPT);
+	assert_int_equal(crypto(0, hello, 61), VERDICT_ACCEPT);
 	hello[60] = 0;
-	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, 60, hello + 60, 1), 1200, packet)), VERDICT_BLOCK);
+	assert_int_equal(crypto(60, hello + 60, 1), VERDICT_BLOCK);
 	assert_int_equal(bed->o.reason, REASON_CONTRADICTION);
 }
 
@@ -510,17 +518,16 @@ static void test_checksums(void **state)
 /* The server asked for another hello: it may name somebody else. */
 static void test_second_hello(void **state)
 {
-	uint8_t hello[1000], frame[1000], packet[1500];
+	uint8_t hello[1000];
 	size_t len;
 
 	(void)state;
 	begin(ENFORCE);
 	assert_int_equal(part(OTHER, 100, 0, SIZE_MAX), VERDICT_CLEAR);
 	len = quic_made_hello(hello, OTHER, 100);
-	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, (uint32_t)len, hello, len), 1200, packet)), VERDICT_CLEAR);
+	assert_int_equal(crypto((uint32_t)len, hello, len), VERDICT_CLEAR);
 	assert_int_equal(bed->o.facts->n_names, 1);
-	len *= 2;
-	put(packet, quic_make(&q, frame, quic_made_crypto(frame, (uint32_t)len, hello, quic_made_hello(hello, LISTED, 0)), 1200, packet));
+	crypto(2 * (uint32_t)len, hello, quic_made_hello(hello, LISTED, 0));
 	assert_int_equal(bed->o.verdict, VERDICT_BLOCK);
 	assert_int_equal(bed->o.decision.evidence, EVIDENCE_NAME);
 }
@@ -559,21 +566,20 @@ static void test_older(void **state)
 /* Offsets and lengths that no window holds; a hello that is none; one too long to be one. */
 static void test_hostile(void **state)
 {
-	uint8_t frame[1300], packet[2000], bytes[1200] = { 2 };
+	uint8_t packet[2000], bytes[1200] = { 2 };
 
 	(void)state;
 	begin(ENFORCE);
 	put(packet, quic_make(&q, "\x06\xff\xff\xff\xff\xff\xff\xff\xff\x01" "a", 11, 1200, packet));
 	assert_int_equal(bed->o.verdict, VERDICT_ACCEPT);
-	put(packet, quic_make(&q, frame, quic_made_crypto(frame, 16383, bytes, 1000), 1200, packet));
-	assert_int_equal(bed->o.verdict, VERDICT_ACCEPT);
+	assert_int_equal(crypto(16383, bytes, 1000), VERDICT_ACCEPT);
 	assert_int_equal(whole(LISTED), VERDICT_BLOCK);
 	begin(ENFORCE);
-	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, 0, bytes, 1000), 1200, packet)), VERDICT_CLEAR);
+	assert_int_equal(crypto(0, bytes, 1000), VERDICT_CLEAR);
 	assert_int_equal(bed->reasons[REASON_MALFORMED], 1);
 	begin(ENFORCE);
 	memcpy(bytes, "\1\xff\xff\xff", 4);
-	assert_int_equal(put(packet, quic_make(&q, frame, quic_made_crypto(frame, 0, bytes, 1000), 1200, packet)), VERDICT_CLEAR);
+	assert_int_equal(crypto(0, bytes, 1000), VERDICT_CLEAR);
 	assert_int_equal(bed->reasons[REASON_MALFORMED], 1);
 }
 
@@ -604,13 +610,15 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listed_and_not), cmocka_unit_test(test_split), cmocka_unit_test(test_other_id_same_keys),
-		cmocka_unit_test(test_retry), cmocka_unit_test(test_pieces), cmocka_unit_test(test_decoys), cmocka_unit_test(test_zero_byte),
-		cmocka_unit_test(test_many_decoys), cmocka_unit_test(test_many_connections), cmocka_unit_test(test_retransmission),
-		cmocka_unit_test(test_answered_without_a_hello), cmocka_unit_test(test_ends), cmocka_unit_test(test_floods),
-		cmocka_unit_test(test_coalesced), cmocka_unit_test(test_number_out_of_sight), cmocka_unit_test(test_checksums),
-		cmocka_unit_test(test_second_hello), cmocka_unit_test(test_monitor), cmocka_unit_test(test_older), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_memory_lost),
+		cmocka_unit_test(test_listed_and_not), cmocka_unit_test(test_split),
+		cmocka_unit_test(test_other_id_same_keys), cmocka_unit_test(test_retry), cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_decoys), cmocka_unit_test(test_zero_byte), cmocka_unit_test(test_many_decoys),
+		cmocka_unit_test(test_many_connections), cmocka_unit_test(test_retransmission),
+		cmocka_unit_test(test_answered_without_a_hello), cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_floods), cmocka_unit_test(test_coalesced),
+		cmocka_unit_test(test_number_out_of_sight), cmocka_unit_test(test_checksums),
+		cmocka_unit_test(test_second_hello), cmocka_unit_test(test_monitor), cmocka_unit_test(test_older),
+		cmocka_unit_test(test_hostile), cmocka_unit_test(test_memory_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);

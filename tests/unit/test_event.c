@@ -84,9 +84,10 @@ static const uint8_t small_hello[] = { 1, 0, 0, 41, 3, 3, [38] = 0, 0, 2, 0x13, 
 static json_t *handshake_line(uint32_t quic, enum name_kind kind, bool named, bool event)
 {
 	static struct facts facts;
-	struct outcome o = { .facts = &facts, .verdict = VERDICT_BLOCK, .event = event, .app = quic ? APP_QUIC : APP_TLS, .family = 4 };
+	struct outcome o = { .facts = &facts, .verdict = VERDICT_BLOCK, .event = event, .family = 4 };
 	struct event e;
 
+	o.app = quic ? APP_QUIC : APP_TLS;
 	facts = (struct facts){ .n_names = named, .tls_version = 0x0303, .quic_version = quic,
 				.tls_hello = { small_hello, sizeof(small_hello) } };
 	facts.names[0] = (struct name_fact){ .kind = kind, .matchable = true, .text = { (const uint8_t *)"a.example", 9 } };

@@ -67,8 +67,12 @@ static void test_ordinary(void **state)
 /* A flow that is undecided again, and QUIC's first packets on one that was let go. */
 static void test_quic(void **state)
 {
-	static const uint8_t initials[][6] = { { 0xc3, 0, 0, 0, 1, 8 }, { 0x81, 0, 0, 0, 1, 8 }, { 0xd0, 0x6b, 0x33, 0x43, 0xcf, 8 } };
-	static const uint8_t others[][6] = { { 0xd3, 0, 0, 0, 1, 8 }, { 0x43, 0, 0, 0, 1, 8 }, { 0xc3, 0xff, 0, 0, 0x1d, 8 }, { 0xe0, 0, 0, 0, 1, 8 } };
+	static const uint8_t initials[][6] = {
+		{ 0xc3, 0, 0, 0, 1, 8 }, { 0x81, 0, 0, 0, 1, 8 }, { 0xd0, 0x6b, 0x33, 0x43, 0xcf, 8 },
+	};
+	static const uint8_t others[][6] = {
+		{ 0xd3, 0, 0, 0, 1, 8 }, { 0x43, 0, 0, 0, 1, 8 }, { 0xc3, 0xff, 0, 0, 0x1d, 8 }, { 0xe0, 0, 0, 0, 1, 8 },
+	};
 	struct replay_table *t = replay_table_new();
 	struct packet out = { .family = 4, .proto = 17, .sport = 50000, .dport = 443, .src = { 1 }, .dst = { 2 } }, back = out, k;
 	struct replay_flow *flow;
