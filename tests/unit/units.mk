@@ -14,7 +14,7 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
