@@ -102,6 +102,8 @@ static json_t *mining_json(const struct outcome *o, const struct event *e)
 
 int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct event *e)
 {
+	/* who is let be with a node does not mine */
+	bool found = o->facts->mining && o->facts->stratum.kind != MINING_NODE;
 	struct replay_result *r = result_of(f);
 	json_t *mining;
 	int err = 0;
@@ -121,13 +123,16 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 	if (!r->ja4[0])
 		ja4_text(r->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
 	r->drop |= o->verdict == VERDICT_BLOCK;
-	if (!o->facts->mining && !(o->event && is_finding(o)))
+	if (!found && !(o->event && is_finding(o)))
 		return err;
 	mining = mining_json(o, e);
 	if (!r->mining)
 		r->mining = mining;
-	else if (mining) {	/* what was said first stands */
-		json_object_update_missing(r->mining, mining);
+	else if (mining) {	/* what was said first stands, but for what blocks */
+		if (e->blocked)
+			json_object_update(r->mining, mining);
+		else
+			json_object_update_missing(r->mining, mining);
 		json_decref(mining);
 	}
 	return r->mining ? err : -ENOMEM;
@@ -283,7 +288,8 @@ static void print_ends(FILE *to, const struct replay_flow *f, struct timeval whe
 
 static void print_mining(FILE *to, json_t *mining)
 {
-	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "list", "entry", "rule" };
+	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "worker", "list", "entry",
+					    "rule" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		json_t *value = json_object_get(mining, keys[i]);

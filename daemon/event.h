@@ -39,6 +39,7 @@ struct event {
 	uint32_t quic_version;
 	char ja4[JA4_TEXT];		/* of the ClientHello, if there was one */
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
+	char worker[EVENT_TEXT_MAX];
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];

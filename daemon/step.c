@@ -53,7 +53,7 @@ bool step_act(struct step *s, const struct decision *d)
 {
 	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
 		return false;
-	if (!s->flow->reported) {
+	if (!s->flow->reported || d->action == ACTION_BLOCK) {
 		s->flow->reported = true;
 		s->out.event = true;
 		s->out.decision = *d;
@@ -103,7 +103,8 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	all->tls_alpn |= m->tls_alpn;
 	all->tls_hello = m->tls_hello.len ? m->tls_hello : all->tls_hello;
 	all->quic_version = m->quic_version ? m->quic_version : all->quic_version;
-	if (m->mining && !all->mining) {
+	/* the first of several stands, but not in front of a worse one */
+	if (m->mining && (!all->mining || (all->stratum.kind != MINING_STRATUM && m->stratum.kind == MINING_STRATUM))) {
 		all->mining = true;
 		all->stratum = m->stratum;
 	}

@@ -3,6 +3,7 @@
 #include "inspect/inspect.h"
 
 #include "inspect/http.h"
+#include "inspect/magic.h"
 #include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
@@ -15,6 +16,7 @@ static const struct inspector inspectors[] = {
 	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
+	{ "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */

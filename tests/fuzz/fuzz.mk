@@ -7,7 +7,7 @@ FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanit
 
 FUZZ_inspect  := $(wildcard inspect/*.c)
 FUZZ_packet   := nfq/packet.c
-FUZZ_policy   := $(wildcard policy/*.c)
+FUZZ_policy   := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
 FUZZ_quic     := $(FUZZ_pipeline)
 FUZZERS       := inspect packet policy pipeline quic

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* libFuzzer over inspect_stream: first byte = side and end, the rest = the stream. Checks beside the sanitizers that
+/* libFuzzer over inspect_stream: first byte = side, end and carrier, the rest = the stream. Checks beside the sanitizers that
  * facts point into lent memory, and that a match of a prefix is not taken back by more bytes.
  *
  * clang -std=gnu11 -g -O1 -I. -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover \
@@ -29,7 +29,7 @@ static enum inspect_result show(struct shown *s, const uint8_t *data, size_t len
 {
 	struct inspect_input in = {
 		.len = len, .side = (flags & 3) % 3, .ended = flags & 4, .only = flags & 8 ? APP_HTTP : APP_UNKNOWN,
-		.dialects = &dialect_builtin, .scratch = s->scratch,
+		.carrier = (flags >> 4 & 3) % 3, .dialects = &dialect_builtin, .scratch = s->scratch,
 	};
 	enum inspect_result r;
 	unsigned i;
@@ -53,6 +53,7 @@ static enum inspect_result show(struct shown *s, const uint8_t *data, size_t len
 	check_view(s, s->facts.stratum.agent);
 	check_view(s, s->facts.stratum.login);
 	check_view(s, s->facts.stratum.algo);
+	check_view(s, s->facts.stratum.worker);
 	assert(!s->facts.mining || (s->facts.stratum.dialect && r == INSPECT_MATCH));
 	return r;
 }

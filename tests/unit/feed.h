@@ -20,6 +20,7 @@ struct feed {
 	enum side side;
 	bool ended;
 	enum app only;
+	enum carrier carrier;
 };
 
 static struct facts feed_facts;
@@ -30,6 +31,7 @@ static inline enum inspect_result feed_as(struct feed how, const void *bytes, si
 {
 	struct inspect_input in = {
 		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = &dialect_builtin,
+		.carrier = how.carrier,
 	};
 
 	free(feed_block);

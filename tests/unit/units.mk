@@ -15,11 +15,14 @@ $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
 INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+# what the miners' dialects need
+INSPECT += inspect/payee inspect/magic
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
@@ -27,6 +30,8 @@ $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
+# rows of dialects are checked where they are asked
+POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -44,4 +49,4 @@ $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log inspect/ja4 $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1 nettle))
 $(eval $(call unit,blind,daemon/blind,))
-$(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
+$(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1))
