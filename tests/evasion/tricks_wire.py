@@ -125,6 +125,7 @@ DECOYS = {
     "decoy-old-sequence": decoy(at(-3000, CLEAN_HELLO), answered=b"\x16"),
     "decoy-old-adjacent-hello": decoy(at(-len(CLEAN_HELLO), CLEAN_HELLO), answered=b"\x16"),
     "decoy-old-adjacent-request": decoy(at(-len(POST), POST), real=LOGIN, port=3333),
+    "decoy-old-adjacent-body": decoy(at(-len(POST) - 10, POST + b"x" * 10), real=LOGIN, port=3333),
     "decoy-old-overlapping": Raw(3333, LOGIN, [at(-5, b"X" * 5 + LOGIN)]),
     "decoy-above-the-window": decoy(at(1000000, CLEAN_HELLO), answered=b"\x16"),
     "decoy-far-ahead": decoy(at(20000, CLEAN_HELLO, ttl=DEAD), at(45000, CLEAN_HELLO, ttl=DEAD), answered=b"\x16"),

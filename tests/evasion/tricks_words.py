@@ -328,6 +328,7 @@ HTTP = {
     "http-body-behind-first-request": talk(80, head("Content-Length: 5", host=UNLISTED, method="POST", body=b"hello") + LISTED_HEAD),
     "http-posted-login": talk(80, posted(LOGIN)),
     "http-chunked-login": talk(80, chunked(LOGIN, 7, 30)),
+    "http-login-behind-a-word": talk(80, posted(b"hello " + LOGIN)),
     "http-gzipped-login": talk(80, posted(gzipped(LOGIN), "Content-Encoding: gzip")),
     "http-login-when-told-to-go-on": talk(80, posted(LOGIN, "Expect: 100-continue")[:-len(LOGIN)], LOGIN, gap_ms=80),
     "http-login-in-second-body": talk(80, posted(b'{"a":1}') + posted(LOGIN)),
