@@ -28,9 +28,9 @@ import tricks_words  # noqa: E402
 from evade import start_servers  # noqa: E402
 from run import ALLOWED_ADDRESS, LISTED, UNLISTED, Skipped, need, until  # noqa: E402
 
-SECONDS = 4
+SECONDS = 8
 NPM_SECONDS = 60
-PROXY_PORT = 8090
+PROXY_PORT = 8190
 PACKAGE = "coin-hive-stratum@1.4.10"
 CASES = []
 
@@ -215,7 +215,7 @@ def messages(data):
 
 
 def websocket(t, client):
-    """`client(t, host, address, message)` opens one to an unlisted host, says the message and stays for a second."""
+    """`client(t, host, address, message)` opens one to an unlisted host, says the message and stays a while."""
     for message, passes in ((HARMLESS, True), (AUTH, False)):
         address = t.fresh()
         client(t, UNLISTED, address, message)
@@ -232,13 +232,14 @@ def chromium_websocket(t):
     websocket(t, client)
 
 
+# Stays for a second once the message is said, or until it is answered.
 NODE_WS = """
-const WebSocket = require("ws"), [url, host, message, seconds] = process.argv.slice(1);
+const WebSocket = require("ws"), [url, host, message] = process.argv.slice(1);
 const s = new WebSocket(url, {headers: {Host: host}});
-s.on("open", () => s.send(message));
-s.on("message", m => console.log(String(m)));
+s.on("open", () => { s.send(message); setTimeout(() => process.exit(0), 1000); });
+s.on("message", m => { console.log(String(m)); process.exit(0); });
 s.on("error", e => { console.error(e.message); process.exit(1); });
-setTimeout(() => process.exit(0), seconds * 1000);
+setTimeout(() => process.exit(2), 8000);
 """
 
 
@@ -258,8 +259,8 @@ def packages(t):
     return os.path.join(folder, "node_modules")
 
 
-def node_ws(t, url, message, where=None, seconds=1):
-    return call(t, "env", f"NODE_PATH={packages(t)}", "node", "-e", NODE_WS, url, UNLISTED, message, seconds, where=where)
+def node_ws(t, url, message, where=None):
+    return call(t, "env", f"NODE_PATH={packages(t)}", "node", "-e", NODE_WS, url, UNLISTED, message, where=where, seconds=10)
 
 
 @case("node-websocket", "node", "npm")

@@ -16,13 +16,14 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "netns"))
+import bed
 import server
 from server import Logged
 
 GREET, NOTIFY, POLITE, SMTP, MPTCP = 2525, 3334, 9300, 25, 3335
 WEBSOCKET, H2C, PAGE = 8081, 8082, 8083
 DNS, QUIC = 53, 443
-UDP_MUTE = (QUIC, 51820, 3333, 5353, 4433)
+UDP_MUTE = tuple(port for port in (QUIC, 51820, 3333, 5353, 4433) if port not in bed.PORTS["udp"])
 TCP_MUTE = (SMTP, 22, 853, 4444)
 
 
