@@ -572,7 +572,9 @@ def add_tunnels(s):
             halves = flow.data(whole[:len(whole) // 2], whole[len(whole) // 2:])
             if inside != "mail":        # one segment of bytes that nobody knows is no decision yet
                 s.add(f"tunnel-pipelined-{tag}", pcap(flow.session(whole)), want)
-                s.add(f"tunnel-swapped-{tag}", pcap(flow.handshake() + halves[::-1] + flow.answer()), want)
+                # the login behind is known before the prelude comes, and ends the flow
+                early = [line(flow, **end)] if inside == "stratum" else want
+                s.add(f"tunnel-swapped-{tag}", pcap(flow.handshake() + halves[::-1] + flow.answer()), early)
     add_nested(s)
     add_no_tunnels(s)
 
