@@ -10,7 +10,7 @@ import time
 import urllib.parse
 
 import wire
-from bed import CLIENT
+from bed import CLIENT, CLIENT2
 from run import ALLOWED, LISTED, UNLISTED, Skipped, every, need, ordinary, own, policy, until
 
 PORT = 8090
@@ -285,3 +285,6 @@ def neighbours(t):
     pairs = t.kernel.elements("pairs4", "pairs6", address=address)
     need([p["src"] for p in pairs] == [CLIENT[t.family]], f"taught: {pairs}")
     need(not t.kernel.elements("endpoints4", "endpoints6", address=address), "everybody lost the address")
+    got = t.bed.curl(address, PORT, UNLISTED, "http", source=CLIENT2[t.family])
+    need(got["code"] == 200, f"another host was kept out: {got['why']}")
+    need(until(lambda: not t.kernel.elements("pairs4", "pairs6", address=address)), "a neighbour was seen, and the pair stays")
