@@ -36,6 +36,7 @@ struct event {
 	char host[EVENT_NAME_MAX];	/* its host alone */
 	uint16_t tls_version;
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
+	char worker[EVENT_TEXT_MAX];
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];

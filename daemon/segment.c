@@ -91,14 +91,17 @@ static void inspect_from(struct step *s, uint32_t start)
 static void inspect_afresh(struct step *s)
 {
 	struct flow_side *side = s->side;
+	bool anywhere = s->flow->app == APP_TLS || s->flow->app == APP_UNKNOWN;
 
-	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news ||
-	    (s->flow->app != APP_TLS && s->flow->app != APP_UNKNOWN))
+	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news || !(anywhere || side->reading_afresh))
 		return;
 	s->wanted = false;
 	if (side->reading_afresh && side->afresh <= s->at && stream_run_start(&side->stream, s->at) <= side->afresh)
 		inspect_from(s, side->afresh);
 	if (s->wanted || s->flow->state == FLOW_BLOCKED)
+		return;
+	side->reading_afresh = false;
+	if (!anywhere)
 		return;
 	side->afresh = s->at;
 	side->only = APP_UNKNOWN;
@@ -125,8 +128,13 @@ static void inspect_segment(struct step *s)
 		if (s->at < side->told)
 			side->told = s->at;
 		inspect_from(s, run);
-		if (s->flow->app == APP_UNKNOWN)
+		if (s->wanted && s->flow->state == FLOW_CLEARED) {
+			/* other bytes than were judged: they are read to their end */
+			side->afresh = run;
+			side->reading_afresh = true;
+		} else if (s->flow->app == APP_UNKNOWN) {
 			inspect_afresh(s);
+		}
 		return;
 	}
 	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))

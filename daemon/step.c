@@ -44,7 +44,7 @@ bool step_act(struct step *s, const struct decision *d)
 {
 	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
 		return false;
-	if (!s->flow->reported) {
+	if (!s->flow->reported || d->action == ACTION_BLOCK) {
 		s->flow->reported = true;
 		s->out.event = true;
 		s->out.decision = *d;
@@ -92,7 +92,8 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	all->tls_version = m->tls_version ? m->tls_version : all->tls_version;
 	all->tls_ech |= m->tls_ech;
 	all->tls_alpn |= m->tls_alpn;
-	if (m->mining && !all->mining) {
+	/* the first of several stands, but not in front of a worse one */
+	if (m->mining && (!all->mining || (all->stratum.kind != MINING_STRATUM && m->stratum.kind == MINING_STRATUM))) {
 		all->mining = true;
 		all->stratum = m->stratum;
 	}

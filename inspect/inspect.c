@@ -5,6 +5,7 @@
 #include "inspect/body.h"
 #include "inspect/http.h"
 #include "inspect/http2.h"
+#include "inspect/magic.h"
 #include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
@@ -21,6 +22,7 @@ static const struct inspector inspectors[] = {
 	{ "http2", APP_HTTP2, http2_inspect },
 	{ "websocket", APP_WEBSOCKET, websocket_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
+	{ "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */

@@ -74,6 +74,7 @@ struct name_fact {
 enum mining_kind {
 	MINING_STRATUM,		/* a miner and its pool */
 	MINING_GETWORK,		/* work asked of a node over HTTP: solo miners, and some who only run a node */
+	MINING_NODE,		/* a node of a coin's network among its peers: no mining by itself */
 };
 
 /* What carries a message of JSON. */
@@ -92,8 +93,8 @@ struct stratum_facts {
 	struct view method;
 	struct view agent;
 	struct view algo;
-	struct view login;	/* wallet or user name: hash it, never store it */
-	struct view worker;	/* the machine's name among those of one login */
+	struct view login;	/* wallet or user name alone, without worker and difficulty: hash it, never store it */
+	struct view worker;	/* the machine's name among those of one login; never what may be a wallet */
 };
 
 /* Records that one DNS message brings for its question. More are cut, which costs only what they would teach. */
@@ -143,7 +144,8 @@ struct facts {
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
 struct dialect_row {
 	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
-	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
+	/* exact name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
+	const char *method;
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
 	const char *capture;		/* NULL, or where the facts stand: "agent=params[0]", see stratum.h */
@@ -160,6 +162,18 @@ struct dialect_table {
 
 /* The table that is built in. */
 extern const struct dialect_table dialect_builtin;
+
+/* Rows of one table, the policy's own ones included. More are not looked at. */
+#define DIALECT_ROWS_MAX 256
+
+struct dialect_problem {
+	const char *text;		/* static: what is wrong; NULL: nothing */
+	const char *where;		/* "require" or "capture" */
+	size_t at;			/* which byte of it */
+};
+
+/* Is the row well formed? For rows that do not come with the program. */
+struct dialect_problem dialect_check(const struct dialect_row *row);
 
 /* Longest client prefix that is ever looked at, in bytes (PROTOCOLS 1.11: XMRig sends no more than 16,384 at a time). */
 #define INSPECT_BYTES_MAX 16384

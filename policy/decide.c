@@ -30,7 +30,8 @@ const char *rules_detector_text(unsigned detector)
 {
 	static const char *const words[] = {
 		[DETECTOR_TLS] = "tls", [DETECTOR_QUIC] = "quic", [DETECTOR_HTTP] = "http", [DETECTOR_DNS] = "dns",
-		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTORS] = "score",
+		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTOR_NODE] = "node",
+		[DETECTORS] = "score",
 	};
 
 	return words[detector];
@@ -207,17 +208,42 @@ static void spare_shared(const struct policy *p, const struct subject *who, stru
 	d->timeout_s = 0;
 }
 
+/* Which detector a kind of protocol is. */
+static unsigned protocol_detector(enum mining_kind kind)
+{
+	switch (kind) {
+	case MINING_GETWORK:
+		return DETECTOR_GETWORK;
+	case MINING_NODE:
+		return DETECTOR_NODE;
+	case MINING_STRATUM:
+		break;
+	}
+	return DETECTOR_STRATUM;
+}
+
+static const char *protocol_rule(unsigned detector)
+{
+	switch (detector) {
+	case DETECTOR_GETWORK:
+		return "detect.getwork";
+	case DETECTOR_NODE:
+		return "detect.node";
+	default:
+		return "detect.stratum";
+	}
+}
+
 static struct decision judge_protocol(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	bool getwork = facts->stratum.kind == MINING_GETWORK;
-	struct sight sight = { .detector = getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM };
+	struct sight sight = { .detector = protocol_detector(facts->stratum.kind) };
 	const struct detect_rule *rule = &p->detect[sight.detector];
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (rule->action != DETECT_OFF) {
 		d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 		d.evidence = EVIDENCE_PROTOCOL;
-		d.rule = getwork ? "detect.getwork" : "detect.stratum";
+		d.rule = protocol_rule(sight.detector);
 		teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	}
 	overrule(p, who, &sight, scope_of(facts, SCOPE_ENDPOINT), &d);

@@ -115,7 +115,9 @@ size_t policy_lists(const struct policy *p, const struct list_info **lists);
 /* Names that the policy and its lists block, all together. */
 size_t policy_names(const struct policy *p);
 
+/* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);
+size_t policy_own_dialects(const struct policy *p);
 
 /* Who talks to whom. Addresses as in struct network; ports in host order. */
 struct subject {

@@ -4,6 +4,7 @@
 #define MINEWALL_RULES_H
 
 #include "policy/addresses.h"
+#include "policy/dialects.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -12,7 +13,7 @@
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
 
-enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
 struct detect_rule {
 	enum detect action;
@@ -38,6 +39,7 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct dialect_rules dialects;
 	struct group groups[GROUPS_MAX];
 	size_t n_groups;
 	struct rule rules[RULES_MAX];

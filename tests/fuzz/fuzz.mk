@@ -9,7 +9,7 @@ FUZZ_inspect  := $(wildcard inspect/*.c)
 FUZZ_websocket := $(FUZZ_inspect)
 FUZZ_http2    := $(FUZZ_inspect)
 FUZZ_packet   := nfq/packet.c
-FUZZ_policy   := $(wildcard policy/*.c)
+FUZZ_policy   := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
 FUZZERS       := inspect websocket http2 packet policy pipeline
 

@@ -13,8 +13,6 @@
 
 #include "policy/rules.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 #define V "version: 1\nmode: enforce\n"
 
 /* A policy from text, with the names of `list` as the list "web" of the file's lines. */
@@ -201,6 +199,41 @@ static void test_protocol(void **state)
 	policy_free(p);
 	p = policy_of(V "detect: {stratum: off}\n", NULL);
 	check(policy_decide(p, &s, mining()), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+}
+
+static const struct facts *of_kind(enum mining_kind kind)
+{
+	mining();
+	facts.stratum.kind = kind;
+	return &facts;
+}
+
+/* Work asked of a node is only watched, and nodes are let be, unless the policy says more. */
+static void test_kinds(void **state)
+{
+	struct policy *p = policy_of(V, NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 8332);
+
+	(void)state;
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: off, getwork: block, node: {action: block, scope: pair}}\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.getwork");
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.node");
+	check(policy_decide(p, &s, of_kind(MINING_STRATUM)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	/* a rule about mining does not mean nodes, unless it names them */
+	p = policy_of(V "rules: [{name: strict, from: [192.168.1.0/24], action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	p = policy_of(V "rules: [{name: nodes, to: {detectors: [node]}, action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "rules.nodes");
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	policy_free(p);
+	p = policy_of(V "detect: {node: monitor}\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.node");
 	policy_free(p);
 }
 
@@ -392,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_protocol),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_detect),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_carried),

@@ -117,10 +117,10 @@ static void another_flow(struct bed *b)
 	b->packet.sport++;
 }
 
-/* Offset at which the login can be told: the quote that closes the agent. */
+/* Offset at which the login can be told: the brace that closes it. */
 static size_t login_tells(void)
 {
-	return (size_t)(strstr(LOGIN, "6.26.0\"") - LOGIN) + 7;
+	return (size_t)(strrchr(LOGIN, '}') - LOGIN) + 1;
 }
 
 static void test_login(void **state)
@@ -307,15 +307,50 @@ static void test_contradiction(void **state)
 	bed_free(b);
 }
 
+/* What is only watched, or is no mining, hides nothing behind it; the block is told besides. */
+static void test_weaker_first(void **state)
+{
+	static const char *const first[] = { "{\"id\":1,\"method\":\"my.work\"}\n", "\x01\x21\x01\x01\x01\x01\x01\x01\x01" };
+	struct bed *b = bed_new("version: 1\nmode: enforce\ndetect: {node: monitor}\n"
+				"dialects: [{dialect: own, method: my.work, kind: getwork}]\n");
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++, another_flow(b)) {
+		assert_int_equal(text(b, ISN, first[i]), VERDICT_ACCEPT);
+		assert_true(b->o.event);
+		assert_int_equal(b->o.decision.action, ACTION_MONITOR);
+		assert_string_equal(b->o.facts->stratum.dialect, i ? "monero-p2p" : "own");
+		assert_int_equal(text(b, ISN + (uint32_t)strlen(first[i]), LOGIN), VERDICT_BLOCK);
+		assert_true(b->o.event);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+		another_flow(b);
+		assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\"}\n" LOGIN), VERDICT_BLOCK);
+		assert_int_equal(b->o.decision.action, ACTION_BLOCK);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+	}
+	bed_free(b);
+	/* a row of the policy's own blocks as any, and nodes are let be */
+	b = bed_new("version: 1\nmode: enforce\ndialects: [{dialect: own, method: \"my.*\", capture: \"payee=params[0]\"}]\n");
+	assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\",\"params\":[\"w.rig\"]}\n"), VERDICT_BLOCK);
+	assert_string_equal(b->o.facts->stratum.dialect, "own");
+	assert_int_equal(b->o.facts->stratum.worker.len, 3);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, first[1]), VERDICT_ACCEPT);
+	assert_false(b->o.event);
+	bed_free(b);
+}
+
 static void test_bad_checksum(void **state)
 {
 	struct bed *b = bed_new(NULL);
 
 	(void)state;
-	b->packet.checksum = CHECKSUM_BAD;
-	text(b, ISN, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
-	b->packet.checksum = CHECKSUM_GOOD;
-	assert_int_equal(pieces(b, ISN, LOGIN, 50), 100);
+	for (size_t piece = 1; piece < LEN(LOGIN); piece++, another_flow(b)) {
+		b->packet.checksum = CHECKSUM_BAD;
+		text(b, ISN, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+		b->packet.checksum = CHECKSUM_GOOD;
+		assert_true(pieces(b, ISN, LOGIN, piece) >= login_tells());
+	}
 	b->packet.checksum = CHECKSUM_BAD;
 	another_flow(b);
 	put(b, ISN + 40, "x\"}\n", 4);
@@ -781,7 +816,7 @@ int main(void)
 		cmocka_unit_test(test_decoy_below),
 		cmocka_unit_test(test_prelude),
 		cmocka_unit_test(test_contradiction),
-		cmocka_unit_test(test_bad_checksum),
+		cmocka_unit_test(test_weaker_first), cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_budget),

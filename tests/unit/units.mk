@@ -14,15 +14,17 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
+	inspect/payee inspect/magic inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
-INSPECT += inspect/body inspect/hpack inspect/http2 inspect/websocket
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain \
+	policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -39,7 +41,7 @@ $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1))
 $(eval $(call unit,blind,daemon/blind,))
-$(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
+$(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,body,$(INSPECT),))
 $(eval $(call unit,websocket,$(INSPECT),))
 $(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
