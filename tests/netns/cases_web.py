@@ -11,7 +11,7 @@ import urllib.parse
 
 import wire
 from bed import CLIENT, CLIENT2
-from run import ALLOWED, LISTED, UNLISTED, Skipped, every, need, ordinary, own, policy, until
+from run import ALLOWED, LISTED, UNLISTED, Skipped, TooSlow, every, need, ordinary, own, policy, until
 
 PORT = 8090
 LOGIN = wire.STRATUM["cryptonote"].strip()
@@ -146,13 +146,15 @@ def websocket_chromium(t):
         html = page % (address, PORT, urllib.parse.quote(text.decode()))
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             browser = t.bed.client.start(
-                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", "--no-proxy-server",
+                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}", "--no-proxy-server",
                 "--disable-web-security", "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
                 "--remote-debugging-port=0", "data:text/html," + urllib.parse.quote(html), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             done = until(lambda at=address, n=len(frames_of(t, address)): t.daemon.events(at) or len(frames_of(t, at)) > n + 1, 25)
             browser.terminate()
             browser.wait(10)
+        if not t.log.bytes(address, PORT):
+            raise TooSlow("the browser did not start within 25 s")
         need(done, f"the server got {frames_of(t, address)} and nothing more")
         frames = [f for f in frames_of(t, address) if f & 15 < 8]
         need(all(f & 0x40 for f in frames), "the browser did not compress")
