@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Cases of the web: Stratum in WebSockets and in bodies, requests for work, HTTP/2 in the clear. The server takes all of them, so what
-is missing in its log is what the gateway kept back."""
+"""Cases of the web: Stratum in WebSockets and in bodies, requests for work, HTTP/2 in the clear. The server takes all of them,
+so what is missing in its log is what the gateway kept back."""
 
 import json
 import shutil
@@ -53,8 +53,8 @@ def send(t, address, parts, mode="parts", **more):
         at += len(part)
         cuts.append(at)
     how = ("--mode", "bytes") if mode == "bytes" else ("--mode", "cuts", "--cuts", ",".join(map(str, cuts)), "--delay-ms", "15")
-    return data, t.bed.send(address, PORT, data.hex(), *(how if len(data) > 1 and (cuts or mode == "bytes") else ()), "--linger", "0.2",
-                            wait=1.5, **more)
+    how = how if cuts or mode == "bytes" else ()
+    return data, t.bed.send(address, PORT, data.hex(), *how, "--linger", "0.2", wait=1.5, **more)
 
 
 def must_die(t, address, complete, got, taught):
@@ -118,8 +118,8 @@ def websocket_node(t):
     for text, harmless in ((CHAT, True), (LOGIN, False)):
         address = t.fresh()
         host = f"[{address}]" if t.family == 6 else address
-        done = t.bed.client.run("node", "--experimental-websocket", "--no-warnings", "-e", script, f"ws://{host}:{PORT}/", text.decode(),
-                                check=False, timeout=20)
+        done = t.bed.client.run("node", "--experimental-websocket", "--no-warnings", "-e", script, f"ws://{host}:{PORT}/",
+                                text.decode(), check=False, timeout=20)
         if "WebSocket is not defined" in done.stderr:
             raise Skipped("this node has no WebSocket")
         passes = harmless or not t.enforce
@@ -146,8 +146,8 @@ def websocket_chromium(t):
         html = page % (address, PORT, urllib.parse.quote(text.decode()))
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             browser = t.bed.client.start(
-                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}", "--no-proxy-server",
-                "--disable-web-security", "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
+                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}",
+                "--no-proxy-server", "--disable-web-security", "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
                 "--remote-debugging-port=0", "data:text/html," + urllib.parse.quote(html), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             done = until(lambda at=address, n=len(frames_of(t, address)): t.daemon.events(at) or len(frames_of(t, at)) > n + 1, 25)
