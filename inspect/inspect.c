@@ -26,7 +26,7 @@ static const struct inspector inspectors[] = {
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */
-static void inspect_reset(struct facts *out)
+void inspect_reset(struct facts *out)
 {
 	out->app = APP_UNKNOWN;
 	out->n_names = 0;
@@ -34,6 +34,7 @@ static void inspect_reset(struct facts *out)
 	out->tls_version = 0;
 	out->tls_ech = out->tls_alpn = false;
 	out->tls_hello = (struct view){ 0 };
+	out->quic_version = 0;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
 	out->tunnelled = false;
