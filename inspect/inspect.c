@@ -2,6 +2,7 @@
 /* The table of inspectors and the one loop over them. No protocol is known here beyond its row. */
 #include "inspect/inspect.h"
 
+#include "inspect/dns.h"
 #include "inspect/http.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
@@ -10,6 +11,7 @@
 /* Cheapest refusal first; no two of them can match the same bytes. */
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
+	{ "dns", APP_DNS, dns_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
@@ -24,6 +26,8 @@ static void inspect_reset(struct facts *out)
 	out->tls_version = 0;
 	out->tls_ech = out->tls_alpn = false;
 	out->tls_hello = (struct view){ 0 };
+	out->dns.n_answers = 0;
+	out->dns.response = false;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
 	out->tunnelled = false;

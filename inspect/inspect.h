@@ -101,6 +101,9 @@ struct dns_facts {
 	uint16_t id;
 	uint16_t type;		/* of the question */
 	uint8_t rcode;
+	bool recursion;		/* wanted by the client */
+	bool edns;		/* it has an OPT record (RFC 6891) */
+	struct view question;	/* the question section as sent, if it holds one question; else empty */
 	unsigned n_answers;
 	struct dns_answer answers[FACTS_ANSWERS_MAX];
 };

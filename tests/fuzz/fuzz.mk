@@ -6,10 +6,11 @@ FUZZ_CC      ?= clang
 FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 FUZZ_inspect  := $(wildcard inspect/*.c)
+FUZZ_dns      := $(wildcard inspect/*.c)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c)
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
-FUZZERS       := inspect packet policy pipeline
+FUZZERS       := inspect dns packet policy pipeline
 
 $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/*)
 	$(call say,FUZZ,$@)

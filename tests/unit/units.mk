@@ -14,10 +14,11 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
+$(eval $(call unit,dns,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
