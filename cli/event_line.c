@@ -12,6 +12,18 @@ const char *event_text(const json_t *j, const char *outer, const char *key)
 	return s ? s : "";
 }
 
+static void print_score(const json_t *mining)
+{
+	const json_t *score = json_object_get(mining, "score");
+	json_t *mark;
+	size_t i;
+
+	if (score)
+		printf(" score %lld:", (long long)json_integer_value(score));
+	json_array_foreach(json_object_get(mining, "marks"), i, mark)
+		printf(" %s", json_string_value(mark));
+}
+
 static void print_what(const json_t *j)
 {
 	const char *name = event_text(j, "tls", "sni"), *kind = "TLS";
@@ -30,6 +42,7 @@ static void print_what(const json_t *j)
 		printf(" agent \"%s\"", event_text(j, "mining", "agent"));
 	if (*event_text(j, "mining", "login_hash"))
 		printf(" wallet #%.8s", event_text(j, "mining", "login_hash"));
+	print_score(json_object_get(j, "mining"));
 	if (*event_text(j, "mining", "reason"))
 		printf(" %s", event_text(j, "mining", "reason"));
 }

@@ -48,6 +48,28 @@ static void print_losses(const json_t *j)
 		printf("  blind: %lld packets without connection tracking\n", (long long)number(j, "kernel", "untracked"));
 }
 
+/* The hosts with the most flows that could not be judged. */
+#define BLIND_PRINTED 5
+
+static void print_blind(const json_t *hosts)
+{
+	const char *reason;
+	json_t *host, *value;
+	size_t i;
+
+	json_array_foreach(hosts, i, host) {
+		if (i == BLIND_PRINTED) {
+			printf("  and %zu hosts more, see --json\n", json_array_size(hosts) - i);
+			break;
+		}
+		printf("  not seen into: %s", text(host, "host"));
+		json_object_foreach(host, reason, value)
+			if (json_is_integer(value))
+				printf(" %s %lld", reason, (long long)json_integer_value(value));
+		putchar('\n');
+	}
+}
+
 static void print_status(const json_t *j)
 {
 	const char *reason;
@@ -79,6 +101,7 @@ static void print_status(const json_t *j)
 			n++;
 		}
 	puts(n ? "" : " none");
+	print_blind(json_object_get(j, "blind_hosts"));
 	print_losses(j);
 }
 

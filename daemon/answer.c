@@ -43,6 +43,30 @@ static json_t *reasons_json(const struct daemon *d)
 	return reasons;
 }
 
+/* Hosts shown, the worst first: whoever hides is far ahead of the others. */
+#define BLIND_SHOWN 32
+
+static json_t *blind_json(const struct daemon *d)
+{
+	struct blind_host hosts[BLIND_SHOWN];
+	unsigned n = blind_hosts(d->shared.blind, hosts, BLIND_SHOWN);
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < n; i++) {
+		char text[INET6_ADDRSTRLEN];
+		json_t *host = json_object();
+
+		event_address(text, sizeof(text), hosts[i].address, hosts[i].family);
+		json_object_set_new(host, "host", json_string(text));
+		for (int r = 0; r < REASON_COUNT; r++)
+			if (hosts[i].reasons[r])
+				json_object_set_new(host, r == REASON_NONE ? "overload" : reason_text((enum reason)r),
+						    json_integer((json_int_t)hosts[i].reasons[r]));
+		json_array_append_new(all, host);
+	}
+	return all;
+}
+
 static json_t *kernel_json(const struct daemon *d)
 {
 	struct table_counters c = { 0 };
@@ -90,6 +114,7 @@ static json_t *status(struct daemon *d)
 	if (d->paused_until_s)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
 	json_object_set_new(j, "allowed", allowances_json(d));
+	json_object_set_new(j, "blind_hosts", blind_json(d));
 	if (d->blind[0])
 		json_object_set_new(j, "blind", json_string(d->blind));
 	return j;

@@ -133,6 +133,7 @@ bool apply_justified(const struct daemon *d, const struct element *e, const stru
 
 	memcpy(who.src, e->src, sizeof(who.src));
 	memcpy(who.dst, e->dst, sizeof(who.dst));
+	mining.stratum.kind = strcmp(why->rule, "detect.getwork") ? MINING_STRATUM : MINING_GETWORK;
 	by_address = policy_decide_address(p, &who);
 	if (policy_settings(p)->mode != MODE_ENFORCE || by_address.action == ACTION_ALLOW)
 		return false;
@@ -141,6 +142,8 @@ bool apply_justified(const struct daemon *d, const struct element *e, const stru
 		return by_address.action == ACTION_BLOCK;
 	case EVIDENCE_NAME:
 		return policy_decide_name(p, why->host, strlen(why->host)).action == ACTION_BLOCK;
+	case EVIDENCE_SCORE:
+		return policy_decide_score(p, &who, score_points(why->marks)).action == ACTION_BLOCK;
 	case EVIDENCE_PROTOCOL:
 		return policy_decide(p, &who, &mining).action == ACTION_BLOCK;
 	case EVIDENCE_NONE:

@@ -18,9 +18,10 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/score.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE };
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
@@ -147,6 +148,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->entry, sizeof(e->entry), d->entry);
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
+	e->marks = o->marks;
 	/* The sender's: of use if the sender is the client. */
 	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
@@ -222,6 +224,7 @@ static json_t *alert_json(const struct event *e)
 		[EVIDENCE_ADDRESS] = { SID_ADDRESS, 1, "minewall: blocked address" },
 		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
 		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+		[EVIDENCE_SCORE] = { SID_SCORE, 2, "minewall: behaves like a miner" },
 	};
 	bool again = e->count > 0;
 
@@ -229,6 +232,18 @@ static json_t *alert_json(const struct event *e)
 			 "signature", again ? "minewall: stopped in the kernel" : kinds[e->evidence].text,
 			 "signature_id", again ? SID_REPEATED : kinds[e->evidence].id, "category", "Crypto mining",
 			 "severity", kinds[e->evidence].severity);
+}
+
+/* The sum, and what it is made of. */
+static void put_score(json_t *m, unsigned marks)
+{
+	json_t *words = json_array();
+
+	for (unsigned i = 0; i < MARK_COUNT; i++)
+		if (marks & 1u << i)
+			json_array_append_new(words, json_string(mark_text((enum mark)i)));
+	json_object_set_new(m, "score", json_integer(score_points(marks)));
+	json_object_set_new(m, "marks", words);
 }
 
 static json_t *mining_json(const struct event *e)
@@ -252,6 +267,8 @@ static json_t *mining_json(const struct event *e)
 		json_object_set_new(m, "line", json_integer(e->line));
 	if (e->learned == SCOPE_PAIR || e->learned == SCOPE_ENDPOINT)
 		put(m, "learned", scope_text(e->learned));
+	if (e->evidence == EVIDENCE_SCORE)
+		put_score(m, e->marks);
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)

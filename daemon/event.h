@@ -39,6 +39,7 @@ struct event {
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
 	unsigned line;
+	unsigned marks;			/* EVIDENCE_SCORE: the signs, as bits (daemon/watch.h) */
 	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */
 	uint64_t count;			/* attempts that the kernel stopped by itself; 0: this is a judged one */
 	uint8_t mac[6];

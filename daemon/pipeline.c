@@ -19,8 +19,9 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 	if (!p)
 		return NULL;
 	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
-	if (!p->flows) {
-		free(p);
+	p->suspects = suspects_new(config->score);
+	if (!p->flows || !p->suspects) {
+		pipeline_free(p);
 		return NULL;
 	}
 	return p;
@@ -31,6 +32,7 @@ void pipeline_free(struct pipeline *p)
 	if (!p)
 		return;
 	flow_table_free(p->flows);
+	suspects_free(p->suspects);
 	free(p);
 }
 
@@ -105,10 +107,12 @@ static void take(struct step *s, bool fresh)
 			return;
 		break;
 	}
-	if (f->key.proto == IPPROTO_TCP)
+	if (f->key.proto == IPPROTO_TCP) {
 		segment_take(s);
-	else
+		suspect_look(s);
+	} else {
 		datagram_take(s);
+	}
 }
 
 /* Is this another connection on the ports of a blocked one? Its first sequence number is far from all that the old one can have
@@ -139,7 +143,7 @@ static void reset_facts(struct facts *facts)
 {
 	facts->app = APP_UNKNOWN;
 	facts->n_names = 0;
-	facts->names_lost = facts->mining = facts->tls_ech = facts->tunnelled = false;
+	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
 	facts->tls_version = 0;
 	facts->again = AGAIN_NO;
 }
@@ -147,7 +151,7 @@ static void reset_facts(struct facts *facts)
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
 {
 	struct flow_key key = key_of(packet);
-	struct step s = { .p = p, .packet = packet };
+	struct step s = { .p = p, .packet = packet, .now_ms = now_ms };
 	bool fresh;
 
 	reset_facts(&p->found);

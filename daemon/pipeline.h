@@ -12,6 +12,8 @@
 #include "nfq/packet.h"
 #include "policy/policy.h"
 
+struct score;
+
 struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one worker */
 
 enum verdict {
@@ -49,6 +51,7 @@ struct outcome {
 	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
+	unsigned marks;			/* of evidence SCORE: see daemon/watch.h */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
 	const struct facts *facts;
 };
@@ -57,6 +60,7 @@ struct pipeline_config {
 	uint32_t flows;			/* slots of the flow table */
 	uint64_t reassembly;		/* bytes */
 	uint64_t key[2];		/* secret of the hash */
+	struct score *score;		/* shared by the workers, must outlive the pipeline; NULL: nothing is watched */
 };
 
 /* NULL: no memory. Everything is allocated here, nothing per packet. */

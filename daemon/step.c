@@ -38,8 +38,7 @@ void step_block(struct step *s, enum reason reason)
 	s->out.verdict = VERDICT_BLOCK;
 }
 
-/* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
-static bool act_on(struct step *s, const struct decision *d)
+bool step_act(struct step *s, const struct decision *d)
 {
 	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
 		return false;
@@ -64,7 +63,7 @@ bool step_judge_address(struct step *s)
 		s->out.verdict = VERDICT_CLEAR;
 		return true;
 	}
-	return act_on(s, &d);
+	return step_act(s, &d);
 }
 
 /* Adds the message's names and mining facts to those of the packet; the decision's name moves along. */
@@ -90,6 +89,7 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	all->app = m->app;
 	all->tls_version = m->tls_version ? m->tls_version : all->tls_version;
 	all->tls_ech |= m->tls_ech;
+	all->tls_alpn |= m->tls_alpn;
 	if (m->mining && !all->mining) {
 		all->mining = true;
 		all->stratum = m->stratum;
@@ -162,7 +162,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	s->flow->app = m->app;
 	if (start + m->consumed > s->side->told)
 		s->side->told = start + (uint32_t)m->consumed;
-	if (act_on(s, &d))
+	if (step_act(s, &d))
 		return false;
 	s->side->next = start + (uint32_t)m->consumed;
 	s->side->only = m->again == AGAIN_SAME ? m->app : m->again == AGAIN_AS ? m->next : APP_UNKNOWN;

@@ -5,6 +5,7 @@
 #define MINEWALL_STEP_H
 
 #include "daemon/pipeline.h"
+#include "daemon/suspect.h"
 #include "nfq/flow.h"
 
 struct pipeline {
@@ -13,6 +14,7 @@ struct pipeline {
 	struct facts found;	/* of the packet at hand, all messages together */
 	struct facts message;	/* of the message at hand */
 	struct inspect_scratch scratch;
+	struct suspects *suspects;
 };
 
 /* One packet on its way. */
@@ -21,6 +23,7 @@ struct step {
 	const struct packet *packet;
 	struct flow *flow;
 	struct flow_side *side;
+	uint64_t now_ms;
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
 	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
@@ -30,6 +33,9 @@ struct step {
 /* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
 void step_clear(struct step *s, enum reason reason);
 void step_block(struct step *s, enum reason reason);
+
+/* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
+bool step_act(struct step *s, const struct decision *d);
 
 /* Judges the addresses when a flow is first seen. True: there is nothing more to judge. */
 bool step_judge_address(struct step *s);

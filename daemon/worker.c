@@ -117,7 +117,7 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
 	/* A name says nothing of its neighbours at the same address. */
-	return o->decision.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+	return (o->decision.evidence != EVIDENCE_NAME && o->decision.evidence != EVIDENCE_SCORE) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
 static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)
@@ -144,7 +144,7 @@ static void note_names(struct worker *w, const struct outcome *o)
 		table_delete(w->shared->table, pairs, n, NULL);
 }
 
-static void account(struct worker *w, const struct outcome *o)
+static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
@@ -153,6 +153,8 @@ static void account(struct worker *w, const struct outcome *o)
 		count(&c->reasons[o->reason]);
 	if (o->overload)
 		count(&c->overload);
+	if (o->overload || blind_reason(o->reason))
+		blind_count(w->shared->blind, &o->subject, o->family, o->overload ? REASON_NONE : o->reason, now_s);
 }
 
 static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms)
@@ -171,7 +173,7 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
 	give_verdict(w, packet, &o);
-	account(w, &o);
+	account(w, &o, now_ms / 1000);
 	if (o.event)
 		note_finding(w, packet, &o);
 	else
@@ -319,6 +321,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.flows = settings->memory_flows / share,
 		.reassembly = settings->memory_reassembly / share,
 		.key = { shared->hash_key[0], shared->hash_key[1] },
+		.score = shared->score,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/blind.h"
 #include "daemon/event.h"
 #include "daemon/learnt.h"
 #include "daemon/pipeline.h"
 #include "daemon/ring.h"
+#include "daemon/score.h"
 #include "daemon/tenants.h"
 #include "daemon/watchdog.h"
 #include "nfq/queue.h"
@@ -23,6 +25,8 @@ struct worker_shared {
 	struct table *table;
 	struct learnt *learnt;
 	struct tenants *tenants;
+	struct score *score;
+	struct blind *blind;
 	struct ring *events;
 	struct watchdog *watchdog;	/* NULL when failing closed */
 	uint8_t login_key[32];

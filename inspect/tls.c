@@ -17,6 +17,7 @@
 #define HANDSHAKE_CLIENT_HELLO 1
 #define HANDSHAKE_HEADER 4
 #define EXT_SERVER_NAME 0
+#define EXT_ALPN 16
 #define EXT_SUPPORTED_VERSIONS 43
 #define EXT_ECH 0xfe0d
 
@@ -72,6 +73,8 @@ static enum cursor_error tls_extensions(struct cursor *exts, struct facts *out)
 			exts->error = tls_server_names(ext, out);
 		else if (type == EXT_SUPPORTED_VERSIONS)
 			tls_versions(ext, out);
+		else if (type == EXT_ALPN)
+			out->tls_alpn = true;
 		else if (type == EXT_ECH)
 			out->tls_ech = true;
 	}

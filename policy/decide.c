@@ -16,6 +16,8 @@ const char *evidence_text(enum evidence e)
 		return "name";
 	case EVIDENCE_PROTOCOL:
 		return "protocol";
+	case EVIDENCE_SCORE:
+		return "score";
 	}
 	return "none";
 }
@@ -130,8 +132,9 @@ static struct decision judge_protocol(const struct policy *p, const struct facts
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
 				  const struct detect_rule *detect, enum scope by_evidence)
 {
+	const char *telltale = policy_telltale(name, len);
 	struct decision d = { .scope = SCOPE_FLOW };
-	struct name_hit hit;
+	struct name_hit hit = { 0 };
 
 	if (p->extra_names && name_set_match(p->extra_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
@@ -143,9 +146,14 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
 		d.rule = hit.source ? "list" : "block.names";
 		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
+	} else if (telltale) {
+		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = "telltale";
+		hit.entry = telltale;
 	} else {
 		return d;
 	}
+	d.telltale = telltale && d.action != ACTION_ALLOW;
 	d.evidence = EVIDENCE_NAME;
 	d.entry = hit.entry;
 	d.line = hit.line;
@@ -172,7 +180,7 @@ static struct decision judge_target(const struct policy *p, const struct name_fa
 }
 
 /* Which key of `detect:` rules a kind of name. SOCKS has none of its own: it is judged as names always are. */
-static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind)
+static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind, enum app app)
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
 
@@ -182,7 +190,7 @@ static const struct detect_rule *detect_of(const struct policy *p, enum name_kin
 	case NAME_QUIC_SNI:
 		return &p->detect[DETECTOR_QUIC];
 	case NAME_DNS:
-		return &p->detect[DETECTOR_DNS];
+		return &p->detect[app == APP_DNS ? DETECTOR_DNS : DETECTOR_TLS];
 	case NAME_HTTP_HOST:
 	case NAME_CONNECT:
 		return &p->detect[DETECTOR_HTTP];
@@ -195,7 +203,7 @@ static const struct detect_rule *detect_of(const struct policy *p, enum name_kin
 static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
 				  const struct name_fact *name)
 {
-	const struct detect_rule *detect = detect_of(p, name->kind);
+	const struct detect_rule *detect = detect_of(p, name->kind, facts->app);
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (!name->matchable && name->addressed)
@@ -205,8 +213,8 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
+	/* Behind an address of a shared range live others: the name says nothing of them. A resolver knows all names. */
+	if (facts->app == APP_DNS || (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0))) {
 		d.scope = SCOPE_FLOW;
 		d.timeout_s = 0;
 	}
@@ -223,6 +231,9 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 
 		if (d.action > worst.action)
 			worst = d;
+		/* The aliases in an answer are its question's, which comes first. */
+		if (i == 0 && d.action == ACTION_ALLOW && facts->app == APP_DNS && facts->dns.response)
+			break;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
 	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
@@ -243,6 +254,35 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 		return d;
 	names = judge_names(p, who, facts);
 	return names.action > d.action ? names : d.action ? d : names;
+}
+
+bool policy_scores(const struct policy *p)
+{
+	return p->settings.score_report || p->settings.score_block;
+}
+
+struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points)
+{
+	const struct settings *s = &p->settings;
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (allowed_by_address(p, who, &d))
+		return d;
+	if (s->score_block && points >= s->score_block)
+		d.action = ACTION_BLOCK;
+	else if (s->score_report && points >= s->score_report)
+		d.action = ACTION_MONITOR;
+	else
+		return d;
+	d.evidence = EVIDENCE_SCORE;
+	d.rule = d.action == ACTION_BLOCK ? "score.block" : "score.report";
+	teach(p, &d, SCOPE_AUTO, SCOPE_PAIR);
+	/* Behind an address of a shared range live others: one client's habits say nothing of them. */
+	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0)) {
+		d.scope = SCOPE_FLOW;
+		d.timeout_s = 0;
+	}
+	return d;
 }
 
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)

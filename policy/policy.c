@@ -29,6 +29,7 @@ struct policy *rules_new(void)
 		.pair_timeout_s = 600,
 		.scope = SCOPE_AUTO,
 		.reset = true,
+		.score_report = 60,
 		.memory_flows = 65536,
 		.memory_reassembly = 16 << 20,
 		.control = "/run/minewall/control.sock",

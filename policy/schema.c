@@ -29,6 +29,7 @@ static const char *const detect_names[] = {
 	[DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block",
 };
 static const char *const format_names[] = { [LIST_PLAIN] = "plain", [LIST_HOSTS] = "hosts" };
+static const char *const answer_names[] = { "drop", "refused" };	/* as bool dns_refused */
 static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wallets */
 
 static const struct doc_words modes = { mode_names, COUNT(mode_names) };
@@ -37,6 +38,7 @@ static const struct doc_words hooks = { hook_names, COUNT(hook_names) };
 static const struct doc_words scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
+static const struct doc_words answers = { answer_names, COUNT(answer_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 
 /* A file of shared ranges: far more than any operator publishes. */
@@ -80,6 +82,16 @@ static int read_count(struct doc *doc, yaml_node_t *value, const struct doc_key 
 {
 	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "auto")) {
 		((struct policy *)to)->settings.queue_count = 0;
+		return 0;
+	}
+	return doc_read_number(doc, value, key, to);
+}
+
+/* Points, or "off". */
+static int read_points(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "off")) {
+		*(uint16_t *)((char *)to + key->offset) = 0;
 		return 0;
 	}
 	return doc_read_number(doc, value, key, to);
@@ -314,6 +326,18 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 	return doc_read_word(doc, value, &word, to);
 }
 
+static int read_dns_answer(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct doc_key as = *key;
+	unsigned clear = 0;
+
+	as.offset = 0;
+	if (doc_read_word(doc, value, &as, &clear))
+		return -1;
+	((struct policy *)to)->settings.dns_refused = clear;
+	return 0;
+}
+
 #define DETECTOR(name, id)										\
 	static const struct doc_key name##_keys[] = {							\
 		{ "action", "detect." #name ".action", doc_read_word, AT(detect[id].action), &detects },	\
@@ -324,9 +348,15 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 DETECTOR(tls, DETECTOR_TLS);
 DETECTOR(quic, DETECTOR_QUIC);
 DETECTOR(http, DETECTOR_HTTP);
-DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
 DETECTOR(getwork, DETECTOR_GETWORK);
+
+/* A DNS message teaches nothing, so it has no scope. */
+static const struct doc_key dns_keys[] = {
+	{ "action", "detect.dns.action", doc_read_word, AT(detect[DETECTOR_DNS].action), &detects },
+	{ "answer", "detect.dns.answer", read_dns_answer, 0, &answers },
+};
+static const struct doc_keys dns_mapping = KEYS(dns_keys, 0, "{action: block, answer: refused}");
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
@@ -449,6 +479,12 @@ static const struct doc_number reassembly_number = {
 	NUMBER_SIZE, 64 << 10, UINT64_C(16) << 30, 8, "a size from 64KiB to 16GiB, such as 512KiB, 16MiB or 1GiB",
 };
 
+static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
+
+static const struct doc_key score_keys[] = {
+	{ "report", "score.report", read_points, AT(settings.score_report), &points_number },
+	{ "block", "score.block", read_points, AT(settings.score_block), &points_number },
+};
 static const struct doc_key interface_keys[] = {
 	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
 };
@@ -478,6 +514,7 @@ static const struct doc_key memory_keys[] = {
 	{ "reassembly", "memory.reassembly", doc_read_number, AT(settings.memory_reassembly), &reassembly_number },
 };
 
+static const struct doc_keys score = KEYS(score_keys, 0, "{report: 60, block: off}");
 static const struct doc_keys interfaces = KEYS(interface_keys, 0, "{out: [eth0]}");
 static const struct doc_keys queues = KEYS(queue_keys, 0, "{first: 0, count: auto, length: 4096}");
 static const struct doc_keys mark = KEYS(mark_keys, 0, "{mask: 0x0e000000}");
@@ -508,6 +545,7 @@ static const struct doc_key root_keys[] = {
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
 	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },

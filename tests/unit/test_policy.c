@@ -189,7 +189,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "Mode: enforce\n", ":2:1: unknown key 'Mode', did you mean 'mode'?" },
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
-	  "mark, block, lists, allow, shared, detect, control, state, log, memory" },
+	  "mark, block, lists, allow, shared, detect, score, control, state, log, memory" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
 	{ V "mark: {bits: 3}\n", ":2:8: unknown key 'bits' in mark, expected mask" },
@@ -291,8 +291,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "10.0.9.0/24 or 2001:db8::/32" },
 	{ V "shared: [./none.txt]\n", ":2:10: shared: ./none.txt: No such file or directory, expected a readable file of networks" },
 	{ V "shared: [104.16.0.1/12]\n", ":2:10: shared: '104.16.0.1/12' has bits behind its prefix, expected 104.16.0.0/12" },
-	{ V "detect: {smtp: block}\n",
-	  ":2:10: unknown key 'smtp' in detect, expected one of: tls, quic, http, dns, stratum, getwork" },
+	{ V "detect: {irc: block}\n",
+	  ":2:10: unknown key 'irc' in detect, expected one of: tls, quic, http, dns, stratum, getwork" },
 	{ V "detect: {tls: drop}\n", ":2:15: detect.tls is 'drop', expected off, monitor or block" },
 	{ V "detect: {tls: [block]}\n", ":2:15: detect.tls is a list, expected off, monitor or block" },
 	{ V "detect: {stratum: {action: drop}}\n", ":2:28: detect.stratum.action is 'drop', expected off, monitor or block" },
@@ -310,7 +310,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "16GiB, such as 512KiB, 16MiB or 1GiB" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
-	  "block, lists, allow, shared, detect, control, state, log, memory" },
+	  "block, lists, allow, shared, detect, score, control, state, log, memory" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "
