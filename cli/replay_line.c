@@ -66,6 +66,19 @@ static struct replay_result *result_of(struct replay_flow *f)
 	return r;
 }
 
+/* An answer repeats the name that its query asked for. */
+static bool has_name(const struct replay_result *r, const struct name_fact *n)
+{
+	json_t *entry, *name = replay_line_text(n->text);
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(r->names, i, entry)
+		found |= json_equal(json_object_get(entry, "name"), name);
+	json_decref(name);
+	return found;
+}
+
 static int add_name(struct replay_result *r, const struct name_fact *n)
 {
 	json_t *entry;
@@ -105,14 +118,15 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 	if (!r)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->facts->n_names && !err; i++)
-		err = add_name(r, &o->facts->names[i]);
+		if (!o->facts->dns.response || !has_name(r, &o->facts->names[i]))
+			err = add_name(r, &o->facts->names[i]);
 	if (o->app != APP_UNKNOWN)
 		r->app = o->app;
 	if (o->reason != REASON_NONE)
 		r->reason = o->reason;
 	if (o->facts->tls_version && !r->tls_version)
 		r->tls_version = o->facts->tls_version;
-	r->drop |= o->verdict == VERDICT_BLOCK;
+	r->drop |= o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	if (!o->facts->mining && !(o->event && is_finding(o)))
 		return err;
 	mining = mining_json(o, e);
@@ -179,7 +193,7 @@ static json_t *ends_json(const struct replay_flow *f, struct timeval when, const
 /* EVE's own places for the first name of a kind. */
 static void set_protocol(json_t *j, const struct replay_result *r)
 {
-	json_t *entry, *tls = json_object(), *http = json_object();
+	json_t *entry, *tls = json_object(), *http = json_object(), *dns = json_object();
 	size_t i;
 
 	json_array_foreach(r->names, i, entry) {
@@ -189,6 +203,8 @@ static void set_protocol(json_t *j, const struct replay_result *r)
 
 		if (sni && !json_object_get(tls, "sni"))
 			json_object_set(tls, "sni", json_object_get(entry, "name"));
+		if (!strcmp(kind, name_kind_text(NAME_DNS)) && !json_object_get(dns, "rrname"))
+			json_object_set(dns, "rrname", json_object_get(entry, "name"));
 		if (host && !json_object_get(http, "hostname"))
 			json_object_set(http, "hostname", json_object_get(entry, "name"));
 	}
@@ -197,6 +213,9 @@ static void set_protocol(json_t *j, const struct replay_result *r)
 		json_object_set(j, "tls", tls);
 	if (json_object_size(http))
 		json_object_set(j, "http", http);
+	if (json_object_size(dns))
+		json_object_set(j, "dns", dns);
+	json_decref(dns);
 	json_decref(tls);
 	json_decref(http);
 }

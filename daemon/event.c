@@ -21,7 +21,7 @@
 #include "daemon/score.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE };
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
@@ -127,7 +127,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	const struct name_fact *name = d->name ? d->name : o->facts->n_names ? &o->facts->names[0] : NULL;
 
 	memset(e, 0, sizeof(*e));
-	e->blocked = o->verdict == VERDICT_BLOCK;
+	e->blocked = o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	e->evidence = d->evidence;
 	e->reason = o->reason;
 	e->app = o->app;
@@ -149,6 +149,8 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
 	e->marks = o->marks;
+	e->telltale = d->telltale;
+	e->repeats = o->repeats;
 	/* The sender's: of use if the sender is the client. */
 	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
@@ -225,13 +227,16 @@ static json_t *alert_json(const struct event *e)
 		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
 		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
 		[EVIDENCE_SCORE] = { SID_SCORE, 2, "minewall: behaves like a miner" },
+		[EVIDENCE_SCORE + 1] = { SID_TELLTALE, 1, "minewall: name that only a miner asks for" },
 	};
+	const int telltale = EVIDENCE_SCORE + 1;
+	int kind = e->telltale ? telltale : (int)e->evidence;
 	bool again = e->count > 0;
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
-			 "signature", again ? "minewall: stopped in the kernel" : kinds[e->evidence].text,
-			 "signature_id", again ? SID_REPEATED : kinds[e->evidence].id, "category", "Crypto mining",
-			 "severity", kinds[e->evidence].severity);
+			 "signature", again ? "minewall: stopped in the kernel" : kinds[kind].text,
+			 "signature_id", again ? SID_REPEATED : kinds[kind].id, "category", "Crypto mining",
+			 "severity", kinds[kind].severity);
 }
 
 /* The sum, and what it is made of. */
@@ -269,11 +274,13 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (e->telltale)
+		json_object_set_new(m, "telltale", json_true());
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)
 		put(m, "reason", reason_text(e->reason));
-	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1));
+	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1 + (json_int_t)e->repeats));
 	return m;
 }
 

@@ -25,7 +25,7 @@ bool learnt_get(struct learnt *l, const struct element *e, struct event *out);
 /* Forgets an element that was deleted. */
 void learnt_forget(struct learnt *l, const struct element *e);
 
-/* Takes out up to `max` elements that name evidence taught at this address, protocol and port. */
+/* Takes out up to `max` elements that name evidence taught at this address, protocol and port; port 0: at any. */
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
 
 /* Entries of all kinds. */

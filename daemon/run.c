@@ -86,6 +86,11 @@ static enum exit_code open_kernel(struct daemon *d)
 		snprintf(d->blind, sizeof(d->blind), "flowtable: %.480s", text);
 		log_info("blind: flows that %s offloads are not seen", text);
 	}
+	err = refuse_open(&d->shared.refuse, (uint32_t)STATE_PASS * (d->settings->mark_mask & -d->settings->mark_mask));
+	if (err && d->settings->dns_refused) {
+		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+		return EXIT_SYSTEM;
+	}
 	d->losses = queue_losses_open();
 	if (d->losses < 0) {
 		log_warn(d->losses, "/proc/net/netfilter/nfnetlink_queue cannot be read; is nfnetlink_queue loaded");
@@ -146,9 +151,10 @@ static enum exit_code open_memory(struct daemon *d)
 	d->shared.learnt = learnt_new();
 	d->shared.tenants = tenants_new(d->shared.hash_key);
 	d->shared.score = score_new(d->shared.hash_key);
+	d->shared.answers = answers_new(d->shared.hash_key);
 	d->shared.blind = blind_new(d->shared.hash_key);
 	d->shared.events = ring_new();
-	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.blind || !d->shared.events) {
+	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
 		log_warn(ENOMEM, "starting");
 		return EXIT_SYSTEM;
 	}
@@ -429,6 +435,8 @@ static void undo(struct daemon *d)
 	ring_free(d->shared.events);
 	tenants_free(d->shared.tenants);
 	score_free(d->shared.score);
+	answers_free(d->shared.answers);
+	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
 	if (d->control >= 0) {

@@ -337,6 +337,10 @@ enum inspect_result dns_message(struct view bytes, struct inspect_scratch *scrat
 	return r;
 }
 
+/* Length, id and the first flags: before them any two bytes may be a query's. */
+#define TELLING_BYTES 5
+#define PORT 53
+
 /* May these be the first bytes of a query? Standard query, one question, no answers, at most one authority record (IXFR) and
  * three others: of other protocols that begin with such a length none has these zeros. */
 static bool may_be_query(struct cursor c)
@@ -367,6 +371,8 @@ enum inspect_result dns_inspect(const struct inspect_input *in, struct facts *ou
 	enum inspect_result r;
 
 	if (in->side == SIDE_SERVER)
+		return INSPECT_NO;
+	if (!open && in->len < TELLING_BYTES && in->port != PORT)
 		return INSPECT_NO;
 	if (c.error)
 		return in->ended ? INSPECT_NO : INSPECT_MORE;

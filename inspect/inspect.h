@@ -174,6 +174,7 @@ struct inspect_input {
 	const uint8_t *p;		/* the stream from its start, or from where the last message said `again` */
 	size_t len;
 	enum side side;
+	uint16_t port;			/* of the server, 0: not known; never evidence, but says how long to wait for it */
 	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
 	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME, AGAIN_AS) */
 	enum carrier carrier;

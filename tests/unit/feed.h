@@ -20,6 +20,7 @@ struct feed {
 	enum side side;
 	bool ended;
 	enum app only;
+	uint16_t port;
 };
 
 static struct facts feed_facts;
@@ -29,7 +30,7 @@ static uint8_t *feed_block;
 static inline enum inspect_result feed_as(struct feed how, const void *bytes, size_t len)
 {
 	struct inspect_input in = {
-		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = &dialect_builtin,
+		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .port = how.port, .dialects = &dialect_builtin,
 	};
 
 	free(feed_block);

@@ -387,15 +387,17 @@ static void frame(void)
 
 static void test_stream(void **state)
 {
-	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS };
+	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS }, port = { .port = 53 };
 
 	(void)state;
 	header(0x0120, 1, 0, 1);
 	question("pool.example", 1);
 	record_end(record("", 41, 0));
 	frame();
-	for (size_t i = 1; i < w.len; i++)
-		assert_int_equal(feed(w.bytes, i), INSPECT_MORE);
+	for (size_t i = 1; i < w.len; i++) {
+		assert_int_equal(feed_as(port, w.bytes, i), INSPECT_MORE);
+		assert_int_equal(feed(w.bytes, i), i < 5 ? INSPECT_NO : INSPECT_MORE);
+	}
 	assert_int_equal(feed(w.bytes, w.len + 5), INSPECT_MATCH);
 	assert_int_equal(feed_facts.consumed, w.len);
 	assert_int_equal(feed_facts.again, AGAIN_SAME);
