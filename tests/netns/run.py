@@ -904,6 +904,7 @@ import cases_restart   # noqa: E402
 import cases_teaching  # noqa: E402
 import cases_edges  # noqa: E402,F401
 import cases_tunnels   # noqa: E402
+import cases_dns   # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 
