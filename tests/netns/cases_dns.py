@@ -53,7 +53,7 @@ def start(t, text=None, **options):
 
 def dnsmasq(t, *options):
     """The gateway's own resolver."""
-    t.bed.gateway.start("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
+    t.bed.gateway.start("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
                         *(f"--server={a}" for a in UPSTREAM.values()), "--cache-size=1000", "--all-servers", *options,
                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     for _ in range(50):
@@ -64,6 +64,8 @@ def dnsmasq(t, *options):
 
 def dig(t, server, name, *options, kind="A", where=None, source=None, wait=2):
     """{"status": NOERROR ... or None for no answer, "ms", "answers": addresses, "text"}"""
+    if not where and not source:     # towards the gateway's IPv6 address the kernel would take another one
+        source = CLIENT[6 if ":" in server else 4]
     begin = time.monotonic()
     done = (where or t.bed.client).run("dig", f"@{server}", name, kind, "+tries=1", f"+time={wait}", "+noall", "+comments", "+answer",
                                        *(("-b", source) if source else ()), *options, check=False, timeout=wait + 10)
@@ -104,7 +106,6 @@ def must_die(t, server, name, refused, *options, **more):
     if refused and "+tcp" not in options:
         need(got["status"] == "REFUSED", f"{name}: {got['status']}, not REFUSED")
         need(got["ms"] < FAST_MS, f"REFUSED after {got['ms']:.0f} ms")
-        need("EDE: 15" in got["text"], "the answer does not say why")
     else:
         need(got["status"] is None, f"{name} was answered: {got['status']} {got['answers']}")
 
@@ -165,7 +166,8 @@ def alias(t, where):
             must_die(t, server, name, False, *options)
             need(asked(t, name), "the question was stopped, not the answer")
             events = until(lambda: of_name(t, f"x{t.number}.{LISTED}"))
-            need(len(events) == 1, f"{len(events)} events")
+            # dnsmasq asks both of its servers
+            need(len(events) in ((1,) if where == "forward" else (1, 2)), f"{len(events)} events")
             must_live(t, server, *options)
 
 
@@ -199,8 +201,9 @@ def case_and_edns(t):
     start(t, refused_policy())
     for family in families(t):
         for name in ("PoOl.LiSted.ExamPle", "x." + LISTED.upper()):
-            got = dig(t, UPSTREAM[family], name, "+qr", "+noall", "+question", "+comments")
-            need(got["status"] == "REFUSED" and got["text"].count(";" + name + ".") == 2, f"not the question as it was sent: {got['text']}")
+            got = dig(t, UPSTREAM[family], name, "+question")
+            need(got["status"] == "REFUSED" and f";{name}." in got["text"], f"not the question as it was sent: {got['text']}")
+            need("EDE: 15" in got["text"], "the answer does not say why")
         got = dig(t, UPSTREAM[family], LISTED, "+noedns")
         need(got["status"] == "REFUSED" and "EDNS" not in got["text"], "EDNS in the answer to a query without it")
 
@@ -337,7 +340,8 @@ def learnt(t, how):
         for about in (name, fresh_name(t, "harmless.example", harmless)):
             got = dig(t, server, about, *(("+tcp",) if how == "tcp" else ()), kind=kind_of(t))
             need(got["status"] == "NOERROR", f"detect.dns monitor: {got['status']}")
-        need(nameless(t, address, CLIENT2) in ("done", "timeout") or how == "other-family", "another client is judged by it")
+        if how != "other-family":       # there the client is known by its link address, and both have the same
+            need(nameless(t, address, CLIENT2) == "done", "another client is judged by it")
         need(nameless(t, harmless) == "done", "TLS without SNI to a harmless name's address was stopped")
         need(nameless(t, address) == "reset", "TLS without SNI to the listed name's address passes")
         events = until(lambda: t.daemon.events(address, 443))

@@ -67,6 +67,8 @@ def serve(log, tcp_port, listen):
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             s = socket.socket(family, kind)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # The bed's ranges are routed to it, but no address of them stands on an interface (IP_FREEBIND, IPV6_FREEBIND).
+            s.setsockopt(*((socket.IPPROTO_IPV6, 78) if ":" in address else (socket.IPPROTO_IP, 15)), 1)
             s.bind((address, 53 if kind == socket.SOCK_DGRAM else tcp_port))
             if kind == socket.SOCK_STREAM:
                 s.listen(50)
