@@ -21,8 +21,8 @@ void refuse_close(struct refuse *r);
  * question. The question is copied byte by byte, so its case is what the client sent. RFC 1035, 4.1; 6891, 6.1; 8914, 4.16. */
 size_t refuse_write(const struct outcome *o, uint8_t out[REFUSE_BYTES_MAX]);
 
-/* Sends it. `interface`: where the client is, for link-local addresses. Thread-safe; 0 or -errno. Without `r` (no such
- * privilege when the daemon began) the client waits in vain, as for a drop. */
+/* Sends it. `interface`: where the client is, for link-local addresses. Thread-safe; 0 or -errno. Without `r` the client
+ * waits in vain, as for a drop. */
 int refuse_send(struct refuse *r, const struct outcome *o, uint32_t interface);
 
 #endif

@@ -86,11 +86,6 @@ static enum exit_code open_kernel(struct daemon *d)
 		snprintf(d->blind, sizeof(d->blind), "flowtable: %.480s", text);
 		log_info("blind: flows that %s offloads are not seen", text);
 	}
-	err = refuse_open(&d->shared.refuse, (uint32_t)STATE_PASS * (d->settings->mark_mask & -d->settings->mark_mask));
-	if (err && d->settings->dns_refused) {
-		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
-		return EXIT_SYSTEM;
-	}
 	d->losses = queue_losses_open();
 	if (d->losses < 0) {
 		log_warn(d->losses, "/proc/net/netfilter/nfnetlink_queue cannot be read; is nfnetlink_queue loaded");

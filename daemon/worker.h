@@ -29,7 +29,7 @@ struct worker_shared {
 	struct tenants *tenants;
 	struct score *score;
 	struct answers *answers;
-	struct refuse *refuse;
+	_Atomic(struct refuse *) refuse;	/* NULL until a policy wants it */
 	struct blind *blind;
 	struct ring *events;
 	struct watchdog *watchdog;	/* NULL when failing closed */
