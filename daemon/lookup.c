@@ -414,13 +414,13 @@ static void take_answer_segment(struct step *s)
 	memcpy(key.dst, k->src, sizeof(key.dst));
 	describe(s, true);
 	s->flow = flow_find(s->p->flows, &key);
+	if (s->flow && s->flow->state == FLOW_BLOCKED)
+		s->out.verdict = VERDICT_BLOCK;
 	if (!s->flow || s->flow->app != APP_DNS)
 		return;
 	s->out.app = APP_DNS;
 	s->side = &s->flow->side[0];
-	if (s->flow->state == FLOW_BLOCKED)
-		s->out.verdict = VERDICT_BLOCK;
-	else if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s))
+	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s))
 		step_block(s, REASON_NONE);
 }
 
