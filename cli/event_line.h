@@ -14,4 +14,7 @@ void event_print(const json_t *j);
 /* The same for one row of the daemon's answer to "blocked". */
 void blocked_print(const json_t *row);
 
+/* The name that an event is about, and in which protocol it stood ("TLS", "DNS" ...); "" if none. */
+const char *event_name(const json_t *j, const char **kind);
+
 #endif

@@ -44,9 +44,9 @@ static struct decision judge_address(const struct question *q)
 /* The host that an event names, without the port of a Host header; "" if none. */
 static void event_host(const json_t *event, char *out, size_t size)
 {
-	const char *name = event_text(event, "tls", "sni");
+	const char *kind;
 
-	snprintf(out, size, "%s", *name ? name : event_text(event, "http", "hostname"));
+	snprintf(out, size, "%s", event_name(event, &kind));
 	if (*out != '[')
 		out[strcspn(out, ":")] = '\0';
 }
