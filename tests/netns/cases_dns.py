@@ -268,6 +268,20 @@ def loopback(t):
     need(not asked(t, name), "the outside server was asked for it")
 
 
+@own("dns/interfaces")
+def interfaces(t):
+    """Only what leaves through g1 is outbound; the resolver's clients are on g0 and are asked all the same."""
+    start(t, refused_policy().replace("hook: both", "hook: both\ninterfaces: {out: [g1]}"))
+    dnsmasq(t)
+    for family in families(t):
+        for server in (UPSTREAM[family], GATEWAY_IN[family]):
+            name = fresh_name(t, LISTED)
+            must_die(t, server, name, True)
+            need(not asked(t, name), "the outside server was asked for it")
+            must_live(t, server)
+            must_live(t, server, "+tcp")
+
+
 @own("dns/forward-hook-alone")
 def forward_alone(t):
     start(t, policy(hook="forward", more="detect: {dns: {answer: refused}}"))
