@@ -52,6 +52,8 @@ static void print_what(const json_t *j)
 		printf(" %s", event_text(j, "mining", "method"));
 	if (*event_text(j, "mining", "agent"))
 		printf(" agent \"%s\"", event_text(j, "mining", "agent"));
+	if (*event_text(j, "mining", "worker"))
+		printf(" worker \"%s\"", event_text(j, "mining", "worker"));
 	if (*event_text(j, "mining", "login_hash"))
 		printf(" wallet #%.8s", event_text(j, "mining", "login_hash"));
 	print_score(json_object_get(j, "mining"));

@@ -111,6 +111,8 @@ static json_t *mining_json(const struct outcome *o, const struct event *e)
 
 int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct event *e)
 {
+	/* who is let be with a node does not mine */
+	bool found = o->facts->mining && o->facts->stratum.kind != MINING_NODE;
 	struct replay_result *r = result_of(f);
 	json_t *mining;
 	int err = 0;
@@ -127,13 +129,16 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 	if (o->facts->tls_version && !r->tls_version)
 		r->tls_version = o->facts->tls_version;
 	r->drop |= o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
-	if (!o->facts->mining && !(o->event && is_finding(o)))
+	if (!found && !(o->event && is_finding(o)))
 		return err;
 	mining = mining_json(o, e);
 	if (!r->mining)
 		r->mining = mining;
-	else if (mining) {	/* what was said first stands */
-		json_object_update_missing(r->mining, mining);
+	else if (mining) {	/* what was said first stands, but for what blocks */
+		if (e->blocked)
+			json_object_update(r->mining, mining);
+		else
+			json_object_update_missing(r->mining, mining);
 		json_decref(mining);
 	}
 	return r->mining ? err : -ENOMEM;
@@ -278,7 +283,8 @@ static void print_ends(FILE *to, const struct replay_flow *f, struct timeval whe
 
 static void print_mining(FILE *to, json_t *mining)
 {
-	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "list", "entry", "rule" };
+	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "worker", "list", "entry",
+					    "rule" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		json_t *value = json_object_get(mining, keys[i]);

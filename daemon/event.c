@@ -21,7 +21,10 @@
 #include "daemon/score.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE };
+
+/* With its "0x". */
+#define ETHEREUM_ADDRESS 42
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
@@ -48,12 +51,24 @@ size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 	return n;
 }
 
+/* "0x" and hex digits in upper or lower case are one address: the case is only a checksum (EIP-55). */
+static size_t same_case(uint8_t out[ETHEREUM_ADDRESS], const uint8_t *bytes, size_t len)
+{
+	if (len != ETHEREUM_ADDRESS || bytes[0] != '0' || (bytes[1] | 0x20) != 'x')
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		out[i] = bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] | 0x20 : bytes[i];
+	return len;
+}
+
 /* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
 static void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
 {
 	struct hmac_sha256_ctx ctx;
-	uint8_t digest[16];
+	uint8_t digest[16], lower[ETHEREUM_ADDRESS];
 
+	if (same_case(lower, bytes, len))
+		bytes = lower;
 	hmac_sha256_set_key(&ctx, 32, key);
 	hmac_sha256_update(&ctx, len, bytes);
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
@@ -111,10 +126,12 @@ static void copy_text(char *out, size_t size, const char *text)
 
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
+	e->kind = s->kind;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);
 	copy_view(e->algo, sizeof(e->algo), s->algo);
+	copy_view(e->worker, sizeof(e->worker), s->worker);
 	if (s->login.len && key)
 		event_hash(e->login, key, s->login.p, s->login.len);
 	if (s->login.len && clear)
@@ -215,28 +232,32 @@ static const char *tls_version_text(uint16_t v)
 	}
 }
 
+struct alert {
+	int id;
+	int severity;
+	const char *text;
+};
+
 static json_t *alert_json(const struct event *e)
 {
-	static const struct {
-		int id;
-		int severity;
-		const char *text;
-	} kinds[] = {
+	static const struct alert kinds[] = {
 		[EVIDENCE_NONE] = { SID_CONTRADICTION, 2, "minewall: retransmission contradicts what was seen" },
 		[EVIDENCE_ADDRESS] = { SID_ADDRESS, 1, "minewall: blocked address" },
 		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
-		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
 		[EVIDENCE_SCORE] = { SID_SCORE, 2, "minewall: behaves like a miner" },
-		[EVIDENCE_SCORE + 1] = { SID_TELLTALE, 1, "minewall: name that only a miner asks for" },
 	};
-	const int telltale = EVIDENCE_SCORE + 1;
-	int kind = e->telltale ? telltale : (int)e->evidence;
+	static const struct alert protocols[] = {
+		[MINING_STRATUM] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+		[MINING_GETWORK] = { SID_GETWORK, 2, "minewall: work asked of a coin's node" },
+		[MINING_NODE] = { SID_NODE, 3, "minewall: node of a coin's network" },
+	};
+	static const struct alert telltale = { SID_TELLTALE, 1, "minewall: name that only a miner asks for" };
+	const struct alert *is = e->telltale ? &telltale : e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
 	bool again = e->count > 0;
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
-			 "signature", again ? "minewall: stopped in the kernel" : kinds[kind].text,
-			 "signature_id", again ? SID_REPEATED : kinds[kind].id, "category", "Crypto mining",
-			 "severity", kinds[kind].severity);
+			 "signature", again ? "minewall: stopped in the kernel" : is->text,
+			 "signature_id", again ? SID_REPEATED : is->id, "category", "Crypto mining", "severity", is->severity);
 }
 
 /* The sum, and what it is made of. */
@@ -262,6 +283,7 @@ static json_t *mining_json(const struct event *e)
 	put(m, "method", e->method);
 	put(m, "agent", e->agent);
 	put(m, "algo", e->algo);
+	put(m, "worker", e->worker);
 	put(m, "login_hash", e->login);
 	put(m, "login", e->login_clear);
 	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
@@ -276,6 +298,8 @@ static json_t *mining_json(const struct event *e)
 		put_score(m, e->marks);
 	if (e->telltale)
 		json_object_set_new(m, "telltale", json_true());
+	if (e->generation)
+		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)

@@ -236,15 +236,21 @@ static void collect(struct step *s, const struct facts *m, struct decision *d)
 static bool judge_answer(struct step *s)
 {
 	struct facts *m = &s->p->message;
-	struct decision d = policy_decide(s->p->policy, &s->out.subject, m), found = d;
-	const struct asked *question;
+	const struct asked *question = question_of(s, m);
+	struct decision d, found;
 
+	if (question && question->mac_known) {	/* the packet's own link address is the server's */
+		s->out.subject.mac_known = true;
+		memcpy(s->out.subject.mac, question->mac, sizeof(question->mac));
+	}
+	found = d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, m, &found);
 	if (d.action == ACTION_BLOCK || d.action == ACTION_MONITOR)
 		report(s, &found, m);
-	if (d.action == ACTION_BLOCK)
+	if (d.action == ACTION_BLOCK) {
+		s->out.refuse = !d.silent;
 		return true;
-	question = question_of(s, m);
+	}
 	if (question && m->dns.rcode == 0 && s->packet->checksum != CHECKSUM_BAD)
 		learn(s, m, &d, question);
 	return false;
@@ -258,10 +264,12 @@ static void judge_query(struct step *s)
 	collect(s, m, &found);
 	if (d.action == ACTION_BLOCK || d.action == ACTION_MONITOR)
 		report(s, &found, m);
-	if (d.action == ACTION_BLOCK)
+	if (d.action == ACTION_BLOCK) {
 		s->out.verdict = VERDICT_DROP;
-	else
+		s->out.refuse = !d.silent;
+	} else {
 		lookup_asked(s, m);
+	}
 }
 
 /* The flow as its client opened it. */
@@ -275,6 +283,12 @@ static void describe(struct step *s, bool answer)
 	who->sport = answer ? k->dport : k->sport;
 	who->dport = answer ? k->sport : k->dport;
 	who->proto = k->proto;
+	who->when_s = k->when_s;
+	if (!answer) {
+		who->mac_known = k->mac_known;
+		memcpy(who->mac, k->mac, sizeof(who->mac));
+		who->interface = k->interface;
+	}
 	s->out.family = k->family;
 	s->out.older = k->origin == ORIGIN_OLDER_ORIGINAL || k->origin == ORIGIN_OLDER_REPLY;
 	/* connection tracking may have picked the flow up with the answer */
@@ -315,7 +329,7 @@ static bool take_datagram(struct step *s)
 		judge_query(s);
 	else if (judge_answer(s))
 		s->out.verdict = VERDICT_DROP;
-	s->out.refuse = s->out.verdict == VERDICT_DROP && policy_settings(s->p->policy)->dns_refused;
+	s->out.refuse &= policy_settings(s->p->policy)->dns_refused;
 	return true;
 }
 
@@ -422,6 +436,7 @@ static void take_answer_segment(struct step *s)
 	s->side = &s->flow->side[0];
 	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s))
 		step_block(s, REASON_NONE);
+	s->out.refuse = false;	/* a reset says it */
 }
 
 bool lookup_take(struct step *s)

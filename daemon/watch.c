@@ -36,6 +36,8 @@
 #define BYTES_FREE 4096u
 #define BYTES_MINUTE 10240u
 #define WATCH_MS (30u * 60 * 1000)
+/* Requests in quick succession are a program's, not a miner's, which computes for seconds between two submits. */
+#define PATTERN_MS (10u * 1000)
 
 #define NOISE_ACT1 64
 #define NOISE_ACT2 234
@@ -196,14 +198,14 @@ static unsigned answers(const struct watch *w)
 	return (plain + pushed >= 3 ? bit(MARK_ACKS) : 0) | (pushed >= 2 ? bit(MARK_PUSHES) : 0);
 }
 
-static unsigned tls_marks(const struct watch *w)
+static unsigned tls_marks(const struct watch *w, uint64_t now_ms)
 {
 	unsigned marks = 0, n = submits(w);
 
 	if (w->n >= 2 && w->len[0] >= LOGIN_MIN && w->len[0] <= MESSAGE_MAX && w->answer[0] >= PUSH_MIN &&
 	    w->answer[0] <= FIRST_ANSWER_MAX)
 		marks |= bit(MARK_LOGIN);
-	if (n < 4)
+	if (n < 4 || now_ms - w->began_ms < PATTERN_MS)
 		return marks;
 	return marks | bit(MARK_SUBMITS) | answers(w);
 }
@@ -230,7 +232,7 @@ static unsigned take_tls(struct watch *w, const struct packet *packet, uint64_t 
 	w->seq = packet->seq + (uint32_t)packet->payload_len;
 	w->bytes += (uint32_t)packet->payload_len - skip;
 	*over = !take_bytes(w, packet->payload + skip, packet->payload_len - skip, packet->ack);
-	marks = tls_marks(w);
+	marks = tls_marks(w, now_ms);
 	*over |= tls_over(w, now_ms) || (marks & bit(MARK_PUSHES) && marks & bit(MARK_LOGIN));
 	return marks;
 }

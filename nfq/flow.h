@@ -38,6 +38,7 @@ struct flow_side {
 	uint16_t segments;
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
+	uint8_t seen;		/* messages judged of those that begin at `next` (AGAIN_WHOLE) */
 	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 	bool reading_afresh;
@@ -53,6 +54,9 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool mac_known;
+	uint8_t mac[6];		/* the client's */
+	const char *interface;	/* it came in by, or NULL */
 	uint16_t watch;		/* not 0: its place among the flows watched, see daemon/suspect.h */
 	uint32_t work;		/* bytes shown to the inspectors, each time counted */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or

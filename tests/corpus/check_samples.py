@@ -39,8 +39,11 @@ def line_fault(want, got):
         return None     # which of the two reasons came first is not asked
     if (evidence == "protocol") != bool(want["mining"]):
         return f"evidence {evidence}"
-    if want["mining"] and not got["mining"].get("dialect"):
-        return "no dialect"
+    dialect = got.get("mining", {}).get("dialect")
+    if want["mining"] and not (dialect if want["mining"] is True else dialect == want["mining"]):
+        return f"dialect {dialect}, expected {want['mining']}"
+    if want["worker"] and got["mining"].get("worker") != want["worker"]:
+        return f"worker {got['mining'].get('worker')}, expected {want['worker']}"
     return None
 
 

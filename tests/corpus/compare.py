@@ -132,11 +132,12 @@ def check_names(tally, rows, flows):
 
 
 def check_stratum(tally, rows, flows):
+    """Over HTTP work is asked of a node, which is only watched by default."""
     for r in rows:
-        if r["kind"] == "stratum" and r["note"] == "over tcp" and r["reach"] not in OUT_OF_REACH:
+        if r["kind"] == "stratum" and r["reach"] not in OUT_OF_REACH:
             lines = matching(flows, r)
-            good = any(is_mining(f) and f["verdict"]["action"] == "drop" for f in lines)
-            tally.add("stratum over tcp", good, f"{r['pcap']} {r['client']}:{r['cport']} {r['value']}")
+            good = any(is_mining(f) and (f["verdict"]["action"] == "drop" or r["note"] == "over http") for f in lines)
+            tally.add(f"stratum {r['note']}", good, f"{r['pcap']} {r['client']}:{r['cport']} {r['value']}")
 
 
 def check_harmless(tally, manifest, flows):
@@ -176,7 +177,7 @@ def check_derived(tally, rows, flows, beyond):
             good = expect_dns(text, lines)
         elif text == "no mining":
             good = not any(is_mining(f) or f["verdict"]["action"] == "drop" for f in lines)
-        elif r["kind"] == "stratum" and r["path"] not in beyond:
+        elif r["kind"] in ("stratum", "websocket") and r["path"] not in beyond:
             good = any(is_mining(f) for f in lines)
         else:
             continue
@@ -250,8 +251,7 @@ def main():
     check_names(tally, rows, flows)
     check_stratum(tally, rows, flows)
     check_harmless(tally, manifest, flows)
-    # what the tables say is out of reach, or carried by HTTP or WebSocket, is not asked of a Stratum reader
-    beyond = {r["pcap"] for r in rows if r["kind"] == "stratum" and (r["reach"] in OUT_OF_REACH or r["note"] != "over tcp")}
+    beyond = {r["pcap"] for r in rows if r["kind"] == "stratum" and r["reach"] in OUT_OF_REACH}
     check_derived(tally, derived, flows, beyond)
     check_lists(tally, manifest, derived, os.path.abspath(args.minewall), args.corpus)
     show_flow_counts(manifest, flows, args.verbose)

@@ -24,6 +24,9 @@ static const char *const chunks[] = {
 	"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"4A\",\"pass\":\"x\",\"agent\":\"a\"}}\n",
 	"{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", "{\"id\":1,\"method\":\"ping\"}\n", "{\"a\":\"", "\"}\n",
 	"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "CONNECT a.example:443 HTTP/1.1\r\n\r\n", "Content-Length: 5\r\n\r\n",
+	"POST / HTTP/1.1\r\nContent-Length: 60\r\n\r\n{\"method\":\"mining.submit\",\"params\":[]}", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+	"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "\x81\x2c{\"method\":\"mining.subscribe\",\"params\":[]} ", "\x81\x02{}",
+	"\xc1\x03\x02\x01\x03", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x01\x01\x0b\x01\x04\x01\x01\x01\x01\x41\x09" "a.example",
 };
 
 struct script {
@@ -47,9 +50,9 @@ static uint8_t *payload(struct script *s, size_t *len)
 	size_t from;
 
 	if (kind < 128) {
-		const char *chunk = kind % 10 < 8 ? chunks[kind % 10] : dns_chunks[kind % 10 - 8].p;
+		const char *chunk = kind % 18 < 16 ? chunks[kind % 18] : dns_chunks[kind % 18 - 16].p;
 
-		*len = kind % 10 < 8 ? strlen(chunk) : dns_chunks[kind % 10 - 8].len;
+		*len = kind % 18 < 16 ? strlen(chunk) : dns_chunks[kind % 18 - 16].len;
 		from = take(s) % *len;
 		*len = 1 + take(s) % (*len - from);
 		block = malloc(*len);

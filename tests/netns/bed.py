@@ -39,6 +39,7 @@ PORTS = {
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
     "say": (9100,),
+    "web": (8090,),
     "udp": (5300,),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients

@@ -26,7 +26,7 @@ static json_t *line_of(const uint8_t *bytes, size_t len, bool clear)
 	facts.n_names = 1;
 	facts.names[0] = (struct name_fact){ .kind = NAME_HTTP_HOST, .text = v };
 	facts.mining = true;
-	facts.stratum = (struct stratum_facts){ .dialect = "cryptonote", .method = v, .agent = v, .algo = v, .login = v };
+	facts.stratum = (struct stratum_facts){ .dialect = "cryptonote", .method = v, .agent = v, .algo = v, .login = v, .worker = v };
 	o.decision = (struct decision){ .action = ACTION_BLOCK, .evidence = EVIDENCE_PROTOCOL, .rule = "detect.stratum" };
 	event_fill(&e, &o, NULL, key, clear);
 	j = event_json(&e);
@@ -78,6 +78,64 @@ static void test_quotes(void **state)
 	json_decref(j);
 }
 
+/* The alert of one message of this dialect. */
+static json_t *said(const struct stratum_facts *stratum)
+{
+	static struct facts facts;
+	static const uint8_t key[32] = { 1 };
+	struct outcome o = { .facts = &facts, .verdict = VERDICT_ACCEPT, .event = true, .family = 4 };
+	struct event e;
+
+	facts.mining = true;
+	facts.stratum = *stratum;
+	o.decision = (struct decision){ .action = ACTION_MONITOR, .evidence = EVIDENCE_PROTOCOL, .rule = "detect" };
+	event_fill(&e, &o, NULL, key, false);
+	return event_json(&e);
+}
+
+/* Two machines of one wallet have one hash and their own names; an Ethereum address is one in whatever case. */
+static void test_worker(void **state)
+{
+	static const char *const wallets[] = { "0xAbCdEf0123456789aBcDeF0123456789abCDef01", "0xabcdef0123456789abcdef0123456789abcdef01",
+					       "0xabcdef0123456789abcdef0123456789abcdef02" };
+	struct stratum_facts f = { .dialect = "eth-proxy" };
+	char hash[3][33];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		json_t *j;
+
+		f.login = (struct view){ (const uint8_t *)wallets[i], strlen(wallets[i]) };
+		f.worker = (struct view){ (const uint8_t *)"rig\n1" + i, 5 - i };
+		j = said(&f);
+		strcpy(hash[i], mining(j, "login_hash"));
+		assert_string_equal(mining(j, "worker"), i == 0 ? "rig\\x0a1" : i == 1 ? "ig\\x0a1" : "g\\x0a1");
+		json_decref(j);
+	}
+	assert_string_equal(hash[0], hash[1]);
+	assert_string_not_equal(hash[0], hash[2]);
+}
+
+/* Nodes and work asked of them are not called mining protocols. */
+static void test_kinds(void **state)
+{
+	static const char *const texts[] = {
+		[MINING_STRATUM] = "minewall: mining protocol", [MINING_GETWORK] = "minewall: work asked of a coin's node",
+		[MINING_NODE] = "minewall: node of a coin's network",
+	};
+
+	(void)state;
+	for (unsigned kind = MINING_STRATUM; kind <= MINING_NODE; kind++) {
+		const struct stratum_facts f = { .dialect = "x", .kind = kind };
+		json_t *j = said(&f), *alert = json_object_get(j, "alert");
+
+		assert_string_equal(json_string_value(json_object_get(alert, "signature")), texts[kind]);
+		assert_int_equal(json_integer_value(json_object_get(alert, "severity")), kind + 1);
+		assert_null(mining(j, "worker"));
+		json_decref(j);
+	}
+}
+
 static void test_escape_ends(void **state)
 {
 	char out[8];
@@ -94,6 +152,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_quotes),
+		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_escape_ends),
 	};
 

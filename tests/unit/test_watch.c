@@ -160,14 +160,14 @@ static void xmrig_blocked(void **state)
 
 	(void)state;
 	xmrig_start(t);
-	for (i = 0; i < 12 && t->o.verdict != VERDICT_BLOCK; i++)
+	for (i = 0; i < 12 && t->o.verdict != VERDICT_BLOCK; i++, t->now += 5000)
 		record(t, 0x17, SUBMIT, i % 2 ? ACK : ACK + JOB);
 	/* Already reported at 40, so it is only watched until then. */
 	assert_int_equal(t->findings, 1);
 	talk_free(t);
 	t = talk_new("version: 1\nmode: enforce\nscore: {report: off, block: 80}\n");
 	xmrig_start(t);
-	for (i = 0; i < 12 && t->o.verdict != VERDICT_BLOCK; i++)
+	for (i = 0; i < 12 && t->o.verdict != VERDICT_BLOCK; i++, t->now += 5000)
 		record(t, 0x17, SUBMIT, i % 2 ? ACK : ACK + JOB);
 	assert_int_equal(t->o.verdict, VERDICT_BLOCK);
 	assert_int_equal(t->o.decision.evidence, EVIDENCE_SCORE);
@@ -235,7 +235,7 @@ static void records_in_pieces(void **state)
 		k.payload_len = k.payload_wire = n - at < 3 ? n - at : 3;
 		k.seq = 1000 + (uint32_t)at;
 		k.ack = 1 + (uint32_t)at;
-		marks = watch_packet(&w, &k, 1000, &over);
+		marks = watch_packet(&w, &k, 20000, &over);
 		assert_false(over);
 		watch_packet(&w, &k, 1000, &over);	/* once more */
 	}

@@ -6,7 +6,7 @@ define unit
 UNITS += $(BUILD)/tests/unit/test_$(1)
 $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.o)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3) $(if $(filter inspect/websocket,$(2)),zlib)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
 
@@ -15,14 +15,19 @@ $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
 INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
+	inspect/payee inspect/magic inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,dns,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain \
+	policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -41,3 +46,8 @@ $(eval $(call unit,watch,$(CORE),yaml-0.1))
 $(eval $(call unit,blind,daemon/blind,))
 $(eval $(call unit,answers,daemon/answers daemon/refuse,))
 $(eval $(call unit,lookup,$(CORE),yaml-0.1))
+$(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1))
+$(eval $(call unit,body,$(INSPECT),))
+$(eval $(call unit,websocket,$(INSPECT),))
+$(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
+$(eval $(call unit,http2,$(INSPECT),))
