@@ -19,7 +19,7 @@ static const char unblock_usage[] =
 
 static void print_why(const json_t *why)
 {
-	const char *kind, *name = event_name(why, &kind);
+	const char *name = event_named(why, NULL);
 
 	printf("%s", event_text(why, "mining", "evidence"));
 	if (*name)

@@ -12,16 +12,19 @@ const char *event_text(const json_t *j, const char *outer, const char *key)
 	return s ? s : "";
 }
 
-const char *event_name(const json_t *j, const char **kind)
+const char *event_named(const json_t *j, const char **kind)
 {
-	static const struct { const char *outer, *key, *kind; } rows[] = {
+	static const struct {
+		const char *outer, *key, *word;
+	} names[] = {
 		{ "tls", "sni", "TLS" }, { "quic", "sni", "QUIC" }, { "http", "hostname", "HTTP" }, { "dns", "rrname", "DNS" },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *name = event_text(j, rows[i].outer, rows[i].key);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = event_text(j, names[i].outer, names[i].key);
 
-		*kind = rows[i].kind;
+		if (kind)
+			*kind = names[i].word;
 		if (*name)
 			return name;
 	}
@@ -42,7 +45,7 @@ static void print_score(const json_t *mining)
 
 static void print_what(const json_t *j)
 {
-	const char *kind, *name = event_name(j, &kind);
+	const char *kind, *name = event_named(j, &kind);
 
 	if (*name)
 		printf(" %s %s", kind, name);

@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/quic.h"
+
 struct replay_result {
 	json_t *names;
 	json_t *mining;		/* NULL: nothing found */
 	enum app app;
 	enum reason reason;
 	uint16_t tls_version;
+	uint32_t quic_version;
+	char ja4[JA4_TEXT];
 	bool drop;
 };
 
@@ -128,6 +132,10 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 		r->reason = o->reason;
 	if (o->facts->tls_version && !r->tls_version)
 		r->tls_version = o->facts->tls_version;
+	if (o->facts->quic_version)
+		r->quic_version = o->facts->quic_version;
+	if (!r->ja4[0])
+		ja4_text(r->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
 	r->drop |= o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	if (!found && !(o->event && is_finding(o)))
 		return err;
@@ -195,34 +203,47 @@ static json_t *ends_json(const struct replay_flow *f, struct timeval when, const
 	return j;
 }
 
-/* EVE's own places for the first name of a kind. */
-static void set_protocol(json_t *j, const struct replay_result *r)
+/* The first name of a kind, at the place that EVE has for it. */
+static void set_first(json_t *object, const char *key, const struct replay_result *r, enum name_kind kind)
 {
-	json_t *entry, *tls = json_object(), *http = json_object(), *dns = json_object();
+	json_t *entry;
 	size_t i;
 
 	json_array_foreach(r->names, i, entry) {
-		const char *kind = json_string_value(json_object_get(entry, "kind"));
-		bool sni = !strcmp(kind, name_kind_text(NAME_TLS_SNI));
-		bool host = !strcmp(kind, name_kind_text(NAME_HTTP_HOST));
+		const char *word = json_string_value(json_object_get(entry, "kind"));
 
-		if (sni && !json_object_get(tls, "sni"))
-			json_object_set(tls, "sni", json_object_get(entry, "name"));
-		if (!strcmp(kind, name_kind_text(NAME_DNS)) && !json_object_get(dns, "rrname"))
-			json_object_set(dns, "rrname", json_object_get(entry, "name"));
-		if (host && !json_object_get(http, "hostname"))
-			json_object_set(http, "hostname", json_object_get(entry, "name"));
+		if (!json_object_get(object, key) && !strcmp(word, name_kind_text(kind)))
+			json_object_set(object, key, json_object_get(entry, "name"));
 	}
-	set_word(tls, "version", tls_text(r->tls_version));
-	if (json_object_size(tls))
-		json_object_set(j, "tls", tls);
-	if (json_object_size(http))
-		json_object_set(j, "http", http);
-	if (json_object_size(dns))
-		json_object_set(j, "dns", dns);
-	json_decref(dns);
-	json_decref(tls);
-	json_decref(http);
+}
+
+static void set_object(json_t *j, const char *key, json_t *object)
+{
+	if (json_object_size(object))
+		json_object_set(j, key, object);
+	json_decref(object);
+}
+
+static void set_protocol(json_t *j, const struct replay_result *r)
+{
+	json_t *tls = json_object(), *quic = json_object(), *http = json_object(), *dns = json_object();
+	char version[QUIC_VERSION_TEXT];
+
+	set_first(tls, "sni", r, NAME_TLS_SNI);
+	set_first(quic, "sni", r, NAME_QUIC_SNI);
+	set_first(http, "hostname", r, NAME_HTTP_HOST);
+	set_first(dns, "rrname", r, NAME_DNS);
+	if (r->quic_version) {
+		quic_version_text(version, r->quic_version);
+		set_word(quic, "version", version);
+	} else {
+		set_word(tls, "version", tls_text(r->tls_version));
+	}
+	set_word(r->quic_version ? quic : tls, "ja4", r->ja4[0] ? r->ja4 : NULL);
+	set_object(j, "tls", tls);
+	set_object(j, "quic", quic);
+	set_object(j, "http", http);
+	set_object(j, "dns", dns);
 }
 
 json_t *replay_line_json(const struct replay_flow *f, const char *name)

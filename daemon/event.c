@@ -19,6 +19,7 @@
 
 #include "daemon/log.h"
 #include "daemon/score.h"
+#include "inspect/quic.h"
 
 /* Ours in the range that is free for local rules. */
 enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE };
@@ -153,6 +154,9 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	e->older = o->older;
 	e->learned = SCOPE_FLOW;
 	e->tls_version = o->facts->tls_version;
+	e->quic_version = o->facts->quic_version;
+	if (o->event)
+		ja4_text(e->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
 	if (name) {
 		e->named = true;
 		e->name_kind = name->kind;
@@ -310,12 +314,19 @@ static json_t *mining_json(const struct event *e)
 
 static void put_name(json_t *j, const struct event *e)
 {
+	bool quic = e->quic_version || (e->named && e->name_kind == NAME_QUIC_SNI);
+	bool handshake = e->named ? e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI : *e->ja4;
 	json_t *o = json_object();
+	char version[QUIC_VERSION_TEXT];
 
-	if (e->named && (e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI)) {
-		put(o, "sni", e->name);
-		put(o, "version", tls_version_text(e->tls_version));
-		json_object_set(j, e->name_kind == NAME_TLS_SNI ? "tls" : "quic", o);
+	if (handshake) {
+		if (e->named)
+			put(o, "sni", e->name);
+		if (e->quic_version)
+			quic_version_text(version, e->quic_version);
+		put(o, "version", e->quic_version ? version : quic ? NULL : tls_version_text(e->tls_version));
+		put(o, "ja4", e->ja4);
+		json_object_set(j, quic ? "quic" : "tls", o);
 	} else if (e->named && e->name_kind == NAME_DNS) {
 		put(o, "rrname", e->name);
 		json_object_set(j, "dns", o);

@@ -64,6 +64,7 @@ const char *reason_text(enum reason r)
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
 	case REASON_DEPTH:		return "depth";
+	case REASON_QUIC:		return "quic";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -155,6 +156,8 @@ static void reset_facts(struct facts *facts)
 	facts->tls_version = 0;
 	facts->dns.response = false;
 	facts->dns.n_answers = 0;
+	facts->tls_hello = (struct view){ 0 };
+	facts->quic_version = 0;
 	facts->again = AGAIN_NO;
 }
 

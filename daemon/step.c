@@ -3,6 +3,7 @@
  * outcome. */
 #include "daemon/step.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 /* Messages read in one direction of a flow: HTTP heads on a kept-alive connection, proxies inside proxies. */
@@ -29,11 +30,19 @@ void step_clear(struct step *s, enum reason reason)
 	s->out.verdict = VERDICT_CLEAR;
 }
 
+void step_resume(struct step *s)
+{
+	if (s->flow->state != FLOW_CLEARED)
+		return;
+	s->flow->state = FLOW_INSPECTING;
+	s->out.verdict = VERDICT_RESUME;
+}
+
 void step_block(struct step *s, enum reason reason)
 {
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
 	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
-	if (s->flow->side[s->flow->recent].end_seq == 0)
+	if (s->packet->proto == IPPROTO_TCP && s->flow->side[s->flow->recent].end_seq == 0)
 		s->flow->side[s->flow->recent].end_seq = s->packet->seq + (uint32_t)s->packet->payload_len;
 	s->flow->state = FLOW_BLOCKED;
 	s->out.reason = reason;
@@ -93,6 +102,8 @@ static void collect(struct step *s, uint32_t start, struct decision *d)
 	all->tls_version = m->tls_version ? m->tls_version : all->tls_version;
 	all->tls_ech |= m->tls_ech;
 	all->tls_alpn |= m->tls_alpn;
+	all->tls_hello = m->tls_hello.len ? m->tls_hello : all->tls_hello;
+	all->quic_version = m->quic_version ? m->quic_version : all->quic_version;
 	/* the first of several stands, but not in front of a worse one */
 	if (m->mining && (!all->mining || (all->stratum.kind != MINING_STRATUM && m->stratum.kind == MINING_STRATUM))) {
 		all->mining = true;
@@ -117,7 +128,7 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 {
 	if (s->flow->older)
 		return REASON_OLDER;
-	if (m->app == APP_TLS && m->n_names == 0)
+	if ((m->app == APP_TLS || m->app == APP_QUIC) && m->n_names == 0)
 		return m->tls_ech ? REASON_ECH : REASON_NO_SNI;
 	return REASON_CLEAN;
 }

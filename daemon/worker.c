@@ -76,7 +76,8 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 static void give_verdict(struct worker *w, const struct queued *packet, const struct outcome *o)
 {
 	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
-			   o->verdict == VERDICT_CLEAR ? STATE_PENDING : STATE_OLDER;
+			   o->verdict == VERDICT_CLEAR ? STATE_PENDING :
+			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
 	if (o->verdict == VERDICT_DROP) {

@@ -28,7 +28,7 @@ static const struct inspector inspectors[] = {
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */
-static void inspect_reset(struct facts *out)
+void inspect_reset(struct facts *out)
 {
 	out->app = APP_UNKNOWN;
 	out->n_names = 0;
@@ -38,6 +38,7 @@ static void inspect_reset(struct facts *out)
 	out->tls_hello = (struct view){ 0 };
 	out->dns.n_answers = 0;
 	out->dns.response = false;
+	out->quic_version = 0;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
 	out->tunnelled = false;

@@ -127,7 +127,8 @@ struct facts {
 	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
 	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
 	bool tls_alpn;			/* it carried an ALPN extension */
-	struct view tls_hello;		/* the ClientHello with its handshake header: what tls_ja4 reads */
+	struct view tls_hello;		/* the ClientHello with its handshake header: what ja4_text reads */
+	uint32_t quic_version;		/* of APP_QUIC only */
 	struct dns_facts dns;		/* of APP_DNS only */
 	bool mining;			/* protocol evidence: `stratum` is filled */
 	struct stratum_facts stratum;
@@ -213,6 +214,9 @@ struct inspector {
 	enum app app;
 	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
 };
+
+/* Makes the facts of no message out of any. */
+void inspect_reset(struct facts *out);
 
 /* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched; otherwise it is
  * empty, and the scratch as it was. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,

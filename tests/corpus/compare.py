@@ -23,6 +23,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 # Where the evidence lies out of reach of the design (the tables' own words).
 OUT_OF_REACH = {"tunnel", "starttls", "link-null+starttls", "over-16K", "over-budget", "opener-is-server", "pipelined",
                 "link-or-tunnel-other"}
+NAME_KINDS = ("tls_sni", "quic_sni", "http_host")
 EXIT_CODES = {0, 5, 6}
 FILES_A_CALL = 400
 CALL_TIMEOUT_S = 120
@@ -104,15 +105,15 @@ def explained():
     with open(os.path.join(HERE, "DIFFERENCES.md"), encoding="utf-8") as f:
         for line in f:
             cells = [c.strip().strip("`") for c in line.strip().strip("|").split("|")]
-            if len(cells) == 4 and cells[1] in ("tls_sni", "http_host") and cells[3]:
+            if len(cells) == 4 and cells[1] in NAME_KINDS and cells[3]:
                 rows.add(tuple(cells[:3]))
     return rows
 
 
 def check_names(tally, rows, flows):
-    """tls_sni and http_host: at least 99 % agree, and the others are explained."""
+    """At least 99 % of each kind agree, and the others are explained."""
     known, used = explained(), set()
-    for kind in ("tls_sni", "http_host"):
+    for kind in NAME_KINDS:
         wanted = [r for r in rows if r["kind"] == kind and r["note"] != "disputed" and r["reach"] not in OUT_OF_REACH]
         differ = [r for r in wanted if not has_name(matching(flows, r), kind, r["value"])]
         for r in differ:
@@ -171,6 +172,8 @@ def check_derived(tally, rows, flows, beyond):
         lines, text = flows[r["path"]], r["expected"]
         if r["kind"] == "tls":
             good = expect_tls(text, lines)
+        elif r["kind"] == "quic":
+            good = names_of(lines, "quic_sni") != []
         elif r["kind"] == "http":
             good = expect_http(text, lines)
         elif r["kind"] == "dns":
@@ -223,7 +226,7 @@ def show_extra_names(rows, flows):
     """Information only: names that the reference does not have."""
     have = {(r["pcap"], r["kind"], same_name(r["value"])) for r in rows}
     for path in sorted(flows):
-        for kind in ("tls_sni", "http_host"):
+        for kind in NAME_KINDS:
             for name in sorted(set(names_of(flows[path], kind))):
                 if (path, kind, same_name(name)) not in have:
                     print(f"  more than the reference: {path} {kind} {name!r}")

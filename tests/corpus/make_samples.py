@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our own small corpus: captures made byte by byte, each with what replay must say of it. The same bytes on every run.
 
-Usage: make_samples.py FOLDER    writes the captures and FOLDER/expect.json
+Usage: make_samples.py FOLDER [QUIC_INITIAL]    writes the captures and FOLDER/expect.json
+QUIC_INITIAL: the program tests/netns/quic_initial.c; without it there are no captures of QUIC.
 """
 import json
 import os
 import struct
+import subprocess
 import sys
 
 CLIENT4, SERVER4 = bytes([192, 0, 2, 10]), bytes([198, 51, 100, 20])
@@ -610,10 +612,44 @@ def add_no_tunnels(s):
           [line(flow, ["socks", "inner.example"], ["tls_sni", "split.example"])])
 
 
+def add_quic(s, tool):
+    def initial(name, cid=1, version="1", pad=0, part=(0, 9999), number=0):
+        done = subprocess.run([tool, version, str(cid), name, str(pad), str(part[0]), str(part[1]), str(number)],
+                              check=True, stdout=subprocess.PIPE, timeout=10)
+        return bytes.fromhex(done.stdout.decode())
+
+    def want(*names, **more):
+        return [line(flow, *names, kind="quic_sni", **more)]
+
+    versions = {"v1": "1", "v2": "0x6b3343cf", **{f"draft-{n}": hex(0xff000000 + n) for n in (23, 28, 29, 32, 33, 34)}}
+    for v6 in (False, True):
+        flow = Flow(v6, proto=17)
+        answer = flow.udp(b"\xc3 answer", reply=True)
+        for word, version in versions.items():
+            s.add(f"quic-{word}-{'v6' if v6 else 'v4'}", pcap([flow.udp(initial("split.example", version=version)), answer]),
+                  want("split.example", reason="clean"))
+    halves = [flow.udp(initial("split.example", pad=1500, part=part, number=n)) for n, part in enumerate(((0, 700), (700, 9999)))]
+    s.add("quic-halves", pcap([halves[0], answer, halves[1], answer]), want("split.example"))
+    s.add("quic-halves-swapped", pcap([halves[1], answer, halves[0], answer]), want("split.example"))
+    s.add("quic-half", pcap([halves[0], answer]), want())
+    first, other = flow.udp(initial("first.example")), flow.udp(initial("split.example", cid=2))
+    s.add("quic-two-ids", pcap([first, other, answer]), want("first.example", "split.example"))
+    s.add("quic-contradiction", pcap([first, flow.udp(initial("split.example")), answer]),
+          want("first.example", drop=True, reason="contradiction"))
+    s.add("quic-retry", pcap([flow.udp(initial("split.example")), answer, other, answer]), want("split.example", "split.example"))
+    s.add("quic-second-connection", pcap([first, answer, flow.udp(b"A" * 100), other]), want("first.example", "split.example"))
+    s.add("quic-version-negotiation", pcap([flow.udp(initial("first.example", version="0x1a2a3a4a")), answer, other]),
+          want("split.example"))
+    s.add("quic-unreadable", pcap([flow.udp(initial("first.example", version="0x1a2a3a4a"))] * 20), want(reason="quic"))
+    s.add("quic-no-initial", pcap([flow.udp(b"\x41" + bytes(range(60)))] * 5), want(reason="unknown"))
+
+
 def main():
     samples = Samples()
     for add in (add_links, add_streams, add_checksums, add_ip, add_flows, add_http, add_mining, add_dialects, add_tunnels):
         add(samples)
+    if len(sys.argv) > 2:
+        add_quic(samples, sys.argv[2])
     samples.write(sys.argv[1])
     print(f"{len(samples.files)} samples in {sys.argv[1]}")
 

@@ -78,6 +78,58 @@ static void test_quotes(void **state)
 	json_decref(j);
 }
 
+/* A hello of TLS 1.2 that offers one suite and nothing else. */
+static const uint8_t small_hello[] = { 1, 0, 0, 41, 3, 3, [38] = 0, 0, 2, 0x13, 1, 1, 0 };
+
+static json_t *handshake_line(uint32_t quic, enum name_kind kind, bool named, bool event)
+{
+	static struct facts facts;
+	struct outcome o = { .facts = &facts, .verdict = VERDICT_BLOCK, .event = event, .family = 4 };
+	struct event e;
+
+	o.app = quic ? APP_QUIC : APP_TLS;
+	facts = (struct facts){ .n_names = named, .tls_version = 0x0303, .quic_version = quic,
+				.tls_hello = { small_hello, sizeof(small_hello) } };
+	facts.names[0] = (struct name_fact){ .kind = kind, .matchable = true, .text = { (const uint8_t *)"a.example", 9 } };
+	o.decision = (struct decision){ .action = ACTION_BLOCK, .evidence = EVIDENCE_NAME };
+	event_fill(&e, &o, NULL, NULL, false);
+	return event_json(&e);
+}
+
+static const char *text_of(const json_t *j, const char *outer, const char *key)
+{
+	const char *s = json_string_value(json_object_get(json_object_get(j, outer), key));
+
+	return s ? s : "";
+}
+
+static void test_handshakes(void **state)
+{
+	json_t *j = handshake_line(0x6b3343cf, NAME_QUIC_SNI, true, true);
+
+	(void)state;
+	assert_string_equal(text_of(j, "quic", "sni"), "a.example");
+	assert_string_equal(text_of(j, "quic", "version"), "2");
+	assert_string_equal(text_of(j, "quic", "ja4"), "q12i010000_0f2cb44170f4_000000000000");
+	assert_null(json_object_get(j, "tls"));
+	json_decref(j);
+	j = handshake_line(0, NAME_TLS_SNI, true, true);
+	assert_string_equal(text_of(j, "tls", "sni"), "a.example");
+	assert_string_equal(text_of(j, "tls", "version"), "TLS 1.2");
+	assert_string_equal(text_of(j, "tls", "ja4"), "t12i010000_0f2cb44170f4_000000000000");
+	assert_null(json_object_get(j, "quic"));
+	json_decref(j);
+	/* without a name the fingerprint is what there is */
+	j = handshake_line(0, NAME_TLS_SNI, false, true);
+	assert_string_equal(text_of(j, "tls", "ja4"), "t12i010000_0f2cb44170f4_000000000000");
+	assert_string_equal(text_of(j, "tls", "sni"), "");
+	json_decref(j);
+	/* no event, no fingerprint: it is not for every packet */
+	j = handshake_line(0, NAME_TLS_SNI, true, false);
+	assert_string_equal(text_of(j, "tls", "ja4"), "");
+	json_decref(j);
+}
+
 /* The alert of one message of this dialect. */
 static json_t *said(const struct stratum_facts *stratum)
 {
@@ -155,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_escape_ends),
+		cmocka_unit_test(test_handshakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,7 @@ static void test_rejudge(void **state)
 	assert_int_equal(hello(b, 7), VERDICT_CLEAR);
 	b->policy = policy_of(BLOCK);
 	pipeline_policy(b->p, b->policy);
-	assert_true(pipeline_rejudge(b->p, &cursor, 256, b->now, &out));
+	assert_true(pipeline_rejudge(b->p, &cursor, 256, b->now, 0, &out));
 	assert_int_equal(out.verdict, VERDICT_BLOCK);
 	assert_int_equal(out.subject.dport, 443);
 	b->now++;
