@@ -35,6 +35,21 @@ static struct table_network *table_networks(struct networks a, struct networks b
 	return out;
 }
 
+/* Opened with the first policy that wants it: one that only drops needs no such socket. */
+static int open_refuse(struct daemon *d, const struct settings *s)
+{
+	struct refuse *r;
+	int err;
+
+	if (!s->dns_refused || d->shared.refuse)
+		return 0;
+	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
+	if (err)
+		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+	d->shared.refuse = r;
+	return err;
+}
+
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -42,14 +57,17 @@ static int install(struct daemon *d, const struct policy *p)
 	struct networks extra = policy_extra_addresses(p);
 	struct table_config config = {
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
-		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
+		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .answers = s->dns_refused, .bypass = s->fail == FAIL_OPEN,
 		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
 	struct table_error error;
-	int err = -ENOMEM;
+	int err = open_refuse(d, s);
 
+	if (err)
+		goto out;
+	err = -ENOMEM;
 	/* An exempt host is exempt with all its ports. */
 	for (size_t i = 0; i < config.n_exempt; i++)
 		exempt[i].port = 0;
@@ -64,6 +82,7 @@ static int install(struct daemon *d, const struct policy *p)
 		fprintf(stderr, "minewall: %s\n", error.text);
 	else
 		d->table_there = true;
+out:
 	free(exempt);
 	free(allowed);
 	return err;

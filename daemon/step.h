@@ -4,6 +4,7 @@
 #ifndef MINEWALL_STEP_H
 #define MINEWALL_STEP_H
 
+#include "daemon/lookup.h"
 #include "daemon/pipeline.h"
 #include "daemon/suspect.h"
 #include "inspect/quic.h"
@@ -16,6 +17,10 @@ struct pipeline {
 	struct facts message;	/* of the message at hand */
 	struct inspect_scratch scratch;
 	struct suspects *suspects;
+	struct lookups *lookups;
+	struct answers *answers;
+	struct score *score;
+	uint8_t carry[STREAM_BYTES_MAX / 2];	/* a DNS stream's bytes while it moves on */
 	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */
 };
 
