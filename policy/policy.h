@@ -18,6 +18,9 @@ enum hook { HOOK_FORWARD = 1, HOOK_OUTPUT = 2, HOOK_BOTH = 3 };
 enum scope { SCOPE_AUTO, SCOPE_FLOW, SCOPE_PAIR, SCOPE_ENDPOINT };
 enum detect { DETECT_OFF, DETECT_MONITOR, DETECT_BLOCK };
 
+/* Services of the LAN that have no business with the internet: worms that bring miners spread by them. */
+enum hygiene { HYGIENE_SMB, HYGIENE_NETBIOS, HYGIENE_RDP, HYGIENE_COUNT };
+
 /* One network. IPv4 is kept v4-mapped (::ffff:a.b.c.d, prefix + 96). port 0 = any. */
 struct network {
 	uint8_t addr[16];
@@ -54,6 +57,7 @@ struct settings {
 	bool dns_refused;				/* detect: {dns: {answer: refused}}; default: dropped in silence */
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	enum detect hygiene[HYGIENE_COUNT];
 	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */

@@ -494,6 +494,11 @@ static const struct doc_number reassembly_number = {
 
 static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
 
+static const struct doc_key hygiene_keys[] = {
+	{ "smb", "hygiene.smb", doc_read_word, AT(settings.hygiene[HYGIENE_SMB]), &detects },
+	{ "netbios", "hygiene.netbios", doc_read_word, AT(settings.hygiene[HYGIENE_NETBIOS]), &detects },
+	{ "rdp", "hygiene.rdp", doc_read_word, AT(settings.hygiene[HYGIENE_RDP]), &detects },
+};
 static const struct doc_key score_keys[] = {
 	{ "report", "score.report", read_points, AT(settings.score_report), &points_number },
 	{ "block", "score.block", read_points, AT(settings.score_block), &points_number },
@@ -527,6 +532,7 @@ static const struct doc_key memory_keys[] = {
 	{ "reassembly", "memory.reassembly", doc_read_number, AT(settings.memory_reassembly), &reassembly_number },
 };
 
+static const struct doc_keys hygiene = KEYS(hygiene_keys, 0, "{smb: block, netbios: block, rdp: monitor}");
 static const struct doc_keys score = KEYS(score_keys, 0, "{report: 60, block: off}");
 static const struct doc_keys interfaces = KEYS(interface_keys, 0, "{out: [eth0]}");
 static const struct doc_keys queues = KEYS(queue_keys, 0, "{first: 0, count: auto, length: 4096}");
@@ -563,6 +569,7 @@ static const struct doc_key root_keys[] = {
 	{ "dialects", "dialects", dialects_read, AT(dialects), NULL },
 	{ "dialects_off", "dialects_off", dialects_read_off, AT(dialects), NULL },
 	{ "score", "score", doc_read_mapping, 0, &score },
+	{ "hygiene", "hygiene", doc_read_mapping, 0, &hygiene },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
