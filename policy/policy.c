@@ -61,6 +61,10 @@ void policy_free(struct policy *p)
 		free(p->lists[i].name);
 		free(p->lists[i].file);
 		free(p->lists[i].category);
+		free(p->lists[i].url);
+		free(p->lists[i].signature);
+		free(p->lists[i].public_key);
+		free(p->lists[i].ca);
 	}
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
@@ -133,6 +137,9 @@ static int load_list(struct policy *p, const char *path, size_t i, struct policy
 
 	if (result == -ENOMEM)
 		return out_of_memory(path, error);
+	if (result == -ENOENT && list->url)
+		return list_fail(path, list, error, POLICY_INVALID,
+				 "has not been fetched yet, expected a first `minewall lists update %s`", list->name);
 	if (result == -EFBIG)
 		return list_fail(path, list, error, POLICY_INVALID, "is too large, expected at most %u MiB", LIST_FILE_MAX >> 20);
 	if (result)

@@ -10,6 +10,7 @@
 
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
+_Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
 
@@ -23,6 +24,9 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
+	char *url, *signature, *public_key, *ca;
+	uint32_t refresh_s, max_age_s, min_entries;
+	uint8_t max_shrink;
 	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
@@ -34,6 +38,7 @@ struct policy {
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
+	struct list_source sources[RULES_LISTS_MAX];
 	size_t n_lists;
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
@@ -47,5 +52,8 @@ struct policy *rules_new(void);
 /* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
  * 0, or -1 with `error` filled. */
 int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+
+/* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
+int sources_complete(struct policy *p);
 
 #endif

@@ -21,7 +21,7 @@ $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/sources policy/names policy/addresses policy/decide
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
