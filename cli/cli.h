@@ -25,6 +25,7 @@ int allow_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
+int lists_main(int argc, char **argv);
 
 /* What most verbs take: -c FILE, --json, --help, for some --for DURATION, and up to one argument of their own. */
 struct cli_args {

@@ -38,10 +38,15 @@ static void print_losses(const json_t *j)
 		{ "watchdog", "times the reader hung and traffic passed unjudged" },
 		{ "restored", "times another program removed our table" },
 	};
+	json_t *list;
+	size_t i;
 
-	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		if (number(j, NULL, losses[i].key))
 			printf("  %lld %s\n", (long long)number(j, NULL, losses[i].key), losses[i].text);
+	json_array_foreach(json_object_get(j, "lists_old"), i, list)
+		printf("  list %s is %lld days old (max_age is %lld): `minewall lists` says why\n", text(list, "name"),
+		       (long long)number(list, NULL, "age_s") / 86400, (long long)number(list, NULL, "max_age_s") / 86400);
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
 	if (number(j, "kernel", "untracked"))

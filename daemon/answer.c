@@ -115,6 +115,7 @@ static json_t *status(struct daemon *d)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
 	json_object_set_new(j, "allowed", allowances_json(d));
 	json_object_set_new(j, "blind_hosts", blind_json(d));
+	json_object_set_new(j, "lists_old", listwatch_old(d));
 	if (d->blind[0])
 		json_object_set_new(j, "blind", json_string(d->blind));
 	return j;
@@ -243,6 +244,8 @@ json_t *answer(struct daemon *d, const json_t *request)
 		return status(d);
 	if (verb && !strcmp(verb, "blocked"))
 		return blocked(d);
+	if (verb && !strcmp(verb, "lists"))
+		return listwatch_answer(d);
 	if (verb && !strcmp(verb, "unblock"))
 		return unblock(d, json_string_value(json_object_get(request, "target")));
 	if (verb && !strcmp(verb, "reload"))

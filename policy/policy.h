@@ -82,6 +82,7 @@ struct list_source {
 	const char *name;
 	const char *file;		/* where the copy lies that the policy reads */
 	const char *category;		/* "" if none */
+	const char *format;		/* the policy's word, "auto" without one */
 	const char *url;		/* NULL: the file is the admin's own, nobody fetches it */
 	const char *signature;		/* URL of the detached signature; NULL: none is asked for */
 	const char *public_key;		/* text, of POLICY_PUBLIC_KEY_TEXT bytes; with `signature` */
@@ -129,9 +130,15 @@ size_t policy_sources(const struct policy *p, const struct list_source **sources
  * -E2BIG: alone it has more names than all lists together may have. */
 int policy_source_count(const struct policy *p, size_t i, const char *text, size_t len, size_t *used, size_t *skipped);
 
-/* Names that the lists of this mask (bit i: index i of policy_sources) hold together, each counted once; a list that cannot be
- * read counts as empty. With `instead` the list `i_instead` is this text, whatever its file holds. 0, -ENOMEM or -E2BIG. */
-int policy_source_union(const struct policy *p, uint64_t mask, size_t i_instead, const char *instead, size_t len, size_t *names);
+/* A list's text; `text` NULL: there is none. */
+struct list_text {
+	char *text;
+	size_t len;
+};
+
+/* Names that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
+ * `mask` is 0 are left out. 0, -ENOMEM, or -E2BIG: more than all lists together may have. */
+int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names);
 
 /* Names that the policy and its lists block, all together. */
 size_t policy_names(const struct policy *p);

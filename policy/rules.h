@@ -56,4 +56,7 @@ int schema_read(struct policy *p, const char *path, const char *text, size_t len
 /* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
 int sources_complete(struct policy *p);
 
+/* The policy's word for a format, "auto" for none. */
+const char *schema_format(enum list_format format);
+
 #endif

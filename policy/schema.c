@@ -39,6 +39,11 @@ static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 
+const char *schema_format(enum list_format format)
+{
+	return (size_t)format < COUNT(format_names) && format_names[format] ? format_names[format] : "auto";
+}
+
 /* A file of shared ranges: far more than any operator publishes. */
 #define SHARED_FILE_MAX (1u << 20)
 

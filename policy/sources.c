@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The lists of a policy as things that are fetched and grow old: where each comes from, and what a text would bring. It reads
- * the copies on disk and fetches nothing. */
+/* The lists of a policy as things that are fetched and grow old: where each comes from, and what a text would bring. It opens
+ * no file and fetches nothing. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/file.h"
 #include "policy/rules.h"
 
 /* Where the copy of a fetched list lies unless the policy says so. */
@@ -29,7 +28,7 @@ int sources_complete(struct policy *p)
 			return -ENOMEM;
 		p->sources[i] = (struct list_source) {
 			.name = list->name, .file = list->file, .category = list->category ? list->category : "",
-			.url = list->url, .signature = list->signature, .public_key = list->public_key, .ca = list->ca,
+			.format = schema_format(list->format), .url = list->url, .signature = list->signature, .public_key = list->public_key, .ca = list->ca,
 			.refresh_s = list->refresh_s, .max_age_s = list->max_age_s, .min_entries = list->min_entries,
 			.max_shrink = list->max_shrink,
 		};
@@ -55,34 +54,15 @@ int policy_source_count(const struct policy *p, size_t i, const char *text, size
 	return err;
 }
 
-static int add_file(struct name_set *set, const struct list_rule *list)
-{
-	struct list_counts counts;
-	char *text = NULL;
-	size_t len = 0;
-	int err = file_read(list->file, LIST_FILE_MAX, &text, &len);
-
-	if (err)
-		return err == -ENOMEM ? err : 0;
-	err = list_read(set, 1, list->format, text, len, &counts);
-	free(text);
-	return err;
-}
-
-int policy_source_union(const struct policy *p, uint64_t mask, size_t i_instead, const char *instead, size_t len, size_t *names)
+int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names)
 {
 	struct name_set *set = name_set_new();
 	struct list_counts counts;
 	int err = set ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < p->n_lists && !err; i++) {
-		if (!(mask >> i & 1))
-			continue;
-		if (instead && i == i_instead)
-			err = list_read(set, 1, p->lists[i].format, instead, len, &counts);
-		else
-			err = add_file(set, &p->lists[i]);
-	}
+	for (size_t i = 0; i < p->n_lists && !err; i++)
+		if (mask >> i & 1 && texts[i].text)
+			err = list_read(set, 1, p->lists[i].format, texts[i].text, texts[i].len, &counts);
 	if (!err)
 		err = name_set_seal(set);
 	if (!err)
