@@ -310,13 +310,15 @@ static void clean(char *text, size_t size)
 			*p = '?';
 }
 
-static int grow(char **text, size_t *room, size_t need)
+/* Room for `need` bytes, `most` in the end. */
+static int grow(char **text, size_t *room, size_t need, size_t most)
 {
 	size_t more = *room ? *room : 65536;
 	char *bigger;
 
 	while (more < need)
 		more *= 2;
+	more = more > most ? most : more;
 	bigger = more == *room ? *text : realloc(*text, more);
 	if (!bigger)
 		return -ENOMEM;
@@ -340,7 +342,7 @@ static int hear(const struct child *c, const struct fetch_request *request, stru
 			return child_hear(c, answer, sizeof(*answer), until_ms);
 		if (r.what != RECORD_DATA || r.len > RECORD_MAX || r.len > request->size_max - *len)
 			return -EBADMSG;
-		err = grow(text, &room, *len + r.len + 1);
+		err = grow(text, &room, *len + r.len + 1, request->size_max + 1);
 		if (!err)
 			err = child_hear(c, *text + *len, r.len, until_ms);
 		if (err)

@@ -62,13 +62,22 @@ static void make_folder(const char *file)
 	mkdir(parent, 0755);	/* whatever is wrong with them shows when the file is written */
 }
 
+/* What would not fit into the memory of a small router when the daemon reads it is not fetched, either. */
+static size_t size_max(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	uint64_t quarter = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : LIST_FILE_MAX;
+
+	return quarter < LIST_FILE_MAX ? (size_t)quarter : LIST_FILE_MAX;
+}
+
 static enum ending fetch_one(struct job *j)
 {
 	const struct list_source *s = j->source;
 	bool conditional = j->known && !j->u->options->force;
 	struct fetch_request request = {
 		.url = s->url, .signature_url = s->signature, .etag = conditional ? j->meta.etag : "",
-		.last_modified = conditional ? j->meta.last_modified : "", .size_max = LIST_FILE_MAX,
+		.last_modified = conditional ? j->meta.last_modified : "", .size_max = size_max(),
 		.timeout_s = j->u->options->timeout_s,
 	};
 	char *ca = NULL;
