@@ -10,6 +10,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The largest list (256 MiB), the parent's copy of the others, 2,000,000 names and a TLS library. */
-#define MEMORY_MAX ((rlim_t)3 << 29)
+/* Beyond what the parent has already: 2,000,000 names, a TLS library, threads that resolve names. */
+#define MEMORY_MAX ((rlim_t)1 << 30)
 #define CPU_MAX_S 600
 #define FILES_MAX 64
 /* Where the pipe is in the child; nothing above it stays open. */
@@ -71,6 +72,19 @@ static int limit(int what, rlim_t to)
 	return setrlimit(what, &l) ? -errno : 0;
 }
 
+/* Bytes of address space in use; 0 where /proc is not there to ask. */
+static rlim_t memory_now(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
 static int drop(const struct child_user *user, bool network)
 {
 	uid_t real, effective, saved;
@@ -87,7 +101,7 @@ static int drop(const struct child_user *user, bool network)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return -errno;
 	if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_FSIZE, 0) || limit(RLIMIT_NOFILE, FILES_MAX) || limit(RLIMIT_CPU, CPU_MAX_S) ||
-	    limit(RLIMIT_AS, MEMORY_MAX))
+	    limit(RLIMIT_AS, memory_now() + MEMORY_MAX))
 		return -EPERM;
 	return 0;
 }

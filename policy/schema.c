@@ -532,6 +532,10 @@ static int complete_list(struct doc *doc, yaml_node_t *value, struct list_rule *
 
 	if (!list->url && !list->file)
 		return doc_fail(doc, value, "list '%s' has neither file nor url, expected one of them", list->name);
+	if (!list->file) {
+		list->at.line = value->start_mark.line;
+		list->at.column = value->start_mark.column;
+	}
 	if (!list->url && fetched)
 		return doc_fail(doc, value, "list '%s' has keys of a fetched list, expected a url, too", list->name);
 	if (list->signature && !list->public_key)

@@ -9,12 +9,13 @@ FUZZ_inspect  := $(wildcard inspect/*.c)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c)
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
-FUZZERS       := inspect packet policy pipeline
+FUZZ_signature := cli/signature.c cli/blake2b.c
+FUZZERS       := inspect packet policy pipeline signature
 
-$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/*)
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/* cli/*)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)/$*
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml -lhogweed -lnettle
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
 	$(Q)for f in $(FUZZERS); do echo "== $$f"; $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 \
