@@ -84,13 +84,18 @@ static void print_text(const char *path, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
 	const struct list_info *lists;
-	size_t n = policy_lists(p, &lists);
+	const char *const *files;
+	size_t n = policy_lists(p, &lists), n_files = policy_files(p, &files);
 
 	printf("%s is good\n", path);
+	for (size_t i = 1; i < n_files; i++)
+		printf("and with it:     %s\n", files[i]);
 	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
 	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
 	for (size_t i = 0; i < n; i++)
 		printf("list %s: %zu used, %zu skipped, from %s\n", lists[i].name, lists[i].used, lists[i].skipped, lists[i].file);
+	if (policy_rules(p))
+		printf("rules:           %zu\n", policy_rules(p));
 	print_networks("blocked:        ", policy_blocked_addresses(p));
 	print_networks("allowed:        ", policy_allowed_addresses(p));
 	print_networks("allowed hosts:  ", policy_exempt_hosts(p));

@@ -61,7 +61,7 @@ void list_meta_read(struct list_meta *m, const char *file)
 	m->skipped = (uint64_t)get_number(j, "skipped");
 	m->signed_at = (uint64_t)get_number(j, "signed_at");
 	m->tried = get_number(j, "tried");
-	m->changed = get_number(j, "changed");
+	m->changed_ms = get_number(j, "changed_ms");
 	m->failures = (unsigned)get_number(j, "failures");
 	json_decref(j);
 }
@@ -128,8 +128,8 @@ int list_meta_write(const struct list_meta *m, const char *file)
 	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "url", m->url, "public_key",
 			      m->public_key, "etag", m->etag, "last_modified", m->last_modified, "size", (json_int_t)m->size, "mtime_s",
 			      (json_int_t)m->mtime_s, "mtime_ns", (json_int_t)m->mtime_ns, "entries", (json_int_t)m->entries, "skipped",
-			      (json_int_t)m->skipped, "signed_at", (json_int_t)m->signed_at, "tried", (json_int_t)m->tried, "changed",
-			      (json_int_t)m->changed, "failures", (json_int_t)m->failures, "result", m->result);
+			      (json_int_t)m->skipped, "signed_at", (json_int_t)m->signed_at, "tried", (json_int_t)m->tried, "changed_ms",
+			      (json_int_t)m->changed_ms, "failures", (json_int_t)m->failures, "result", m->result);
 	int err = -ENOMEM;
 
 	meta_path(path, sizeof(path), file);

@@ -18,8 +18,8 @@ struct list_meta {
 	char etag[FETCH_ETAG_MAX], last_modified[FETCH_DATE_MAX];
 	int64_t size, mtime_s, mtime_ns;
 	uint64_t entries, skipped, signed_at;
-	/* Of the last tries, as seconds since 1970; 0: never. */
-	int64_t tried, changed;
+	int64_t changed_ms;		/* when it was put there, since 1970 */
+	int64_t tried;			/* the last try, seconds since 1970; 0: never */
 	unsigned failures;		/* since the last success */
 	char result[FETCH_WHY_MAX];	/* of the last try, a clause */
 };

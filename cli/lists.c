@@ -105,9 +105,9 @@ static int parse(int argc, char **argv, struct lists_options *o, bool *update)
 	return code < 0 ? EXIT_USAGE : -1;
 }
 
-int lists_ask(const struct policy *p, const char *verb, json_t **reply)
+int lists_ask(const struct policy *p, json_t *request, json_t **reply)
 {
-	return control_ask(policy_settings(p)->control, json_pack("{s:s}", "verb", verb), reply);
+	return control_ask(policy_settings(p)->control, request, reply);
 }
 
 void lists_time(char *to, size_t size, int64_t when)
@@ -122,6 +122,7 @@ void lists_time(char *to, size_t size, int64_t when)
 int lists_main(int argc, char **argv)
 {
 	struct lists_options o;
+	struct policy_error error;
 	struct child_user user;
 	struct policy *p;
 	bool update = false;
@@ -133,9 +134,11 @@ int lists_main(int argc, char **argv)
 		fprintf(stderr, "minewall lists: '%s' is no unprivileged user here; name another with --user\n", o.user);
 		return EXIT_SYSTEM;
 	}
-	p = cli_policy(&o.args, &code);
-	if (!p)
-		return code;
+	p = policy_load_settings(o.args.policy, &error);
+	if (!p) {
+		fprintf(stderr, "%s\n", error.text);
+		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	}
 	code = update ? lists_update(&o, p, &user) : lists_show(&o, p, &user);
 	policy_free(p);
 	return code;

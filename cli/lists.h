@@ -19,8 +19,9 @@ struct lists_options {
 int lists_show(const struct lists_options *o, const struct policy *p, const struct child_user *user);
 int lists_update(const struct lists_options *o, const struct policy *p, const struct child_user *user);
 
-/* Asks the daemon of this policy and says nothing if there is none. 0 with a new reference in `*reply`, -ECONNREFUSED, -errno. */
-int lists_ask(const struct policy *p, const char *verb, json_t **reply);
+/* Asks the daemon of this policy and says nothing if there is none; takes over `request`. 0 with a new reference in `*reply`,
+ * -ECONNREFUSED, -errno. */
+int lists_ask(const struct policy *p, json_t *request, json_t **reply);
 
 /* "2026-11-23 02:26", local time; "never" for 0. */
 void lists_time(char *to, size_t size, int64_t when);

@@ -89,7 +89,7 @@ static json_t *shown_json(const struct shown *s)
 	if (!l->url)
 		return j;
 	json_object_set_new(j, "update", json_pack("{s:s, s:I, s:I, s:I, s:i, s:s, s:b}", "result", s->meta.result, "tried",
-						   (json_int_t)s->meta.tried, "changed", (json_int_t)s->meta.changed, "due",
+						   (json_int_t)s->meta.tried, "changed", (json_int_t)s->meta.changed_ms / 1000, "due",
 						   (json_int_t)list_due(l, &s->meta), "failures", (int)s->meta.failures, "published",
 						   s->meta.last_modified, "signed", l->public_key != NULL));
 	return j;
@@ -158,7 +158,7 @@ int lists_show(const struct lists_options *o, const struct policy *p, const stru
 	const struct list_source *sources;
 	size_t n = policy_sources(p, &sources);
 	json_t *reply = NULL, *all = json_array();
-	bool running = lists_ask(p, "lists", &reply) == 0;
+	bool running = lists_ask(p, json_pack("{s:s}", "verb", "lists"), &reply) == 0;
 
 	if (n)
 		count_files(p, user, counts);

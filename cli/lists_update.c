@@ -205,6 +205,14 @@ static enum ending confirm(struct job *j)
 	return END_DENIED;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static enum ending keep(struct job *j)
 {
 	struct list_meta *m = &j->meta;
@@ -220,7 +228,7 @@ static enum ending keep(struct job *j)
 			snprintf(j->why, sizeof(j->why), "%.200s cannot be written: %s", j->source->file, strerror(-err));
 			return END_DENIED;
 		}
-		m->changed = (int64_t)time(NULL);
+		m->changed_ms = now_ms();
 	}
 	snprintf(m->url, sizeof(m->url), "%s", j->source->url);
 	snprintf(m->public_key, sizeof(m->public_key), "%s", j->source->public_key ? j->source->public_key : "");
@@ -377,12 +385,13 @@ static int take_lock(const struct policy *p, int *code)
 	return -1;
 }
 
-/* The running daemon reads them. False: there is one, and it did not. */
+/* The running daemon reads them, and them alone: a policy that somebody is about to edit or has on trial is not made to hold by a
+ * timer. False: there is a daemon, and it did not. */
 static bool tell_daemon(const struct policy *p)
 {
 	const char *error;
 	json_t *reply = NULL;
-	int err = lists_ask(p, "reload", &reply);
+	int err = lists_ask(p, json_pack("{s:s, s:b}", "verb", "reload", "lists", true), &reply);
 	bool taken = err == 0 && json_is_true(json_object_get(reply, "ok"));
 
 	if (err == -ECONNREFUSED) {
@@ -399,9 +408,29 @@ static bool tell_daemon(const struct policy *p)
 	return taken;
 }
 
+/* Has the running daemon an older copy of one than what lies there? From this update, or because it refused at an earlier one. */
+static bool daemon_is_behind(const struct update *u)
+{
+	json_t *reply = NULL;
+	bool running = lists_ask(u->policy, json_pack("{s:s}", "verb", "lists"), &reply) == 0;
+	json_int_t read_at_ms = json_integer_value(json_object_get(reply, "read_at_ms"));
+	bool behind = u->changed > 0;
+
+	for (size_t i = 0; i < u->n && running && read_at_ms; i++) {
+		struct list_meta m;
+
+		if (!u->sources[i].url)
+			continue;
+		list_meta_read(&m, u->sources[i].file);
+		behind |= m.changed_ms > read_at_ms;
+	}
+	json_decref(reply);
+	return behind;
+}
+
 static int finish(const struct update *u)
 {
-	bool told = u->changed == 0 || tell_daemon(u->policy);
+	bool told = !daemon_is_behind(u) || tell_daemon(u->policy);
 
 	if (u->denied && u->denied == u->tried)
 		return EXIT_SYSTEM;

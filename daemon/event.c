@@ -111,6 +111,7 @@ static void copy_text(char *out, size_t size, const char *text)
 
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
+	e->kind = s->kind;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);
@@ -269,6 +270,8 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (e->generation)
+		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)

@@ -26,6 +26,7 @@ struct event {
 	enum evidence evidence;
 	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
 	enum app app;
+	enum mining_kind kind;
 	struct subject subject;
 	uint8_t family;
 	bool older;
@@ -39,6 +40,7 @@ struct event {
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
 	unsigned line;
+	uint32_t generation;		/* of the policy that judged; 0: not a daemon's */
 	unsigned marks;			/* EVIDENCE_SCORE: the signs, as bits (daemon/watch.h) */
 	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */
 	uint64_t count;			/* attempts that the kernel stopped by itself; 0: this is a judged one */

@@ -121,5 +121,5 @@ json_t *listwatch_answer(const struct daemon *d)
 		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I}", "name", lists[i].name, "used", (json_int_t)lists[i].used,
 						     "skipped", (json_int_t)lists[i].skipped, "hits", (json_int_t)(e ? e->hits : 0)));
 	}
-	return json_pack("{s:b, s:o}", "ok", true, "lists", all);
+	return json_pack("{s:b, s:I, s:o}", "ok", true, "read_at_ms", (json_int_t)policy_read_at_ms(d->policy), "lists", all);
 }

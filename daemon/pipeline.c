@@ -125,7 +125,7 @@ static bool ports_reused(const struct flow *f, const struct packet *packet)
 	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
 }
 
-static void describe(struct outcome *out, const struct flow *f)
+static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
 {
 	const struct flow_key *key = &f->key;
 
@@ -134,6 +134,10 @@ static void describe(struct outcome *out, const struct flow *f)
 	out->subject.sport = key->sport;
 	out->subject.dport = key->dport;
 	out->subject.proto = key->proto;
+	out->subject.mac_known = f->mac_known;
+	memcpy(out->subject.mac, f->mac, sizeof(f->mac));
+	out->subject.interface = f->interface;
+	out->subject.when_s = when_s;
 	out->family = key->family;
 	out->older = f->older;
 	out->app = f->app;
@@ -146,6 +150,17 @@ static void reset_facts(struct facts *facts)
 	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
 	facts->tls_version = 0;
 	facts->again = AGAIN_NO;
+}
+
+/* What the first packet tells of a flow; where it is an answer, link address and interface are the server's. */
+static void begin(struct flow *f, const struct packet *packet)
+{
+	f->older = packet->origin != ORIGIN_ORIGINAL;
+	if (packet->origin == ORIGIN_OLDER_REPLY)
+		return;
+	f->mac_known = packet->mac_known;
+	memcpy(f->mac, packet->mac, sizeof(f->mac));
+	f->interface = packet->interface;
 }
 
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
@@ -161,8 +176,8 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
 	}
 	if (fresh)
-		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
-	describe(&s.out, s.flow);
+		begin(s.flow, packet);
+	describe(&s.out, s.flow, packet->when_s);
 	s.out.facts = &p->found;
 	take(&s, fresh);
 	s.out.app = s.flow->app;
@@ -193,7 +208,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	return d;
 }
 
-bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out)
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, int64_t when_s, struct outcome *out)
 {
 	for (; n > 0 && *cursor < flow_slots(p->flows); n--) {
 		struct flow *f = flow_at(p->flows, (*cursor)++);
@@ -201,7 +216,7 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		if (!f || f->state == FLOW_BLOCKED)
 			continue;
 		memset(out, 0, sizeof(*out));
-		describe(out, f);
+		describe(out, f, when_s);
 		out->decision = judge_again(p, f, &out->subject);
 		if (out->decision.action != ACTION_BLOCK)
 			continue;

@@ -73,9 +73,10 @@ void pipeline_policy(struct pipeline *p, const struct policy *policy);
 /* Judges one packet that the kernel rules queued. `now_ms`: any monotonic clock (a capture's time in replay). */
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms);
 
-/* After pipeline_policy: judges flows that were accepted by the policy before, `n` slots of the table from `*cursor` on. True: `out` tells
+/* After pipeline_policy, or when a rule's hours begin or end (`when_s`, of the epoch): judges flows that were accepted by the policy before, `n` slots of the table from `*cursor` on. True: `out` tells
  * of a flow that is blocked now; ask again. False: these slots are done; `*cursor` is 0 again when all are. */
-bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out);
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, int64_t when_s,
+		      struct outcome *out);
 
 /* Forgets a flow (replay: its 5-tuple is used again). */
 void pipeline_forget(struct pipeline *p, const struct packet *packet);

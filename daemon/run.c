@@ -60,6 +60,8 @@ static enum exit_code open_policy(struct daemon *d)
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	d->settings = policy_settings(d->policy);
+	d->generation = 1;
+	policy_stamp(d->policy, d->generation);
 	d->shared.policy = d->policy;
 	return EXIT_DONE;
 }
@@ -376,6 +378,7 @@ static void heed_timer(struct daemon *d)
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
 	listwatch_tick(d);
+	apply_hours(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);
 }

@@ -11,6 +11,8 @@
 #define TUNNELS_MAX 4
 /* Unknown bytes behind which Stratum may start in a segment of its own. */
 #define PRELUDE_BYTES_MAX 256
+/* Lines of text that a pool's parser may pass over as errors; a mail has more before its text. */
+#define JUNK_LINES_MAX 2
 
 void step_clear(struct step *s, enum reason reason)
 {
@@ -179,9 +181,30 @@ bool step_judge_message(struct step *s, uint32_t start)
 	return m->consumed > 0;
 }
 
+/* Where JSON begins behind a few lines of text, which some pools pass over; 0: nowhere. */
+static size_t json_line(const uint8_t *p, size_t len)
+{
+	size_t at = 0;
+
+	for (unsigned lines = 0; lines < JUNK_LINES_MAX; lines++) {
+		const uint8_t *end = memchr(p + at, '\n', len - at);
+
+		for (size_t i = at; end && i < (size_t)(end - p); i++)
+			if (p[i] >= 0x7f || (p[i] < 0x20 && p[i] != '\t' && p[i] != '\r'))
+				return 0;
+		if (!end)
+			return 0;
+		at = (size_t)(end + 1 - p);
+		if (at < len && (p[at] == '{' || p[at] == '['))
+			return at;
+	}
+	return 0;
+}
+
 bool step_judge_unknown(struct step *s, uint32_t start, size_t len)
 {
 	struct flow_side *side = s->side;
+	size_t json;
 
 	if (s->flow->older)
 		side->next = start + (uint32_t)len;
@@ -189,6 +212,12 @@ bool step_judge_unknown(struct step *s, uint32_t start, size_t len)
 		return false;
 	if (side->only == APP_HTTP) {	/* a request without a body has ended: anything may follow */
 		side->only = APP_UNKNOWN;
+		return true;
+	}
+	json = side->only == APP_UNKNOWN ? json_line(stream_run(&side->stream, start, &len), len) : 0;
+	if (json) {
+		side->only = APP_STRATUM;
+		side->next = start + (uint32_t)json;
 		return true;
 	}
 	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start))

@@ -31,7 +31,7 @@ struct worker {
 	struct connmark *connmark;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
-	atomic_bool rejudging;
+	atomic_bool rejudging, again;
 	uint32_t cursor;
 	uint64_t said_full_s;
 	atomic_bool stop;
@@ -126,6 +126,7 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 
 	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
 	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+	lesson->event.generation = w->settings->generation;
 	lesson->teach = lesson_element(w, o, &packet->packet, &lesson->element);
 	count(&w->counters.found);
 }
@@ -252,7 +253,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 {
 	struct outcome o;
 
-	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, time(NULL), &o)) {
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
@@ -262,6 +263,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		}
 		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
 		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+		lesson->event.generation = w->settings->generation;
 		lesson->teach = lesson_element(w, &o, NULL, &lesson->element);
 		count(&w->counters.found);
 	}
@@ -273,8 +275,9 @@ static void take_policy(struct worker *w)
 {
 	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
 
-	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed) && !atomic_load_explicit(&w->again, memory_order_relaxed))
 		return;
+	atomic_store(&w->again, false);
 	pipeline_policy(w->pipeline, now);
 	w->settings = policy_settings(now);
 	w->cursor = 0;
@@ -371,6 +374,12 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_rejudge(struct worker *w)
+{
+	atomic_store(&w->again, true);
+	queue_wake(w->queue);
 }
 
 void worker_wake(struct worker *w)

@@ -56,6 +56,9 @@ void worker_wake(struct worker *w);
 /* The policy that the worker judges by now: the one before may be freed when no worker says it any more. */
 const struct policy *worker_policy(const struct worker *w);
 
+/* Has it judge the flows that it accepted anew. */
+void worker_rejudge(struct worker *w);
+
 /* Is it still judging flows that it accepted by an earlier policy? Then it wants to be woken now and then. */
 bool worker_rejudging(const struct worker *w);
 

@@ -3,6 +3,7 @@
 #include "inspect/inspect.h"
 
 #include "inspect/http.h"
+#include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
 #include "inspect/tls.h"
@@ -11,6 +12,7 @@
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
+	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
 };
@@ -74,7 +76,8 @@ const char *app_text(enum app app)
 		return "dns";
 	case APP_STRATUM:
 		return "stratum";
-	case APP_SOCKS:		/* EVE's words have none for it */
+	case APP_SOCKS:		/* EVE's words have none for these */
+	case APP_PROXY:
 	case APP_UNKNOWN:
 		break;
 	}

@@ -24,6 +24,7 @@ enum app {
 	APP_DNS,
 	APP_STRATUM,
 	APP_SOCKS,	/* only until what is inside the tunnel is known */
+	APP_PROXY,	/* a PROXY header, likewise */
 	/* What only follows behind a request of HTTP/1: the flow stays an HTTP one. */
 	APP_HTTP_BODY,
 	APP_WEBSOCKET,

@@ -53,6 +53,9 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool mac_known;
+	uint8_t mac[6];		/* the client's */
+	const char *interface;	/* it came in by, or NULL */
 	uint16_t watch;		/* not 0: its place among the flows watched, see daemon/suspect.h */
 	uint32_t work;		/* bytes shown to the inspectors, each time counted */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or

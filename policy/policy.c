@@ -3,11 +3,14 @@
  * of lists are said at the list's `file:` in the policy, because that is what the operator has to mend. */
 #include "policy/policy.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "policy/doc.h"
 #include "policy/file.h"
@@ -72,7 +75,30 @@ void policy_free(struct policy *p)
 	address_set_fini(&p->allow_addresses);
 	address_set_fini(&p->allow_hosts);
 	address_set_fini(&p->shared);
+	for (size_t i = 0; i < p->n_files; i++)
+		free(p->files[i]);
+	for (size_t i = 0; i < GROUPS_MAX; i++)
+		address_set_fini(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < RULES_MAX; i++)
+		rule_fini(&p->rules[i]);
 	free(p);
+}
+
+static int seal_rules(struct policy *p)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		address_set_seal(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct rule *r = &p->rules[i];
+
+		address_set_seal(&r->from.addresses);
+		address_set_seal(&r->addresses);
+		/* What one host may, another's finding must not take from it. */
+		p->exceptions |= r->action != ACTION_BLOCK && !(r->from_all && !r->when.set);
+		if (r->names && name_set_seal(r->names))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int seal(struct policy *p)
@@ -81,7 +107,7 @@ static int seal(struct policy *p)
 	address_set_seal(&p->allow_addresses);
 	address_set_seal(&p->allow_hosts);
 	address_set_seal(&p->shared);
-	return name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
+	return seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
 }
 
 static int out_of_memory(const char *path, struct policy_error *error)
@@ -127,9 +153,10 @@ static int __attribute__((format(printf, 5, 6))) list_fail(const char *path, con
 	return doc_fail_kind(&doc, &at, kind, "list '%s': %s %s", list->name, list->file, what);
 }
 
-static int load_list(struct policy *p, const char *path, size_t i, struct policy_error *error)
+static int load_list(struct policy *p, size_t i, struct policy_error *error)
 {
 	const struct list_rule *list = &p->lists[i];
+	const char *path = list->at.path;
 	struct list_counts counts;
 	char *text = NULL;
 	size_t len;
@@ -182,18 +209,75 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	}
 }
 
-static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+static uint64_t digest_more(uint64_t digest, const char *text, size_t len)
 {
-	char *text = NULL;
+	for (size_t i = 0; i <= len; i++)	/* with the NUL, so that moving bytes from one file to the next shows */
+		digest = (digest ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+	return digest;
+}
+
+static int read_file(struct policy *p, const char *path, struct policy_error *error)
+{
+	char *text = NULL, *kept = strdup(path);
 	size_t len;
 	int result;
 
-	if (read_policy(path, &text, &len, error))
+	if (!kept)
+		return out_of_memory(path, error);
+	p->files[p->n_files++] = kept;
+	if (read_policy(kept, &text, &len, error))
 		return -1;
-	result = schema_read(p, path, text, len, error);
+	p->digest = digest_more(p->digest, text, len);
+	result = schema_read(p, p->files[0], kept, text, len, error);
 	free(text);
+	return result;
+}
+
+/* Hidden files, and what editors and package managers leave behind, end otherwise. */
+static int is_drop_in(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return *e->d_name != '.' && len > 5 && !strcmp(e->d_name + len - 5, ".yaml");
+}
+
+static int read_drop_ins(struct policy *p, struct policy_error *error)
+{
+	const char *slash = strrchr(p->files[0], '/');
+	struct doc doc = { .file = p->files[0], .error = error };
+	char folder[PATH_MAX], path[PATH_MAX + 256];
+	struct dirent **found;
+	int n, result = 0;
+
+	snprintf(folder, sizeof(folder), "%.*spolicy.d", slash ? (int)(slash + 1 - p->files[0]) : 0, p->files[0]);
+	n = scandir(folder, &found, is_drop_in, alphasort);
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 :
+		       doc_fail_kind(&doc, NULL, POLICY_UNREADABLE, "%s: %s, expected a readable folder", folder, strerror(errno));
+	if (n >= POLICY_FILES_MAX)
+		result = doc_fail(&doc, NULL, "%s holds %d files, expected at most %d", folder, n, POLICY_FILES_MAX - 1);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
+		free(found[i]);
+		if (!result)
+			result = read_file(p, path, error);
+	}
+	free(found);
+	return result;
+}
+
+static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+{
+	struct timespec now;
+	int result;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->read_at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	result = read_file(p, path, error) ? -1 : read_drop_ins(p, error);
+	if (!result && sources_complete(p))
+		result = out_of_memory(path, error);
 	for (size_t i = 0; with_lists && i < p->n_lists && !result; i++)
-		result = load_list(p, path, i, error);
+		result = load_list(p, i, error);
 	if (!result && seal(p))
 		result = out_of_memory(path, error);
 	return result;
@@ -238,6 +322,11 @@ struct policy *policy_builtin(void)
 	return p;
 }
 
+void policy_stamp(struct policy *p, uint32_t generation)
+{
+	p->settings.generation = generation;
+}
+
 const struct settings *policy_settings(const struct policy *p)
 {
 	return &p->settings;
@@ -261,6 +350,22 @@ struct networks policy_allowed_addresses(const struct policy *p)
 struct networks policy_blocked_addresses(const struct policy *p)
 {
 	return networks_of(&p->block_addresses);
+}
+
+size_t policy_files(const struct policy *p, const char *const **files)
+{
+	*files = (const char *const *)p->files;
+	return p->n_files;
+}
+
+int64_t policy_read_at_ms(const struct policy *p)
+{
+	return p->read_at_ms;
+}
+
+uint64_t policy_digest(const struct policy *p)
+{
+	return p->digest;
 }
 
 size_t policy_lists(const struct policy *p, const struct list_info **lists)

@@ -7,6 +7,7 @@
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "policy/rule.h"
 
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
@@ -27,19 +28,28 @@ struct list_rule {
 	char *url, *signature, *public_key, *ca;
 	uint32_t refresh_s, max_age_s, min_entries;
 	uint8_t max_shrink;
-	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
 struct policy {
+	char *files[POLICY_FILES_MAX];	/* the policy's own, and its drop-ins in their order */
+	size_t n_files;
 	struct settings settings;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
 	struct name_set *allow_names;
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
+	int64_t read_at_ms;
+	uint64_t digest;	/* FNV-1a of the files' bytes, one after the other: told apart are only texts of one author */
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	struct list_source sources[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct group groups[GROUPS_MAX];
+	size_t n_groups;
+	struct rule rules[RULES_MAX];
+	size_t n_rules;
+	bool exceptions;	/* a rule lets some hosts do, or do at times, what others may not */
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
 	struct name_set *extra_names;
@@ -49,9 +59,13 @@ struct policy {
 /* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */
 struct policy *rules_new(void);
 
-/* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
+/* The policy's word for a detector (DETECTORS: score). */
+const char *rules_detector_text(unsigned detector);
+
+/* Reads the policy's text or a drop-in's, not its lists. `path` is the file, for messages, and must live as long as the policy;
+ * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
 
 /* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
 int sources_complete(struct policy *p);

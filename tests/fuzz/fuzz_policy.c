@@ -24,7 +24,7 @@ static void fuzz_policy(const char *text, size_t len)
 	int result;
 
 	require(p);
-	result = schema_read(p, "dir/p.yaml", text, len, &error);
+	result = schema_read(p, "dir/p.yaml", "dir/p.yaml", text, len, &error);
 	/* A refusal is one whole line, with the file's name. */
 	if (result)
 		require(!strncmp(error.text, "dir/p.yaml:", 11) && !strpbrk(error.text, "\r\n\x1b"));

@@ -460,6 +460,21 @@ def unprivileged(t, user):
     lists.holds(GOOD)
 
 
+@own("update/few-rights")
+def few_rights(t):
+    """With the capabilities that the systemd unit leaves, and no more."""
+    with open(os.path.join(beds.ROOT, "contrib", "systemd", "minewall-lists.service"), encoding="ascii") as f:
+        rights = re.search(r"^CapabilityBoundingSet=(.*)$", f.read(), re.M)[1].lower().split()
+    lists = Lists(t)
+    lists.web.publish(lists.name, GOOD, "drip")
+    few = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all," + ",".join("+" + r.removeprefix("cap_") for r in rights))
+    done = t.bed.gateway.run(*few, *lists.argv("--timeout", "2s"), check=False)
+    says(done, 1, "within 2 s")
+    lists.web.publish(lists.name, GOOD)
+    says(t.bed.gateway.run(*few, *lists.argv("--due"), check=False), 0, "200 entries")
+    lists.holds(GOOD)
+
+
 @own("update/no-such-user")
 def no_such_user(t):
     lists = Lists(t)
@@ -590,9 +605,9 @@ def daemon_takes(t):
     need(until(lambda: t.kernel.elements("pairs4", address=address, port=443)), "the kernel was not taught")
     events = until(lambda: t.daemon.events(address, 443))
     need(len(events) == 1 and events[0]["mining"]["list"] == lists.name and events[0]["mining"]["line"] == 202, f"events {events}")
-    handle, reloads = t.kernel.handle(), t.daemon.said().count("reloaded")
+    handle, reloads = t.kernel.handle(), t.daemon.said().count("lists_reloaded")
     says(lists.update(), 0, r"\A[^\n]*unchanged\Z")
-    need((t.kernel.handle(), t.daemon.said().count("reloaded")) == (handle, reloads), "an unchanged list made the daemon reload")
+    need((t.kernel.handle(), t.daemon.said().count("lists_reloaded")) == (handle, reloads), "an unchanged list made the daemon reload")
     lists.web.publish(lists.name, HTML)
     says(lists.update(), 1, "web page")
     shown = t.daemon.json("lists")[0]
@@ -606,15 +621,33 @@ def daemon_takes(t):
 
 @own("update/daemon-refuses")
 def daemon_refuses(t):
-    """The policy beside it has been broken meanwhile: the list is there, the daemon keeps what it has, and this is said."""
+    """A timer must not bring into force what somebody has only begun to write, nor what is on trial: the list is there, the daemon keeps
+    what it has, and this is said."""
     lists = Lists(t).good()
     t.daemon = lists.daemon.start()
     lists.web.publish(lists.name, BETTER)
-    with open(lists.daemon.policy, "a", encoding="utf-8") as f:
-        f.write("fail: closed\n")
-    says(lists.update(), 6, "did not take them: .*fail has changed")
+    with open(lists.daemon.policy, encoding="utf-8") as f:
+        text = f.read()
+    lists.daemon.write("policy.yaml", text.replace("mode: enforce", "mode: monitor"))
+    says(lists.update(), 6, "did not take them: the policy was changed since it was read; `minewall reload`")
     lists.holds(BETTER)
-    need(lists.daemon.json("status")["names"] == 200, "the daemon took it all the same")
+    status = lists.daemon.json("status")
+    need((status["names"], status["mode"]) == (200, "enforce"), "the daemon took it all the same")
+    done = lists.update("--due")
+    need((done.returncode, done.stdout) == (6, "") and "did not take" in done.stderr, f"the next update does not say it again: {done}")
+    says(lists.daemon.verb("reload", "--confirm", "60s"), 0, "201")
+    done = lists.update("--due")
+    need((done.returncode, done.stdout + done.stderr) == (0, ""), f"the daemon has taken it, and yet: {done}")
+    lists.web.publish(lists.name, GOOD)
+    says(lists.update(), 6, "did not take them: a policy waits to be confirmed")
+    need(lists.daemon.json("status")["confirm_s"] > 0, "the update confirmed the policy")
+    says(lists.daemon.verb("reload", "--keep"), 0, "")
+    lists.daemon.write("policy.yaml", text + "oh no\n")
+    lists.web.publish(lists.name, BETTER)
+    says(lists.update(), 4, "policy.yaml:10:1")
+    lists.daemon.write("policy.yaml", text)
+    says(lists.daemon.verb("reload"), 0, "200 names")
+    says(lists.update(), 0, "201 entries used, 0 skipped\nthe daemon has taken them: 201 names")
 
 
 @own("update/age-alarm")

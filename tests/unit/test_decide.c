@@ -25,7 +25,7 @@ static struct policy *policy_of(const char *text, const char *list)
 	struct list_counts counts;
 
 	assert_non_null(p);
-	if (schema_read(p, "p.yaml", text, strlen(text), &error))
+	if (schema_read(p, "p.yaml", "p.yaml", text, strlen(text), &error))
 		fail_msg("%s", error.text);
 	if (list) {
 		p->lists[0].name = strdup("web");

@@ -47,7 +47,7 @@ static void test_round_trip(void **state)
 	m.skipped = 7;
 	m.signed_at = 1700000000;
 	m.tried = 5;
-	m.changed = 6;
+	m.changed_ms = 6;
 	m.failures = 3;
 	assert_int_equal(list_meta_write(&m, "l.txt"), 0);
 	list_meta_read(&back, "l.txt");

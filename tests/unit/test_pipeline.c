@@ -473,6 +473,32 @@ static void test_login_behind_head(void **state)
 	bed_free(b);
 }
 
+/* A pool's parser may pass over a line or two, and a load balancer writes a header in front. */
+static void test_prelude_lines(void **state)
+{
+	static const uint8_t header[28] = { 0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 'Q', 'U', 'I', 'T', 0x0a, 0x21, 0x11, 0, 12 };
+	uint8_t second[28 + LEN(LOGIN)];
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, "whatever\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "hello\r\nthere\r\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(pieces(b, ISN, "PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n" LOGIN, 1), 43 + login_tells());
+	another_flow(b);
+	memcpy(second, header, sizeof(header));
+	memcpy(second + sizeof(header), LOGIN, LEN(LOGIN));
+	assert_int_equal(put(b, ISN, second, sizeof(second)), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_not_equal(text(b, ISN, "one\ntwo\nthree\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_not_equal(text(b, ISN, "\x01\x02\n" LOGIN), VERDICT_BLOCK);
+	bed_free(b);
+}
+
 /* A body quotes what it likes. */
 static void test_body(void **state)
 {
@@ -595,7 +621,7 @@ int main(void)
 		cmocka_unit_test(test_other_messages),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_login_behind_head),
-		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_prelude_lines), cmocka_unit_test(test_body),
 		cmocka_unit_test(test_memory_taken),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_addresses),

@@ -189,7 +189,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "Mode: enforce\n", ":2:1: unknown key 'Mode', did you mean 'mode'?" },
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
-	  "mark, block, lists, allow, shared, detect, score, control, state, log, memory" },
+	  "mark, block, lists, allow, shared, groups, rules, detect, score, control, state, log, memory" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
 	{ V "mark: {bits: 3}\n", ":2:8: unknown key 'bits' in mark, expected mask" },
@@ -310,7 +310,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "16GiB, such as 512KiB, 16MiB or 1GiB" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
-	  "block, lists, allow, shared, detect, score, control, state, log, memory" },
+	  "block, lists, allow, shared, groups, rules, detect, score, control, state, log, memory" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "
@@ -446,6 +446,46 @@ static int leave(void **state)
 	return rmdir(folder);
 }
 
+/* Read by name behind the policy; what ends otherwise is left alone; messages name the file. */
+static void test_drop_ins(void **state)
+{
+	struct policy_error error;
+	const struct list_info *lists;
+	const char *const *files;
+	struct policy *p;
+
+	(void)state;
+	assert_int_equal(mkdir("policy.d", 0755), 0);
+	write_file("l.txt", "from-list.example\n");
+	write_file("policy.d/20-more.yaml", "version: 1\nmode: enforce\nblock: {names: [b.example]}\n"
+					   "rules: [{name: kids, from: [kids], action: monitor}]\n");
+	write_file("policy.d/10-first.yaml", "version: 1\nlists: [{name: l, file: l.txt}]\nblock: {names: [c.example]}\n");
+	write_file("policy.d/30-left.yaml.dpkg-old", "nonsense");
+	write_file("policy.d/.30-hidden.yaml", "nonsense");
+	p = load("version: 1\nmode: monitor\nblock: {names: [a.example]}\ngroups: {kids: [10.0.0.1]}\n");
+	assert_int_equal(policy_files(p, &files), 3);
+	assert_string_equal(files[1], "policy.d/10-first.yaml");
+	assert_int_equal(policy_settings(p)->mode, MODE_ENFORCE);
+	assert_int_equal(policy_names(p), 4);
+	assert_int_equal(policy_rules(p), 1);
+	assert_int_equal(policy_lists(p, &lists), 1);
+	policy_free(p);
+	write_file("policy.d/10-first.yaml", "version: 1\nlists: [{name: l, file: gone.txt}]\n");
+	write_file("p.yaml", "version: 1\ngroups: {kids: [10.0.0.1]}\n");
+	assert_null(policy_load("p.yaml", &error));
+	if (!strstr(error.text, "policy.d/10-first.yaml:2:25: list 'l': gone.txt does not exist"))
+		fail_msg("%s", error.text);
+	write_file("policy.d/10-first.yaml", "mode: enforce\n");
+	assert_null(policy_load("p.yaml", &error));
+	assert_non_null(strstr(error.text, "policy.d/10-first.yaml:1:1:"));
+	remove("l.txt");
+	remove("policy.d/10-first.yaml");
+	remove("policy.d/20-more.yaml");
+	remove("policy.d/30-left.yaml.dpkg-old");
+	remove("policy.d/.30-hidden.yaml");
+	assert_int_equal(rmdir("policy.d"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_drop_ins),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_sample),

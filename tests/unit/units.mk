@@ -14,14 +14,14 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/sources policy/names policy/addresses policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/sources policy/names policy/addresses policy/decide policy/explain
 $(eval $(call unit,names,policy/names,))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
@@ -42,3 +42,4 @@ $(eval $(call unit,signature,cli/signature cli/blake2b,nettle hogweed))
 $(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 nettle hogweed))
 $(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
+$(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
