@@ -475,6 +475,19 @@ def few_rights(t):
     lists.holds(GOOD)
 
 
+@own("update/no-libcurl")
+def no_libcurl(t):
+    lists = Lists(t)
+    lists.web.publish(lists.name, GOOD)
+    known = beds.command("ldconfig", "-p").stdout
+    library = os.path.realpath(re.search(r"libcurl\.so\.4 .*=> (\S+)", known)[1])
+    done = t.bed.gateway.run("sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', library, *lists.argv(), check=False)
+    says(done, 5, "libcurl is not installed .*copy the lists by other means")
+    done = t.bed.gateway.run("sh", "-c", 'mount --bind /dev/null "$0" && exec "$@"', library, t.binary, "check", "-c",
+                             lists.daemon.policy, check=False)
+    need(done.returncode == 4 and "lists update" in done.stderr, f"another verb needs libcurl: {done}")
+
+
 @own("update/no-such-user")
 def no_such_user(t):
     lists = Lists(t)
