@@ -122,8 +122,10 @@ int child_start(struct child *c, const struct child_user *user, bool network, vo
 		return err;
 	}
 	if (c->pid == 0) {
-		/* The wish to die with the parent is lost with a change of user: it comes last, and then the parent must still be there. */
-		if (setsid() < 0 || keep_only(fds[1]) || drop(user, network) || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		/* The wish to die with the parent is lost with a change of user: it comes last, and then the parent must still be
+		 * there. */
+		if (setsid() < 0 || keep_only(fds[1]) || drop(user, network) || prctl(PR_SET_PDEATHSIG, SIGKILL) ||
+		    getppid() != parent)
 			_exit(1);
 		work(PIPE_FD, arg);
 		_exit(0);

@@ -23,7 +23,8 @@ struct child {
 	int fd;			/* what the child says: records */
 };
 
-/* Forks; the child loses its rights and runs work(fd, arg), which writes with child_say. `network`: it may have one. 0 or -errno. */
+/* Forks; the child loses its rights and runs work(fd, arg), which writes with child_say. `network`: it may have one.
+ * 0 or -errno. */
 int child_start(struct child *c, const struct child_user *user, bool network, void (*work)(int fd, void *arg), void *arg);
 
 /* The child's side: one record. Ends the child if nobody listens. */

@@ -25,7 +25,9 @@ static bool starts(const char *p, const char *end, const char *word)
 /* A page where a list should be: the publisher has moved, or a portal wants a login. */
 static bool is_page(const char *p, const char *end)
 {
-	static const char *const heads[] = { "<!doctype", "<html", "<head", "<body", "<?xml", "<!--", "<script", "<meta", "<title" };
+	static const char *const heads[] = {
+		"<!doctype", "<html", "<head", "<body", "<?xml", "<!--", "<script", "<meta", "<title",
+	};
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		if (starts(p, end, heads[i]))
@@ -85,8 +87,8 @@ void judge_here(const struct judge_question *q, struct judge_result *r)
 	if (r->judgement == JUDGE_EMPTY)
 		return;
 	if (q->signature)
-		r->signature = (int)signature_check(sources[q->list].public_key, q->signature, q->signature_len, new->text, new->len,
-						    &r->signed_at);
+		r->signature = (int)signature_check(sources[q->list].public_key, q->signature, q->signature_len, new->text,
+						    new->len, &r->signed_at);
 	/* A page is named as such even where a signature is asked for: that is what the operator has to mend. */
 	if (r->judgement == JUDGE_GOOD && r->signature != SIGNATURE_GOOD)
 		r->judgement = JUDGE_SIGNATURE;

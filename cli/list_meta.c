@@ -122,16 +122,27 @@ int list_replace(const char *file, const char *text, size_t len)
 	return err;
 }
 
+static void put_number(json_t *j, const char *key, int64_t n)
+{
+	json_object_set_new(j, key, json_integer((json_int_t)n));
+}
+
 int list_meta_write(const struct list_meta *m, const char *file)
 {
 	char path[PATH_MAX + 8], *text = NULL;
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "url", m->url, "public_key",
-			      m->public_key, "etag", m->etag, "last_modified", m->last_modified, "size", (json_int_t)m->size, "mtime_s",
-			      (json_int_t)m->mtime_s, "mtime_ns", (json_int_t)m->mtime_ns, "entries", (json_int_t)m->entries, "skipped",
-			      (json_int_t)m->skipped, "signed_at", (json_int_t)m->signed_at, "tried", (json_int_t)m->tried, "changed_ms",
-			      (json_int_t)m->changed_ms, "failures", (json_int_t)m->failures, "result", m->result);
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s}", "url", m->url, "public_key", m->public_key, "etag", m->etag,
+			      "last_modified", m->last_modified, "result", m->result);
 	int err = -ENOMEM;
 
+	put_number(j, "size", m->size);
+	put_number(j, "mtime_s", m->mtime_s);
+	put_number(j, "mtime_ns", m->mtime_ns);
+	put_number(j, "entries", (int64_t)m->entries);
+	put_number(j, "skipped", (int64_t)m->skipped);
+	put_number(j, "signed_at", (int64_t)m->signed_at);
+	put_number(j, "changed_ms", m->changed_ms);
+	put_number(j, "tried", m->tried);
+	put_number(j, "failures", m->failures);
 	meta_path(path, sizeof(path), file);
 	text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
 	if (text)

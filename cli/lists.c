@@ -16,15 +16,15 @@ static const char usage[] =
 	"minewall lists [-c POLICY] [--json]\n"
 	"minewall lists update [NAME...] [-c POLICY] [--due] [--force] [--jitter 1h] [--timeout 5m] [--user nobody]\n\n"
 	"Shows every list of the policy: its age, what is used of it, what it caught, how much of it others have, too.\n\n"
-	"update fetches those that have a `url:` (all, or the ones named) and tells the running daemon if one has changed. What is empty,\n"
-	"no list, wrongly signed or has shrunk a lot is refused; the last good copy stays.\n\n"
+	"update fetches those that have a `url:` (all, or the ones named) and tells the running daemon if one has changed.\n"
+	"What is empty, no list, wrongly signed or has shrunk a lot is refused; the last good copy stays.\n\n"
 	"  --due          only those whose `refresh:` is over: for timers\n"
 	"  --force        fetch it whole, and take it though it has shrunk or has fewer than min_entries\n"
 	"  --jitter 1h    wait a while by chance first, up to so long: for timers\n"
 	"  --timeout 5m   give a list up after this\n"
 	"  --user nobody  who fetches and reads it, when started as root\n\n"
-	"Exit: 0 done; 1 not one list could be updated, or another update runs; 6 some could not, or the daemon did not take them;\n"
-	"4 policy invalid, 5 no permission or no libcurl, 2 usage.\n";
+	"Exit: 0 done; 1 not one list could be updated, or another update runs; 6 some could not, or the daemon did not take\n"
+	"them; 4 policy invalid, 5 no permission or no libcurl, 2 usage.\n";
 
 enum { OPT_DUE = 256, OPT_FORCE, OPT_JITTER, OPT_TIMEOUT, OPT_USER };
 
@@ -33,7 +33,8 @@ static int need_duration(const char *option, unsigned *seconds)
 	uint64_t s = cli_duration(optarg);
 
 	if (s == 0 || s > 7 * 86400) {
-		fprintf(stderr, "minewall lists: %s is '%s', expected a duration from 1s to 7d, such as 90s, 10m or 1h\n", option, optarg);
+		fprintf(stderr, "minewall lists: %s is '%s', expected a duration from 1s to 7d, such as 90s, 10m or 1h\n", option,
+			optarg);
 		return EXIT_USAGE;
 	}
 	*seconds = (unsigned)s;
@@ -93,9 +94,10 @@ static int parse(int argc, char **argv, struct lists_options *o, bool *update)
 		return code;
 	*update = optind < argc && !strcmp(argv[optind], "update");
 	if (!*update && optind < argc)
-		fprintf(stderr, "minewall lists: '%s' is not understood, expected nothing or update; see minewall lists --help\n", argv[optind]);
+		fprintf(stderr, "minewall lists: '%s' is not understood, expected nothing or update; see minewall lists --help\n",
+			argv[optind]);
 	else if (!*update && (o->due || o->force || o->jitter_s || o->timeout_s != TIMEOUT_S))
-		fprintf(stderr, "minewall lists: --due, --force, --jitter and --timeout are for `lists update`; see minewall lists --help\n");
+		fprintf(stderr, "minewall lists: --due, --force, --jitter and --timeout are for `lists update`; see --help\n");
 	else if (*update && o->args.json)
 		fprintf(stderr, "minewall lists: update takes no --json; `minewall lists --json` says how it ended\n");
 	else

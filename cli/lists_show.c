@@ -66,45 +66,33 @@ static void collect(const struct list_source *source, const struct judge_counts 
 	s->old = source->max_age_s && s->age_s > (int64_t)source->max_age_s;
 }
 
-static json_t *number_or_null(const json_t *j)
+/* The daemon's number, else the file's if it is known. */
+static json_t *number(const json_t *loaded, bool known, uint64_t otherwise)
 {
-	return j ? json_integer(json_integer_value(j)) : json_null();
+	return loaded ? json_integer(json_integer_value(loaded)) : known ? json_integer((json_int_t)otherwise) : json_null();
 }
 
 static json_t *shown_json(const struct shown *s)
 {
 	const struct list_source *l = s->source;
-	const json_t *used = json_object_get(s->loaded, "used"), *skipped = json_object_get(s->loaded, "skipped");
-	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:b, s:b}", "name", l->name, "category", l->category, "format", l->format,
-			      "file", l->file, "url", l->url, "loaded", s->loaded != NULL, "old", s->old);
+	const struct list_meta *m = &s->meta;
+	json_t *update, *j = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:b, s:b}", "name", l->name, "category", l->category, "format",
+				       l->format, "file", l->file, "url", l->url, "loaded", s->loaded != NULL, "old", s->old);
 
 	json_object_set_new(j, "age_s", s->age_s < 0 ? json_null() : json_integer(s->age_s));
 	json_object_set_new(j, "max_age_s", l->max_age_s ? json_integer(l->max_age_s) : json_null());
-	json_object_set_new(j, "used", used ? number_or_null(used) : s->counts.known ? json_integer((json_int_t)s->counts.used) : json_null());
-	json_object_set_new(j, "skipped", used ? number_or_null(skipped) :
-			    s->counts.known ? json_integer((json_int_t)s->counts.skipped) : json_null());
-	json_object_set_new(j, "names", s->counts.known ? json_integer((json_int_t)s->counts.distinct) : json_null());
-	json_object_set_new(j, "in_others", s->counts.known ? json_integer((json_int_t)s->counts.shared) : json_null());
-	json_object_set_new(j, "hits", number_or_null(json_object_get(s->loaded, "hits")));
+	json_object_set_new(j, "used", number(json_object_get(s->loaded, "used"), s->counts.known, s->counts.used));
+	json_object_set_new(j, "skipped", number(json_object_get(s->loaded, "skipped"), s->counts.known, s->counts.skipped));
+	json_object_set_new(j, "names", number(NULL, s->counts.known, s->counts.distinct));
+	json_object_set_new(j, "in_others", number(NULL, s->counts.known, s->counts.shared));
+	json_object_set_new(j, "hits", number(json_object_get(s->loaded, "hits"), false, 0));
 	if (!l->url)
 		return j;
-	json_object_set_new(j, "update", json_pack("{s:s, s:I, s:I, s:I, s:i, s:s, s:b}", "result", s->meta.result, "tried",
-						   (json_int_t)s->meta.tried, "changed", (json_int_t)s->meta.changed_ms / 1000, "due",
-						   (json_int_t)list_due(l, &s->meta), "failures", (int)s->meta.failures, "published",
-						   s->meta.last_modified, "signed", l->public_key != NULL));
+	update = json_pack("{s:s, s:I, s:I, s:I, s:i, s:s, s:b}", "result", m->result, "tried", (json_int_t)m->tried,
+			   "changed", (json_int_t)m->changed_ms / 1000, "due", (json_int_t)list_due(l, m), "failures", (int)m->failures,
+			   "published", m->last_modified, "signed", l->public_key != NULL);
+	json_object_set_new(j, "update", update);
 	return j;
-}
-
-static void print_age(int64_t s)
-{
-	if (s < 0)
-		printf("%8s", "-");
-	else if (s < 3600)
-		printf("%7" PRId64 "m", s / 60);
-	else if (s < 2 * 86400)
-		printf("%7" PRId64 "h", s / 3600);
-	else
-		printf("%7" PRId64 "d", s / 86400);
 }
 
 static void print_number(const json_t *loaded, bool known, uint64_t otherwise)
@@ -119,7 +107,7 @@ static void print_number(const json_t *loaded, bool known, uint64_t otherwise)
 
 static void print_update(const struct shown *s)
 {
-	char tried[32], due[32];
+	char tried[32], due[32], age[CLI_AGE_MAX], most[CLI_AGE_MAX];
 
 	if (s->source->url && !s->meta.tried) {
 		printf("    never updated: `minewall lists update %s`\n", s->source->name);
@@ -133,15 +121,17 @@ static void print_update(const struct shown *s)
 	if (s->meta.failures > 1)
 		printf("    %u updates in a row have failed\n", s->meta.failures);
 	if (s->old)
-		printf("    OLD: nothing fresh for %" PRId64 " days, max_age is %u\n", s->age_s / 86400, s->source->max_age_s / 86400);
+		printf("    OLD: nothing fresh for %s, max_age is %s\n", cli_age(age, s->age_s),
+		       cli_age(most, s->source->max_age_s));
 }
 
 static void print_shown(const struct shown *s)
 {
 	const struct list_source *l = s->source;
+	char age[CLI_AGE_MAX];
 
 	printf("%-20s %-12s %-9s", l->name, *l->category ? l->category : "-", l->format);
-	print_age(s->age_s);
+	printf("%8s", s->age_s < 0 ? "-" : cli_age(age, s->age_s));
 	print_number(json_object_get(s->loaded, "used"), s->counts.known, s->counts.used);
 	print_number(json_object_get(s->loaded, "skipped"), s->counts.known, s->counts.skipped);
 	print_number(NULL, s->counts.known, s->counts.shared);
@@ -163,7 +153,8 @@ int lists_show(const struct lists_options *o, const struct policy *p, const stru
 	if (n)
 		count_files(p, user, counts);
 	if (!o->args.json && n)
-		printf("%-20s %-12s %-9s%8s %9s %9s %9s %9s\n", "LIST", "CATEGORY", "FORMAT", "AGE", "USED", "SKIPPED", "IN OTHERS", "HITS");
+		printf("%-20s %-12s %-9s%8s %9s %9s %9s %9s\n", "LIST", "CATEGORY", "FORMAT", "AGE", "USED", "SKIPPED", "IN OTHERS",
+		       "HITS");
 	for (size_t i = 0; i < n; i++) {
 		struct shown s;
 

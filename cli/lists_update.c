@@ -178,7 +178,8 @@ static enum ending compare(struct job *j)
 	if (j->u->options->force)
 		return END_CHANGED;
 	if (now < s->min_entries)
-		return REFUSE(j, "it has %llu usable entries, min_entries is %u (`--force` takes it)", (unsigned long long)now, s->min_entries);
+		return REFUSE(j, "it has %llu usable entries, min_entries is %u (`--force` takes it)", (unsigned long long)now,
+			      s->min_entries);
 	before = entries_before(j);
 	if (now < before && (before - now) * 100 > before * s->max_shrink)
 		return REFUSE(j, "it has shrunk from %llu usable entries to %llu, max_shrink is %u%% (`--force` takes it)",
@@ -256,11 +257,13 @@ static enum ending run_job(struct job *j)
 static void say(const struct job *j, enum ending end)
 {
 	const char *name = j->source->name;
+	bool copy = access(j->source->file, F_OK) == 0;
 	char when[32];
 
 	switch (end) {
 	case END_CHANGED:
-		printf("%s: %llu entries used, %llu skipped\n", name, (unsigned long long)j->verdict.used, (unsigned long long)j->verdict.skipped);
+		printf("%s: %llu entries used, %llu skipped\n", name, (unsigned long long)j->verdict.used,
+		       (unsigned long long)j->verdict.skipped);
 		return;
 	case END_SAME:
 		printf("%s: unchanged\n", name);
@@ -268,8 +271,8 @@ static void say(const struct job *j, enum ending end)
 	case END_REFUSED:
 	case END_DENIED:
 		lists_time(when, sizeof(when), list_confirmed(j->source->file));
-		fprintf(stderr, "minewall lists: %s: %s; %s%s%s\n", name, j->why, access(j->source->file, F_OK) ? "there is no copy of it yet" :
-			"the copy of ", access(j->source->file, F_OK) ? "" : when, access(j->source->file, F_OK) ? "" : " stays");
+		fprintf(stderr, "minewall lists: %s: %s; %s%s%s\n", name, j->why, copy ? "the copy of " : "there is no copy of it yet",
+			copy ? when : "", copy ? " stays" : "");
 	}
 }
 
@@ -287,7 +290,8 @@ static void remember(struct job *j, enum ending end)
 	else
 		make_folder(j->source->file);
 	if (list_meta_write(m, j->source->file) && good)
-		fprintf(stderr, "minewall lists: %s: %s.meta cannot be written; it is fetched whole next time\n", j->source->name, j->source->file);
+		fprintf(stderr, "minewall lists: %s: %s.meta cannot be written; it is fetched whole next time\n", j->source->name,
+			j->source->file);
 }
 
 static void update_one(struct update *u, size_t i)
@@ -309,8 +313,8 @@ static void update_one(struct update *u, size_t i)
 		goto out;
 	u->tried++;
 	if (!strncmp(j->source->url, "http://", 7) && !j->source->public_key)
-		fprintf(stderr, "minewall lists: %s: its url is http, so anybody on the way can change it; use https or a public_key\n",
-			j->source->name);
+		fprintf(stderr, "minewall lists: %s: its url is http, so anybody on the way can change it; use https or a "
+			"public_key\n", j->source->name);
 	end = run_job(j);
 	say(j, end);
 	remember(j, end);

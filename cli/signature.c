@@ -83,7 +83,8 @@ static bool is_signed(const uint8_t key[KEY_BYTES], const uint8_t sig[SIG_BYTES]
 }
 
 /* minisign's second signature binds the comment to the first one. */
-static bool comment_is_signed(const uint8_t key[KEY_BYTES], const uint8_t sig[SIG_BYTES], struct line comment, const uint8_t *global)
+static bool comment_is_signed(const uint8_t key[KEY_BYTES], const uint8_t sig[SIG_BYTES], struct line comment,
+			      const uint8_t global[ED25519_SIGNATURE_SIZE])
 {
 	uint8_t both[ED25519_SIGNATURE_SIZE + SIGNATURE_BYTES_MAX];
 

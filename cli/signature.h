@@ -18,9 +18,9 @@ enum signature {
 };
 
 /* Is `text` the signature of `data` by `public_key` (the base64 line of a key file, 56 letters)? Its layout: a line "untrusted
- * comment: ...", base64 of "Ed" (the data are signed) or "ED" (their BLAKE2b-512 is), 8 bytes of key id and 64 of signature; minisign
- * adds a line "trusted comment: ..." and base64 of a signature of the first signature with that comment. `signed_at` gets the time
- * that the trusted comment says (timestamp:SECONDS), 0 if none. */
+ * comment: ...", base64 of "Ed" (the data are signed) or "ED" (their BLAKE2b-512 is), 8 bytes of key id and 64 of signature;
+ * minisign adds a line "trusted comment: ..." and base64 of a signature of the first signature with that comment. `signed_at` gets
+ * the time that the trusted comment says (timestamp:SECONDS), 0 if none. */
 enum signature signature_check(const char *public_key, const char *text, size_t text_len, const void *data, size_t len,
 			       uint64_t *signed_at);
 

@@ -38,6 +38,7 @@ static void print_losses(const json_t *j)
 		{ "watchdog", "times the reader hung and traffic passed unjudged" },
 		{ "restored", "times another program removed our table" },
 	};
+	char age[CLI_AGE_MAX], most[CLI_AGE_MAX];
 	json_t *list;
 	size_t i;
 
@@ -45,8 +46,8 @@ static void print_losses(const json_t *j)
 		if (number(j, NULL, losses[i].key))
 			printf("  %lld %s\n", (long long)number(j, NULL, losses[i].key), losses[i].text);
 	json_array_foreach(json_object_get(j, "lists_old"), i, list)
-		printf("  list %s is %lld days old (max_age is %lld): `minewall lists` says why\n", text(list, "name"),
-		       (long long)number(list, NULL, "age_s") / 86400, (long long)number(list, NULL, "max_age_s") / 86400);
+		printf("  list %s is %s old, max_age is %s: `minewall lists` says why\n", text(list, "name"),
+		       cli_age(age, number(list, NULL, "age_s")), cli_age(most, number(list, NULL, "max_age_s")));
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
 	if (number(j, "kernel", "untracked"))

@@ -87,8 +87,8 @@ void listwatch_tick(struct daemon *d)
 		if (!e || (e->said_s && now - e->said_s < SAY_EVERY_S))
 			continue;
 		e->said_s = now;
-		snprintf(detail, sizeof(detail), "list %s is %lld days old, max_age is %u; `minewall lists` says why", e->name,
-			 (long long)age / 86400, sources[i].max_age_s / 86400);
+		snprintf(detail, sizeof(detail), "list %s: nothing fresh for %lld h, max_age is %u h; `minewall lists` says why",
+			 e->name, (long long)age / 3600, sources[i].max_age_s / 3600);
 		daemon_note(d, "list_old", detail);
 	}
 }
@@ -118,8 +118,10 @@ json_t *listwatch_answer(const struct daemon *d)
 	for (size_t i = 0; i < n; i++) {
 		const struct listwatch_entry *e = find(d, lists[i].name);
 
-		json_array_append_new(all, json_pack("{s:s, s:I, s:I, s:I}", "name", lists[i].name, "used", (json_int_t)lists[i].used,
-						     "skipped", (json_int_t)lists[i].skipped, "hits", (json_int_t)(e ? e->hits : 0)));
+		json_t *one = json_pack("{s:s, s:I, s:I, s:I}", "name", lists[i].name, "used", (json_int_t)lists[i].used, "skipped",
+					(json_int_t)lists[i].skipped, "hits", (json_int_t)(e ? e->hits : 0));
+
+		json_array_append_new(all, one);
 	}
 	return json_pack("{s:b, s:I, s:o}", "ok", true, "read_at_ms", (json_int_t)policy_read_at_ms(d->policy), "lists", all);
 }

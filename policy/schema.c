@@ -465,8 +465,8 @@ static int read_list_key(struct doc *doc, yaml_node_t *value, const struct doc_k
 	if (doc_text(doc, value, key, DOC_BYTES_MAX, "a public key of minisign or signify"))
 		return -1;
 	if (strlen(text) != POLICY_PUBLIC_KEY_TEXT || strspn(text, base64) != POLICY_PUBLIC_KEY_TEXT || strncmp(text, "RW", 2))
-		return doc_fail(doc, value, "%s is %s, expected the line of a minisign or signify key file that begins with RW, %d letters",
-				key->path, doc_quote(value, quote), POLICY_PUBLIC_KEY_TEXT);
+		return doc_fail(doc, value, "%s is %s, expected the line of a minisign or signify key file that begins with RW, "
+				"%d letters", key->path, doc_quote(value, quote), POLICY_PUBLIC_KEY_TEXT);
 	list->public_key = strdup(text);
 	return list->public_key ? 0 : schema_no_memory(doc);
 }
@@ -532,13 +532,18 @@ static const struct doc_keys list_mapping = KEYS(list_keys, 0x1, "{name: starter
 #define MAX_SHRINK 50
 
 /* The keys that only a fetched list has, and what they are if they are not there. */
-static int complete_list(struct doc *doc, yaml_node_t *value, struct list_rule *list)
+static int complete_list(struct doc *doc, yaml_node_t *value, const struct policy *p, struct list_rule *list)
 {
-	bool fetched = list->refresh_s || list->min_entries || list->max_shrink != UINT8_MAX || list->public_key || list->signature || list->ca;
+	bool fetched = list->refresh_s || list->min_entries || list->max_shrink != UINT8_MAX || list->public_key ||
+		       list->signature || list->ca;
 	char url[URL_MAX + 16];
 
 	if (!list->url && !list->file)
 		return doc_fail(doc, value, "list '%s' has neither file nor url, expected one of them", list->name);
+	for (const struct list_rule *other = p->lists; other < list; other++)
+		if (list->file && other->file && !strcmp(list->file, other->file) && (list->url || other->url))
+			return doc_fail(doc, value, "list '%s' has the file of list '%s', expected one of its own", list->name,
+					other->name);
 	if (!list->file) {
 		list->at.path = doc->file;
 		list->at.line = value->start_mark.line;
@@ -568,7 +573,7 @@ static int item_list(struct doc *doc, yaml_node_t *value, const struct doc_key *
 
 	(void)key;
 	new_list(to)->max_shrink = UINT8_MAX;	/* not said: 0% has a meaning of its own */
-	if (doc_read_mapping(doc, value, &entry, to) || complete_list(doc, value, new_list(to)))
+	if (doc_read_mapping(doc, value, &entry, to) || complete_list(doc, value, to, new_list(to)))
 		return -1;
 	((struct policy *)to)->n_lists++;
 	return 0;

@@ -28,7 +28,8 @@ int sources_complete(struct policy *p)
 			return -ENOMEM;
 		p->sources[i] = (struct list_source) {
 			.name = list->name, .file = list->file, .category = list->category ? list->category : "",
-			.format = schema_format(list->format), .url = list->url, .signature = list->signature, .public_key = list->public_key, .ca = list->ca,
+			.format = schema_format(list->format), .url = list->url, .signature = list->signature,
+			.public_key = list->public_key, .ca = list->ca,
 			.refresh_s = list->refresh_s, .max_age_s = list->max_age_s, .min_entries = list->min_entries,
 			.max_shrink = list->max_shrink,
 		};

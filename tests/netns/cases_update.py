@@ -246,7 +246,8 @@ def refused(t, lists, text):
     # Without the modification time of the last good copy a refusal might count as fresh.
     before = os.stat(lists.path)
     # The last --timeout counts; what never ends must be told by its size even on a slow machine.
-    says(lists.update(*(("--timeout", "25s") if "too large" in text else ())), 1, f"{lists.name}: .*({text}).*; the copy of 20.* stays")
+    patience = ("--timeout", "25s") if "too large" in text else ()
+    says(lists.update(*patience), 1, f"{lists.name}: .*({text}).*; the copy of 20.* stays")
     lists.holds(GOOD)
     need(os.stat(lists.path).st_mtime_ns == before.st_mtime_ns, "the refused update made the copy look fresh")
     shown = lists.daemon.json("lists")[0]
@@ -348,7 +349,8 @@ class Key:
         self.scratch = os.path.join(folder, f"key{number}.in")
         beds.command("openssl", "genpkey", "-algorithm", "ed25519", "-out", self.pem)
         self.id = bytes([number] * 8)
-        der = subprocess.run(["openssl", "pkey", "-in", self.pem, "-pubout", "-outform", "DER"], capture_output=True, check=True).stdout
+        argv = ["openssl", "pkey", "-in", self.pem, "-pubout", "-outform", "DER"]
+        der = subprocess.run(argv, capture_output=True, check=True).stdout
         self.public = base64.b64encode(b"Ed" + self.id + der[-32:]).decode()
 
     def raw(self, data):
@@ -435,7 +437,8 @@ def status_of(pid):
 def unprivileged(t, user):
     lists = Lists(t).good()
     lists.web.publish(lists.name, BETTER, "drip")
-    process = t.bed.gateway.start(*lists.argv("--timeout", "3s", "--user", user), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = t.bed.gateway.start(*lists.argv("--timeout", "3s", "--user", user), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True)
     wanted = pwd.getpwnam(user).pw_uid
     address = f"{int.from_bytes(bytes(map(int, SERVER[4].split('.'))), 'little'):08X}:{TLS:04X}"
 
@@ -467,7 +470,8 @@ def few_rights(t):
         rights = re.search(r"^CapabilityBoundingSet=(.*)$", f.read(), re.M)[1].lower().split()
     lists = Lists(t)
     lists.web.publish(lists.name, GOOD, "drip")
-    few = ("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all," + ",".join("+" + r.removeprefix("cap_") for r in rights))
+    bounds = ",".join(["-all"] + ["+" + right.removeprefix("cap_") for right in rights])
+    few = ("setpriv", "--no-new-privs", "--inh-caps=-all", f"--bounding-set={bounds}")
     done = t.bed.gateway.run(*few, *lists.argv("--timeout", "2s"), check=False)
     says(done, 1, "within 2 s")
     lists.web.publish(lists.name, GOOD)
@@ -670,9 +674,10 @@ def age_alarm(t):
     os.utime(lists.path, (past, past))
     t.daemon = lists.daemon.start()
     need(until(lambda: "list_old" in t.daemon.said(), 15), "no alarm")
-    notes = [e for e in map(json.loads, open(os.path.join(t.daemon.folder, "eve.json"), encoding="utf-8")) if e["event_type"] == "minewall"]
+    with open(os.path.join(t.daemon.folder, "eve.json"), encoding="utf-8") as f:
+        notes = [e for e in map(json.loads, f) if e["event_type"] == "minewall"]
     need([n["minewall"]["event"] for n in notes] == ["list_old"] and lists.name in notes[0]["minewall"]["detail"], f"notes {notes}")
-    need(f"list {lists.name} is 5 days old (max_age is 2)" in t.daemon.verb("status").stdout, "status says nothing")
-    need("OLD: nothing fresh for 5 days" in t.daemon.verb("lists").stdout, "lists says nothing")
+    need(f"list {lists.name} is 5d old, max_age is 2d" in t.daemon.verb("status").stdout, "status says nothing")
+    need("OLD: nothing fresh for 5d, max_age is 2d" in t.daemon.verb("lists").stdout, "lists says nothing")
     says(lists.update(), 0, "unchanged")
     need(not t.daemon.json("status")["lists_old"] and "OLD" not in t.daemon.verb("lists").stdout, "the alarm stays")

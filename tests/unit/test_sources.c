@@ -111,6 +111,8 @@ static void test_wrong(void **state)
 		const char *more, *error;
 	} rows[] = {
 		{ "", "3:5: list 'a' has neither file nor url, expected one of them" },
+		{ ", file: l.txt}\n  - {name: b, file: l.txt, url: https://x.example/",
+		  "4:5: list 'b' has the file of list 'a', expected one of its own" },
 		{ ", file: a, refresh: 1d", "3:5: list 'a' has keys of a fetched list, expected a url, too" },
 		{ ", file: a, min_entries: 5", "3:5: list 'a' has keys of a fetched list, expected a url, too" },
 		{ ", file: a, max_shrink: 50%", "3:5: list 'a' has keys of a fetched list, expected a url, too" },
