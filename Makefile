@@ -4,7 +4,7 @@
 BUILD   ?= build
 PREFIX  ?= /usr
 CC      ?= cc
-PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle hogweed
+PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle hogweed zlib
 DIRS    := inspect policy nfq nft daemon cli
 VERSION := 0.1.0
 

@@ -66,9 +66,7 @@ static void add_step(const char *what, const char *outcome, void *arg)
 /* The host that an event names, without the port of a Host header; "" if none. */
 static void event_host(const json_t *event, char *out, size_t size)
 {
-	const char *name = event_text(event, "tls", "sni");
-
-	snprintf(out, size, "%s", *name ? name : event_text(event, "http", "hostname"));
+	snprintf(out, size, "%s", event_named(event, NULL));
 	if (*out != '[')
 		out[strcspn(out, ":")] = '\0';
 }

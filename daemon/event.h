@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "daemon/pipeline.h"
+#include "inspect/ja4.h"
 
 /* Longest of each text, in bytes with the NUL; longer ones are cut. A host name has at most 253 bytes. */
 #define EVENT_NAME_MAX 260
@@ -35,7 +36,10 @@ struct event {
 	char name[EVENT_NAME_MAX];	/* as sent, escaped */
 	char host[EVENT_NAME_MAX];	/* its host alone */
 	uint16_t tls_version;
+	uint32_t quic_version;
+	char ja4[JA4_TEXT];		/* of the ClientHello, if there was one */
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
+	char worker[EVENT_TEXT_MAX];
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];

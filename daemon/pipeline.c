@@ -60,6 +60,7 @@ const char *reason_text(enum reason r)
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
 	case REASON_DEPTH:		return "depth";
+	case REASON_QUIC:		return "quic";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -149,6 +150,8 @@ static void reset_facts(struct facts *facts)
 	facts->n_names = 0;
 	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
 	facts->tls_version = 0;
+	facts->tls_hello = (struct view){ 0 };
+	facts->quic_version = 0;
 	facts->again = AGAIN_NO;
 }
 

@@ -18,6 +18,7 @@ struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one work
 
 enum verdict {
 	VERDICT_ACCEPT,		/* let it pass, the flow's state stays (no decision yet) */
+	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
 };
@@ -35,6 +36,7 @@ enum reason {
 	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
 	REASON_OLDER,		/* older than the daemon, nothing found */
 	REASON_DEPTH,		/* more tunnels inside each other than are entered */
+	REASON_QUIC,		/* QUIC that could not be read: another version, or its start was not seen */
 	REASON_COUNT,
 };
 

@@ -56,7 +56,7 @@ static int number(const json_t *o, const char *key, int max)
 static void read_reason(const json_t *o, struct event *why)
 {
 	why->evidence = (enum evidence)number(o, "evidence", EVIDENCE_SCORE);
-	why->kind = (enum mining_kind)number(o, "kind", MINING_GETWORK);
+	why->kind = (enum mining_kind)number(o, "kind", MINING_NODE);
 	why->app = (enum app)number(o, "app", APP_STRATUM);
 	why->named = json_is_true(json_object_get(o, "named"));
 	why->name_kind = (enum name_kind)number(o, "name_kind", NAME_DNS);

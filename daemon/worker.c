@@ -75,7 +75,8 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 static void give_verdict(struct worker *w, const struct queued *packet, const struct outcome *o)
 {
 	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
-			   o->verdict == VERDICT_CLEAR ? STATE_PENDING : STATE_OLDER;
+			   o->verdict == VERDICT_CLEAR ? STATE_PENDING :
+			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
 	if (by_netlink)
@@ -116,8 +117,8 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	 * kernel refuse that server to everybody. */
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
-	/* A name says nothing of its neighbours at the same address. */
-	return (o->decision.evidence != EVIDENCE_NAME && o->decision.evidence != EVIDENCE_SCORE) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+	/* What says nothing of the neighbours at the same address teaches only while there are none. */
+	return !learnt_has_neighbours(o->decision.evidence, o->app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
 static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)

@@ -30,7 +30,8 @@ const char *rules_detector_text(unsigned detector)
 {
 	static const char *const words[] = {
 		[DETECTOR_TLS] = "tls", [DETECTOR_QUIC] = "quic", [DETECTOR_HTTP] = "http", [DETECTOR_DNS] = "dns",
-		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTORS] = "score",
+		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTOR_NODE] = "node",
+		[DETECTORS] = "score",
 	};
 
 	return words[detector];
@@ -187,26 +188,67 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
 	return d;
 }
 
-/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+/* What is known of a tunnel says nothing of its proxy: others use that, too. What HTTP or a WebSocket carries may stand behind a
+ * CDN: as a name it says nothing of others there. */
 static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 {
-	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+	if (facts->tunnelled || facts->again == AGAIN_FRESH)
+		return SCOPE_FLOW;
+	if (by_evidence == SCOPE_ENDPOINT && facts->stratum.carrier != CARRIER_STREAM)
+		return SCOPE_PAIR;
+	return by_evidence;
+}
+
+/* Behind an address of a shared range live others, and a Host says nothing of them. */
+static void spare_shared(const struct policy *p, const struct subject *who, struct decision *d)
+{
+	if (d->action != ACTION_BLOCK || !address_set_match(&p->shared, who->dst, 0))
+		return;
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
+}
+
+/* Which detector a kind of protocol is. */
+static unsigned protocol_detector(enum mining_kind kind)
+{
+	switch (kind) {
+	case MINING_GETWORK:
+		return DETECTOR_GETWORK;
+	case MINING_NODE:
+		return DETECTOR_NODE;
+	case MINING_STRATUM:
+		break;
+	}
+	return DETECTOR_STRATUM;
+}
+
+static const char *protocol_rule(unsigned detector)
+{
+	switch (detector) {
+	case DETECTOR_GETWORK:
+		return "detect.getwork";
+	case DETECTOR_NODE:
+		return "detect.node";
+	default:
+		return "detect.stratum";
+	}
 }
 
 static struct decision judge_protocol(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	bool getwork = facts->stratum.kind == MINING_GETWORK;
-	struct sight sight = { .detector = getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM };
+	struct sight sight = { .detector = protocol_detector(facts->stratum.kind) };
 	const struct detect_rule *rule = &p->detect[sight.detector];
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (rule->action != DETECT_OFF) {
 		d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
 		d.evidence = EVIDENCE_PROTOCOL;
-		d.rule = getwork ? "detect.getwork" : "detect.stratum";
+		d.rule = protocol_rule(sight.detector);
 		teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
 	}
 	overrule(p, who, &sight, scope_of(facts, SCOPE_ENDPOINT), &d);
+	if (facts->stratum.carrier != CARRIER_STREAM)
+		spare_shared(p, who, &d);
 	return d;
 }
 
@@ -295,11 +337,7 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	overrule(p, who, &sight, scope_of(facts, SCOPE_PAIR), &d);
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
-		d.scope = SCOPE_FLOW;
-		d.timeout_s = 0;
-	}
+	spare_shared(p, who, &d);
 	return d;
 }
 
@@ -315,24 +353,33 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 			worst = d;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
-	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+	if (worst.action == ACTION_ALLOW &&
+	    (facts->again == AGAIN_SAME || (facts->again == AGAIN_WHOLE && facts->next == APP_HTTP2)))
 		worst.action = ACTION_NONE;
 	return worst;
 }
 
+/* Is it an allowance, perhaps of one request only? */
+static bool allows(const struct decision *d)
+{
+	return d->action == ACTION_ALLOW || (d->action == ACTION_NONE && d->rule);
+}
+
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	struct decision d, names;
+	struct decision d, names = { .scope = SCOPE_FLOW };
 
 	if (allowed_by_address(p, who, &d))
 		return d;
-	d = (struct decision) { .scope = SCOPE_FLOW };
+	d = names;
 	if (facts->mining)
 		d = judge_protocol(p, who, facts);
-	if (d.action == ACTION_BLOCK)
+	/* A name in the same message is that of a request for work: an allowed one allows it. */
+	if (facts->n_names)
+		names = judge_names(p, who, facts);
+	if (d.action == ACTION_BLOCK && !allows(&names))
 		return d;
-	names = judge_names(p, who, facts);
-	return names.action > d.action ? names : d.action ? d : names;
+	return allows(&names) || names.action > d.action ? names : d.action ? d : names;
 }
 
 size_t policy_rules(const struct policy *p)

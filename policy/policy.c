@@ -40,7 +40,7 @@ struct policy *rules_new(void)
 		.log_file = "/var/log/minewall/eve.json",
 	};
 	for (unsigned i = 0; i < DETECTORS; i++)
-		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : DETECT_BLOCK;
+		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
 	if (!p->block_names || !p->allow_names) {
@@ -69,6 +69,7 @@ void policy_free(struct policy *p)
 		free(p->lists[i].public_key);
 		free(p->lists[i].ca);
 	}
+	dialects_free(&p->dialects);
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
 	address_set_fini(&p->block_addresses);
@@ -107,7 +108,9 @@ static int seal(struct policy *p)
 	address_set_seal(&p->allow_addresses);
 	address_set_seal(&p->allow_hosts);
 	address_set_seal(&p->shared);
-	return seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
+	if (seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names))
+		return -ENOMEM;
+	return dialects_seal(&p->dialects);
 }
 
 static int out_of_memory(const char *path, struct policy_error *error)
@@ -381,6 +384,10 @@ size_t policy_names(const struct policy *p)
 
 const struct dialect_table *policy_dialects(const struct policy *p)
 {
-	(void)p;		/* dialects of the policy's own come later; its callers already ask here */
-	return &dialect_builtin;
+	return p->dialects.rows ? &p->dialects.table : &dialect_builtin;
+}
+
+size_t policy_own_dialects(const struct policy *p)
+{
+	return p->dialects.n_own;
 }

@@ -157,7 +157,9 @@ int policy_source_union(const struct policy *p, const struct list_text *texts, u
 /* Names that the policy and its lists block, all together. */
 size_t policy_names(const struct policy *p);
 
+/* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);
+size_t policy_own_dialects(const struct policy *p);
 
 /* Who talks to whom. Addresses as in struct network; ports in host order. */
 struct subject {
@@ -201,7 +203,9 @@ struct decision {
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
 
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
- * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
+ * Mining
+ * that HTTP or a WebSocket carries teaches the pair at most, and nothing at an address of `shared`, unless a `scope` asks for more;
+ * an allowed Host in the same message allows it. In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
  * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
  * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "policy/rules.h"
+
 bool hosts_match(const struct hosts *h, const struct subject *who)
 {
 	if (address_set_match(&h->addresses, who->src, 0))
@@ -46,7 +48,8 @@ bool rule_sees(const struct rule *r, const struct sight *s)
 {
 	struct name_hit hit;
 
-	if (r->detectors && !(r->detectors >> s->detector & 1))
+	/* a node is no miner: only who names it means it */
+	if (r->detectors ? !(r->detectors >> s->detector & 1) : s->detector == DETECTOR_NODE)
 		return false;
 	if (r->lists && !(s->source && r->lists >> (s->source - 1) & 1))
 		return false;

@@ -77,7 +77,8 @@ bool rule_applies(const struct rule *r, const struct group *groups, const struct
 /* Does the flow go where the rule says? */
 bool rule_goes_there(const struct rule *r, const uint8_t addr[16], uint16_t port);
 
-/* Does the rule speak of this? A rule without names, lists and detectors speaks of every listed name and every protocol. */
+/* Does the rule speak of this? A rule without names, lists and detectors speaks of every listed name and every
+ * protocol but that of nodes. */
 bool rule_sees(const struct rule *r, const struct sight *s);
 
 void rule_fini(struct rule *r);

@@ -4,6 +4,7 @@
 #define MINEWALL_RULES_H
 
 #include "policy/addresses.h"
+#include "policy/dialects.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -13,7 +14,7 @@
 #define RULES_LISTS_MAX 64
 _Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
-enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
 struct detect_rule {
 	enum detect action;
@@ -45,6 +46,7 @@ struct policy {
 	struct list_info infos[RULES_LISTS_MAX];
 	struct list_source sources[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct dialect_rules dialects;
 	struct group groups[GROUPS_MAX];
 	size_t n_groups;
 	struct rule rules[RULES_MAX];

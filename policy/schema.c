@@ -348,6 +348,7 @@ DETECTOR(http, DETECTOR_HTTP);
 DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
 DETECTOR(getwork, DETECTOR_GETWORK);
+DETECTOR(node, DETECTOR_NODE);
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
@@ -356,6 +357,7 @@ static const struct doc_key detect_keys[] = {
 	{ "dns", "detect.dns", read_detect, AT(detect[DETECTOR_DNS]), &dns_mapping },
 	{ "stratum", "detect.stratum", read_detect, AT(detect[DETECTOR_STRATUM]), &stratum_mapping },
 	{ "getwork", "detect.getwork", read_detect, AT(detect[DETECTOR_GETWORK]), &getwork_mapping },
+	{ "node", "detect.node", read_detect, AT(detect[DETECTOR_NODE]), &node_mapping },
 };
 static const struct doc_keys detect = KEYS(detect_keys, 0, "{tls: block, http: block, stratum: block}");
 
@@ -683,6 +685,8 @@ static const struct doc_key root_keys[] = {
 	{ "groups", "groups", schema_read_groups, 0, NULL },
 	{ "rules", "rules", doc_read_list, 0, &rule_list },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "dialects", "dialects", dialects_read, AT(dialects), NULL },
+	{ "dialects_off", "dialects_off", dialects_read_off, AT(dialects), NULL },
 	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
