@@ -23,8 +23,6 @@
 #include "policy/names.h"
 #include "policy/policy.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 static struct policy *policy;
 
 static struct judge_result ask(const char *text, size_t len)

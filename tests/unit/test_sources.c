@@ -15,8 +15,6 @@
 
 #include "policy/rules.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 #define KEY "RWRseBss1Ax6iv8kTqbXgxjyVqijy2Hx5n6ZiRNxbK17qGQ3bPs0Dbyg"
 #define ENTRY(more) "version: 1\nlists:\n  - {name: a" more "}\n"
 

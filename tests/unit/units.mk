@@ -23,15 +23,11 @@ $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/sources policy/names policy/addresses policy/decide policy/explain
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain \
-	policy/dialects inspect/dialects inspect/require inspect/json
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/sources \
+	policy/names policy/addresses policy/decide policy/explain
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
 # rows of dialects are checked where they are asked
 POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
@@ -51,13 +47,12 @@ $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,watch,$(CORE),yaml-0.1 nettle))
 $(eval $(call unit,blind,daemon/blind,))
-$(eval $(call unit,signature,cli/signature cli/blake2b,nettle hogweed))
-$(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1))
-$(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 nettle hogweed))
-$(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
-$(eval $(call unit,rules,$(POLICY_UNITS) inspect/dialects,yaml-0.1))
 $(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,body,$(INSPECT),))
 $(eval $(call unit,websocket,$(INSPECT),))
 $(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
 $(eval $(call unit,http2,$(INSPECT),))
+$(eval $(call unit,signature,cli/signature cli/blake2b,nettle hogweed))
+$(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1))
+$(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 nettle hogweed))
+$(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
