@@ -263,7 +263,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  ":2:8: lists is a mapping, expected a list of lists, such as [{name: starter, file: lists/starter.txt}]" },
 	{ V "lists:\n  - one.txt\n", ":3:5: an entry of lists is 'one.txt', expected a mapping such as {name: starter, file: "
 	  "lists/starter.txt}" },
-	{ V "lists:\n  - {name: x}\n", ":3:5: an entry of lists has no 'file', expected {name: starter, file: lists/starter.txt}" },
+	{ V "lists:\n  - {name: x}\n", ":3:5: list 'x' has neither file nor url, expected one of them" },
 	{ V "lists:\n  - {file: one.txt}\n",
 	  ":3:5: an entry of lists has no 'name', expected {name: starter, file: lists/starter.txt}" },
 	{ V "lists:\n  - {name: x, file: none.txt}\n",
