@@ -16,6 +16,8 @@
 /* Records looked at in one walk, and walks: real answers have a dozen records in order, which takes two. */
 #define RECORDS_MAX 256
 #define WALKS_MAX 8
+/* Pointers of one name that lead ahead. RFC 1035 has none, but dnsmasq follows them. */
+#define AHEAD_MAX 4
 /* Header and the shortest question. */
 #define MESSAGE_MIN 17
 #define HEADER_BYTES 12
@@ -56,11 +58,13 @@ static void put_label(struct text *t, struct view label)
 	}
 }
 
-/* The name at `c`, which steps behind it. Compression (RFC 1035, 4.1.4) leads to an earlier place only. False: no name. */
+/* The name at `c`, which steps behind it. Compression (RFC 1035, 4.1.4) leads to an earlier place but for AHEAD_MAX times. False:
+ * no name. */
 static bool read_name(struct cursor *c, struct text *t)
 {
 	struct cursor at = *c;
 	size_t wire = 0, lowest = c->pos;
+	unsigned ahead = 0;
 	bool jumped = false;
 
 	t->len = 0;
@@ -70,13 +74,13 @@ static bool read_name(struct cursor *c, struct text *t)
 		if ((n & 0xc0) == 0xc0) {
 			size_t target = (size_t)(n & 0x3f) << 8 | cursor_u8(&at);
 
-			if (at.error || target >= lowest)
+			if (at.error || target >= at.len || (target >= lowest && ++ahead > AHEAD_MAX))
 				return false;
 			if (!jumped)
 				*c = at;
 			jumped = true;
 			lowest = target;
-			at.pos = target;	/* below a place that was read */
+			at.pos = target;
 			continue;
 		}
 		wire += n + 1u;
@@ -337,8 +341,7 @@ enum inspect_result dns_message(struct view bytes, struct inspect_scratch *scrat
 	return r;
 }
 
-/* Length, id and the first flags: before them any two bytes may be a query's. */
-#define TELLING_BYTES 5
+/* Elsewhere any two bytes may be a query's length, and unknown protocols must not wait for DNS. */
 #define PORT 53
 
 /* May these be the first bytes of a query? Standard query, one question, no answers, at most one authority record (IXFR) and
@@ -372,7 +375,7 @@ enum inspect_result dns_inspect(const struct inspect_input *in, struct facts *ou
 
 	if (in->side == SIDE_SERVER)
 		return INSPECT_NO;
-	if (!open && in->len < TELLING_BYTES && in->port != PORT)
+	if (!open && in->port != PORT)
 		return INSPECT_NO;
 	if (c.error)
 		return in->ended ? INSPECT_NO : INSPECT_MORE;

@@ -16,6 +16,7 @@ FUZZ_policy    := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c in
 FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c datagram.c lookup.c answers.c suspect.c watch.c score.c) \
 		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
 FUZZ_quic      := $(FUZZ_pipeline)
+FUZZ_signature := cli/signature.c cli/blake2b.c
 FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)

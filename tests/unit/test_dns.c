@@ -352,6 +352,25 @@ static void test_loops(void **state)
 	assert_int_equal(facts.n_names, 2);
 }
 
+/* A pointer leads ahead, behind the question, where dnsmasq reads on; two that lead to each other end. */
+static void test_ahead(void **state)
+{
+	static const uint8_t on[] = "\3bad\xc0\x16\0\1\0\1\7example";
+	static const uint8_t round[] = "\3bad\xc0\x16\0\1\0\1\xc0\x0c";
+
+	(void)state;
+	header(0x0100, 1, 0, 0);
+	memcpy(w.bytes + w.len, on, sizeof(on));
+	w.len += sizeof(on);
+	assert_int_equal(read_it(), INSPECT_MATCH);
+	assert_int_equal(facts.n_names, 1);
+	is_name(0, "bad.example", true);
+	header(0x0100, 1, 0, 0);
+	memcpy(w.bytes + w.len, round, sizeof(round) - 1);
+	w.len += sizeof(round) - 1;
+	assert_int_not_equal(read_it(), INSPECT_MATCH);
+}
+
 /* An attacker's server: as many records as fit, a chain backwards, a chain too long. It must cost next to nothing. */
 static void test_floods(void **state)
 {
@@ -387,7 +406,7 @@ static void frame(void)
 
 static void test_stream(void **state)
 {
-	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS }, port = { .port = 53 };
+	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS }, port = { .port = 53 }, last = { .port = 53, .ended = true };
 
 	(void)state;
 	header(0x0120, 1, 0, 1);
@@ -397,7 +416,8 @@ static void test_stream(void **state)
 	for (size_t i = 1; i < w.len; i++)
 		assert_int_equal(feed_as(port, w.bytes, i), INSPECT_MORE);
 	assert_int_equal(feed("\0\x1d\xab\xcd", 4), INSPECT_NO);	/* elsewhere two bytes hold nothing open */
-	assert_int_equal(feed(w.bytes, w.len + 5), INSPECT_MATCH);
+	assert_int_equal(feed(w.bytes, w.len), INSPECT_NO);
+	assert_int_equal(feed_as(port, w.bytes, w.len + 5), INSPECT_MATCH);
 	assert_int_equal(feed_facts.consumed, w.len);
 	assert_int_equal(feed_facts.again, AGAIN_SAME);
 	assert_int_equal(feed_facts.app, APP_DNS);
@@ -406,10 +426,10 @@ static void test_stream(void **state)
 	assert_int_equal(feed_as(dns, "\0\1A\0\0", 5), INSPECT_MATCH);	/* junk between two queries is stepped over */
 	assert_int_equal(feed_facts.consumed, 3);
 	assert_int_equal(feed_facts.n_names, 0);
-	assert_int_equal(feed_last(w.bytes, w.len - 3), INSPECT_MATCH);
-	assert_int_equal(feed_last(w.bytes, 20), INSPECT_NO);
+	assert_int_equal(feed_as(last, w.bytes, w.len - 3), INSPECT_MATCH);
+	assert_int_equal(feed_as(last, w.bytes, 20), INSPECT_NO);
 	w.bytes[4] |= 0x80;
-	assert_int_equal(feed(w.bytes, w.len), INSPECT_NO);
+	assert_int_equal(feed_as(port, w.bytes, w.len), INSPECT_NO);
 	assert_int_equal(feed_as(dns, w.bytes, w.len), INSPECT_MATCH);
 	assert_int_equal(feed_facts.n_names, 0);
 }
@@ -427,8 +447,8 @@ static void test_padded(void **state)
 		u8(0);
 	record_end(at);
 	frame();
-	assert_int_equal(feed(w.bytes, 16000), INSPECT_MORE);
-	assert_int_equal(feed(w.bytes, INSPECT_BYTES_MAX), INSPECT_MATCH);
+	assert_int_equal(feed_as((struct feed){ .port = 53 }, w.bytes, 16000), INSPECT_MORE);
+	assert_int_equal(feed_as((struct feed){ .port = 53 }, w.bytes, INSPECT_BYTES_MAX), INSPECT_MATCH);
 	feed_name(0, NAME_DNS, "pool.example", "pool.example");
 	assert_int_equal(feed_facts.again, AGAIN_NO);
 }
@@ -439,7 +459,8 @@ int main(void)
 		cmocka_unit_test(test_query), cmocka_unit_test(test_edns), cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_long_names), cmocka_unit_test(test_no_message), cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_several_questions), cmocka_unit_test(test_chain), cmocka_unit_test(test_dname),
-		cmocka_unit_test(test_https), cmocka_unit_test(test_loops), cmocka_unit_test(test_floods),
+		cmocka_unit_test(test_https), cmocka_unit_test(test_loops), cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_stream), cmocka_unit_test(test_padded),
 	};
 
