@@ -98,7 +98,7 @@ static void take(struct step *s, bool fresh)
 	s->side = &f->side[0];
 	switch (f->state) {
 	case FLOW_BLOCKED:
-		s->out.verdict = VERDICT_BLOCK;
+		s->out.verdict = f->silent ? VERDICT_DROP : VERDICT_BLOCK;
 		return;
 	case FLOW_EXEMPT:
 		s->out.verdict = VERDICT_CLEAR;
@@ -237,7 +237,8 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		f->reported = true;
 		f->seen_ms = now_ms;
 		out->facts = &p->found;
-		out->verdict = VERDICT_BLOCK;
+		f->silent = out->decision.silent;
+		out->verdict = f->silent ? VERDICT_DROP : VERDICT_BLOCK;
 		out->event = true;
 		return true;
 	}

@@ -22,7 +22,7 @@ enum verdict {
 	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
-	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many */
+	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many, or a flow that ends in silence */
 };
 
 /* Why a flow ended without a name or a protocol that decides. */

@@ -296,7 +296,8 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
-		if (!mark_flow(w, &o, STATE_BLOCKED)) {
+		/* A silent one has its packets come here again. */
+		if (!mark_flow(w, &o, o.verdict == VERDICT_DROP ? STATE_INSPECTING : STATE_BLOCKED)) {
 			w->n_lessons--;
 			continue;
 		}
