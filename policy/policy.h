@@ -52,6 +52,9 @@ struct settings {
 	bool reset;
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	uint32_t memory_endpoints;			/* elements of each learnt set in the kernel */
+	bool own_table;					/* other programs cannot change our table, where the kernel knows how */
+	bool guard_offload;				/* new flows are kept out of foreign flowtables */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
 	char state[4096];				/* folder of the key that hashes wallets */

@@ -38,7 +38,7 @@ PORTS = {
     "http": (80, 8080, 8088),
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
-    "say": (9100,),
+    "say": (9100, 9101),
     "udp": (5300,),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients

@@ -575,34 +575,39 @@ def older_download(t, puppet, how):
         t.bed.set_gso(True)
 
 
-@own("older/start-ends-flows", "adopted", "policy")
+@own("older/start-ends-flows", "policy", "adopted", "adopted-pair", "restored", "restored-pair")
 @with_puppet
 def start_ends(t, puppet, how):
-    """A silent flow to what is blocked, older than the daemon: its next packet ends it, and no byte more arrives. What the
-    policy blocks is marked at the start already; for an adopted endpoint its element does the same."""
+    """A silent flow to what is blocked, older than the daemon: marked right after the start, while it is still silent; then its
+    next packet ends it, and no byte more arrives. A flow to another port of the same address goes on."""
     where, sport = {}, {}
-    if how == "adopted":
-        t.daemon = t.make(policy(), "adopting").start()
+    if how != "policy":
+        t.daemon = t.make(policy(), "before").start()
     for family in families(t):
         t.number += 1
-        address = where[family] = t.fresh() if how == "adopted" else BLOCKED_ADDRESS[family].format(t.number)
+        address = where[family] = BLOCKED_ADDRESS[family].format(t.number) if how == "policy" else t.fresh()
         sport[family] = puppet.open(str(family), address, 9100)["source"][1]
         puppet.send(str(family), b"say 0 6f6b\n")
         need(puppet.read(str(family), 2)["received"] == 2, f"IPv{family}: no connection before")
-        if how == "adopted":
-            t.bed.send(address, 9100, LOGIN.hex())
+        if how != "policy":
+            puppet.open(f"other/{family}", address, 9101)
+            t.bed.send(address, 9100, LISTED_HEAD.hex() if "pair" in how else LOGIN.hex())
             need(until(lambda: t.kernel.elements(address=address)), f"IPv{family}: nothing was taught")
-    if how == "adopted":
+    if how.startswith("adopted"):
         t.daemon.process.kill()
         t.daemon.process.wait(5)
+        t.daemon.start()
+    elif how.startswith("restored"):
+        need(t.daemon.verb("stop").returncode == 0 and until(lambda: t.daemon.process.poll() is not None, 5), "it does not stop")
         t.daemon.start()
     else:
         t.daemon = t.make(policy()).start()
     for t.family, address in where.items():
-        if how == "policy":
-            until(lambda: state_of(t, address, 9100, sport[t.family]) in ("gone", "blocked"), 5)
-            state = state_of(t, address, 9100, sport[t.family])
-            need(state in ("gone", "blocked"), f"IPv{t.family}: 5 s after the start the flow's state is {state}")
+        need(until(lambda: state_of(t, address, 9100, sport[t.family]) == "blocked", 0.2), f"IPv{t.family}: right after the start the flow's state is {state_of(t, address, 9100, sport[t.family])}")
+        if how != "policy":
+            puppet.send(f"other/{t.family}", b"say 0 6f6b\n")
+            got = puppet.read(f"other/{t.family}", 2, 1)
+            need(got["received"] == 2, f"IPv{t.family}: a flow to another port: {got}")
         before = t.log.bytes(address, 9100)
         puppet.send(str(t.family), b"say 0 6f6b\n")
         got = puppet.read(str(t.family), 3, 1)
