@@ -44,6 +44,8 @@ static void print_losses(const json_t *j)
 			printf("  %lld %s\n", (long long)number(j, NULL, losses[i].key), losses[i].text);
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
+	if (*text(j, "guarded"))
+		printf("  guarded: new flows are kept out of %s\n", text(j, "guarded"));
 	if (number(j, "kernel", "untracked"))
 		printf("  blind: %lld packets without connection tracking\n", (long long)number(j, "kernel", "untracked"));
 }

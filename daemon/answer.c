@@ -91,7 +91,7 @@ static json_t *status(struct daemon *d)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
 	json_object_set_new(j, "allowed", allowances_json(d));
 	if (d->blind[0])
-		json_object_set_new(j, "blind", json_string(d->blind));
+		json_object_set_new(j, apply_guards(d) ? "guarded" : "blind", json_string(d->blind));
 	return j;
 }
 

@@ -33,6 +33,22 @@ static struct table_network *table_networks(struct networks a, struct networks b
 	return out;
 }
 
+bool apply_guards(const struct daemon *d)
+{
+	return d->settings->guard_offload && d->can_guard;
+}
+
+/* A guard that this kernel cannot give is said, and the rest goes on: no firewall at all would be worse. */
+static bool wants_guard(struct daemon *d, const struct settings *s)
+{
+	if (!s->guard_offload)
+		return false;
+	d->can_guard = table_can_guard(d->shared.table);
+	if (!d->can_guard)
+		log_info("guard_offload is not possible: this kernel lacks nf_conntrack_sane, nf_conntrack_netbios_ns or nf_conntrack_tftp");
+	return d->can_guard;
+}
+
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -42,7 +58,7 @@ static int install(struct daemon *d, const struct policy *p)
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
 		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
 		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = s->memory_endpoints,
-		.owned = s->own_table, .guard_offload = s->guard_offload,
+		.owned = s->own_table, .guard_offload = wants_guard(d, s),
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);

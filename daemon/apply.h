@@ -9,6 +9,9 @@
 /* Makes our table by the policy that runs. 0, or -errno with its line said. */
 int apply_table(struct daemon *d);
 
+/* Are new flows kept out of foreign flowtables? */
+bool apply_guards(const struct daemon *d);
+
 /* Ends flows that were open before: to addresses that the policy blocks, to endpoints and of pairs that the kernel was taught. Their
  * connmark becomes BLOCKED. */
 void apply_to_flows(struct daemon *d);

@@ -139,14 +139,24 @@ void expr_update(struct expr_rule *r, const char *set)
 	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPRESSIONS, counter);
 }
 
-void expr_counter(struct expr_rule *r, const char *name)
+static void refer(struct expr_rule *r, uint32_t type, const char *name)
 {
 	struct nftnl_expr *e = append(r, "objref");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, type);
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
+}
+
+void expr_counter(struct expr_rule *r, const char *name)
+{
+	refer(r, NFT_OBJECT_COUNTER, name);
+}
+
+void expr_helper(struct expr_rule *r, const char *name)
+{
+	refer(r, NFT_OBJECT_CT_HELPER, name);
 }
 
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain)

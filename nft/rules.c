@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
+#include "nft/guard.h"
 #include "nft/writer.h"
 
 /* After the admin's own filter chains (priority 0), before source NAT: only what they let through is judged. */
@@ -141,6 +142,8 @@ static void fill_original(struct writer *w)
 	judge_state(w, STATE_PASS, false);
 	if (w->config->enforce)
 		clear_urgent(w);
+	if (w->config->guard_offload)
+		guard_put_rules(w);
 	mark_new(w, IPPROTO_TCP);
 	mark_new(w, IPPROTO_UDP);
 	mark_older(w, STATE_OLDER_ORIGINAL);

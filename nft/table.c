@@ -20,6 +20,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "nft/expr.h"
+#include "nft/guard.h"
 #include "nft/netlink.h"
 #include "nft/rules.h"
 #include "nft/sets.h"
@@ -175,6 +176,21 @@ bool table_can_own(const struct table *t)
 	return t->can_own;
 }
 
+bool table_can_guard(struct table *t)
+{
+	struct netlink_batch b;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	netlink_batch_init(&b, &t->netlink);
+	put_table(&b, PROBE_TABLE, NFT_MSG_NEWTABLE, 0);
+	guard_put_objects(&b, PROBE_TABLE);
+	rc = netlink_batch_send(&b, false, NULL, 0);
+	netlink_batch_fini(&b);
+	pthread_mutex_unlock(&t->lock);
+	return rc == 0;
+}
+
 static void put_counters(struct netlink_batch *b)
 {
 	for (size_t i = 0; i < RULES_COUNTERS; i++) {
@@ -229,6 +245,8 @@ static int install(struct table *t, const struct table_config *config, size_t *a
 	put_table(&b, SETS_TABLE, NFT_MSG_DELTABLE, 0);
 	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE, config->owned && t->can_own ? OWNED : 0);
 	put_counters(&b);
+	if (config->guard_offload)
+		guard_put_objects(&b, SETS_TABLE);
 	for (enum set set = 0; set < SET_COUNT; set++)
 		sets_put(&b, set, config->set_size);
 	rc = sets_put_networks(&b, config);

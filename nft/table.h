@@ -75,6 +75,9 @@ const char *table_queue_kind(const struct table *t);
 /* Can a table be owned here (Linux 6.9)? */
 bool table_can_own(const struct table *t);
 
+/* Asks the kernel for the helpers of guard_offload; it may load modules for them. */
+bool table_can_guard(struct table *t);
+
 /* Replaces the whole table in one batch; elements of the learnt sets that are there go on with the life they have
  * left (`adopted` counts them, may be NULL). Nothing changes on error. An owned table outlives its owner, and then it is everybody's
  * again. -EPERM: it belongs to another process that lives. */

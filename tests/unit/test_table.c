@@ -639,6 +639,37 @@ static void test_owned(void **state)
 	assert_int_equal(table_check(table), 0);
 }
 
+/* Each outbound flow gets a helper; the kernel offloads none that has one. */
+static void test_guard(void **state)
+{
+	struct table_config config = plain;
+	char buf[16384];
+
+	(void)state;
+	NEEDS_ROOT();
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "ct helper"));
+	if (!table_can_guard(table)) {
+		print_message("skipped: no connection tracking helpers in this kernel\n");
+		skip();
+	}
+	config.guard_offload = true;
+	install(&config);
+	assert_int_equal(table_check(table), 1);
+	output("nft list chain inet minewall original", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "meta l4proto tcp ct state related,new ct helper set \"guard_tcp\""));
+	assert_non_null(strstr(buf, "meta nfproto ipv4 meta l4proto udp ct state related,new ct helper set \"guard_udp4\""));
+	assert_non_null(strstr(buf, "meta nfproto ipv6 meta l4proto udp ct state related,new ct helper set \"guard_udp6\""));
+	assert_true(strstr(buf, "guard_tcp") > strstr(buf, "@allowed6"));	/* what is allowed may be offloaded */
+	output("nft list ct helpers table inet minewall", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "type \"sane\" protocol tcp"));
+	assert_non_null(strstr(buf, "type \"netbios-ns\" protocol udp"));
+	assert_non_null(strstr(buf, "type \"tftp\" protocol udp"));
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "ct helper"));
+	assert_int_equal(table_check(table), 1);
+}
+
 static void test_counters(void **state)
 {
 	struct table_counters c;
@@ -882,7 +913,7 @@ int main(void)
 		TEST(test_bad_config), TEST(test_other_masks), TEST(test_networks_overlap), TEST(test_many_networks),
 		TEST(test_elements_round_trip), TEST(test_refresh), TEST(test_expiry), TEST(test_set_full),
 		TEST(test_adoption), TEST(test_many_elements), TEST(test_each_stops), TEST(test_threads),
-		TEST(test_watch), TEST(test_owned), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
+		TEST(test_watch), TEST(test_owned), TEST(test_guard), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
 		TEST(test_marks_ip_rule), TEST(test_connmark),
 	};
 
