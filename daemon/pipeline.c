@@ -18,6 +18,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 
 	if (!p)
 		return NULL;
+	p->start = config->start;
+	p->start_arg = config->start_arg;
 	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
 	if (!p->flows) {
 		free(p);
@@ -84,7 +86,33 @@ void pipeline_forget(struct pipeline *p, const struct packet *packet)
 		flow_drop(p->flows, f);
 }
 
-static void take(struct step *s, bool fresh)
+static void reset_facts(struct facts *facts)
+{
+	facts->app = APP_UNKNOWN;
+	facts->n_names = 0;
+	facts->names_lost = facts->mining = facts->tls_ech = facts->tunnelled = false;
+	facts->tls_version = 0;
+	facts->again = AGAIN_NO;
+}
+
+/* The bytes of an opener, or of an older flow's one side. */
+static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
+{
+	if (!start_before(s, fresh, now_ms))
+		return;
+	if (s->flow->state == FLOW_INSPECTING)
+		s->out.verdict = VERDICT_ACCEPT;
+	segment_take(s);
+	if (!start_after(s, now_ms))
+		return;
+	reset_facts(&s->p->found);	/* of bytes that nobody reads */
+	s->out.verdict = VERDICT_ACCEPT;
+	s->out.reason = REASON_NONE;
+	if (start_again(s))
+		segment_take(s);
+}
+
+static void take(struct step *s, bool fresh, uint64_t now_ms)
 {
 	struct flow *f = s->flow;
 
@@ -106,7 +134,7 @@ static void take(struct step *s, bool fresh)
 		break;
 	}
 	if (f->key.proto == IPPROTO_TCP)
-		segment_take(s);
+		take_segment(s, fresh, now_ms);
 	else
 		datagram_take(s);
 }
@@ -135,15 +163,6 @@ static void describe(struct outcome *out, const struct flow *f)
 	out->app = f->app;
 }
 
-static void reset_facts(struct facts *facts)
-{
-	facts->app = APP_UNKNOWN;
-	facts->n_names = 0;
-	facts->names_lost = facts->mining = facts->tls_ech = facts->tunnelled = false;
-	facts->tls_version = 0;
-	facts->again = AGAIN_NO;
-}
-
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
 {
 	struct flow_key key = key_of(packet);
@@ -160,7 +179,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
 	describe(&s.out, s.flow);
 	s.out.facts = &p->found;
-	take(&s, fresh);
+	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
 	return s.out;
 }

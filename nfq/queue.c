@@ -131,6 +131,7 @@ static bool read_packet(struct queue *q, const struct nlmsghdr *h, struct queued
 				   (info & NFQA_SKB_CSUM_NOTVERIFIED) && !(info & (NFQA_SKB_CSUMNOTREADY | NFQA_SKB_GSO)),
 				   &out->packet) == PACKET_OK;
 	out->packet.origin = origin_of((mark & q->config.mark_mask) >> q->shift);
+	out->packet.pending = (mark & q->config.mark_mask) >> q->shift == QUEUE_STATE_PENDING;
 	out->packet.mac_known = false;
 	if (attr[NFQA_HWADDR]) {
 		hw = mnl_attr_get_payload(attr[NFQA_HWADDR]);

@@ -15,6 +15,8 @@ struct queue;
  * nft/table.h has the same values, and daemon/ sees to it that they agree. */
 #define QUEUE_STATE_OLDER_ORIGINAL 5u
 #define QUEUE_STATE_OLDER_REPLY 6u
+/* The same of a flow that was judged clean and whose server has not answered. */
+#define QUEUE_STATE_PENDING 2u
 
 struct queue_config {
 	uint16_t number;

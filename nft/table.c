@@ -24,6 +24,7 @@
 #include "nft/netlink.h"
 #include "nft/rules.h"
 #include "nft/sets.h"
+#include "nft/starts.h"
 
 #define PROBE_TABLE "minewall_probe"
 #define PROBE_OWNED "minewall_probe_owned"
@@ -249,6 +250,7 @@ static int install(struct table *t, const struct table_config *config, size_t *a
 		guard_put_objects(&b, SETS_TABLE);
 	for (enum set set = 0; set < SET_COUNT; set++)
 		sets_put(&b, set, config->set_size);
+	starts_put_maps(&b);
 	rc = sets_put_networks(&b, config);
 	if (!rc)
 		rc = put_adopted(t, &b, config->set_size, adopted);

@@ -145,9 +145,9 @@ DECOYS = {
                                                             *in_pieces(LISTED_HELLO, HALF)]),
     "decoy/old-adjacent-reversed": Script(443, LISTED_HELLO, [at(-len(CLEAN_HELLO), CLEAN_HELLO), pause(),
                                                               *in_pieces(LISTED_HELLO, HALF, order=(1, 0))]),
-    "decoy/old-post-login": Script(3333, LOGIN, [at(-len(POST), POST), pause(), at(0, LOGIN)], gap=NO_ISN),
-    "decoy/old-post-login-in-two": Script(3333, LOGIN, [at(-len(POST), POST), pause(), *in_pieces(LOGIN, K)], gap=NO_ISN),
-    "decoy/old-overlapping": Script(3333, LOGIN, [at(-5, b"X" * 5 + LOGIN)], gap=NO_ISN),
+    "decoy/old-post-login": Script(3333, LOGIN, [at(-len(POST), POST), pause(), at(0, LOGIN)]),
+    "decoy/old-post-login-in-two": Script(3333, LOGIN, [at(-len(POST), POST), pause(), *in_pieces(LOGIN, K)]),
+    "decoy/old-overlapping": Script(3333, LOGIN, [at(-5, b"X" * 5 + LOGIN)]),
     "decoy/old-garbage-login": Script(3333, LOGIN, [at(-9, b"whatever\n"), pause(), at(0, LOGIN)]),
     "decoy/old-garbage-login-in-two": Script(3333, LOGIN, [at(-9, b"whatever\n"), pause(), *in_pieces(LOGIN, K)]),
     "decoy/old-garbage-hello-in-two": Script(443, LISTED_HELLO, [at(-9, b"whatever\n"), pause(), *in_pieces(LISTED_HELLO, HALF)]),
@@ -166,7 +166,7 @@ DECOYS = {
         at(0, LOGIN[:K]), at(20000, b"whatever", ttl=DEAD), at(45000, b"whatever", ttl=DEAD), pause(), at(K, LOGIN[K:])]),
     "decoy/another-connection-before": Script(
         80, LOGIN, [at(0, LOGIN)], first=[{"iss": ISS, "steps": [at(0, POST), {"await": 1}]}],
-        last={"iss": ISS + len(POST)}, gap=NO_ISN),
+        last={"iss": ISS + len(POST)}),
 }
 
 SEGMENTS = {
