@@ -70,8 +70,9 @@ void starts_put_maps(struct netlink_batch *b)
 		put_map(b, &kinds[i], FIRST_ID + (uint32_t)i);
 }
 
-/* A reply's ends as its client has them, and the start that it acknowledges (RFC 9293: at offset 8). */
-static void put_change(struct writer *w, const struct kind *k, uint32_t op)
+/* A reply's ends as its client has them, and the start that it acknowledges (RFC 9293: at offset 8). An update leaves the value of
+ * what is there as it is, so an earlier connection's goes first. */
+static void put_change(struct writer *w, const struct kind *k, bool learn)
 {
 	struct expr_rule r = writer_begin(w);
 	unsigned int word;
@@ -84,7 +85,9 @@ static void put_change(struct writer *w, const struct kind *k, uint32_t op)
 	writer_load_port(&r, DESTINATION, word);
 	writer_load_port(&r, SOURCE, word + 1);
 	expr_payload(&r, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 4, word + 2);
-	expr_dynset(&r, op, k->map, word + 2);
+	expr_dynset(&r, NFT_DYNSET_OP_DELETE, k->map, word + 2);
+	if (learn)
+		expr_dynset(&r, NFT_DYNSET_OP_UPDATE, k->map, word + 2);
 	writer_end(w, &r);
 }
 
@@ -92,9 +95,9 @@ void starts_put_chains(struct writer *w)
 {
 	for (size_t i = 0; i < KINDS; i++) {
 		w->chain = STARTS_LEARN;
-		put_change(w, &kinds[i], NFT_DYNSET_OP_UPDATE);
+		put_change(w, &kinds[i], true);
 		w->chain = STARTS_FORGET;
-		put_change(w, &kinds[i], NFT_DYNSET_OP_DELETE);
+		put_change(w, &kinds[i], false);
 	}
 }
 
