@@ -112,14 +112,18 @@ static bool hides(const uint8_t *p, size_t len, uint8_t c, bool (*begins)(const 
 	return false;
 }
 
-static bool begins_record(const uint8_t *at, size_t len)	/* RFC 8446, 5.1 */
+static bool begins_hello(const uint8_t *at, size_t len)	/* RFC 8446, 4 and 5.1 */
 {
-	return len > 1 && at[1] == 3;
+	return len > 1 && at[1] == 3 && (len < 3 || at[2] <= 4) && (len < 6 || at[5] == 1);
 }
 
 static bool begins_json(const uint8_t *at, size_t len)
 {
-	return len > 1 && (at[1] == '"' || at[1] <= ' ');
+	size_t i = 1;
+
+	while (i < len && (at[i] == ' ' || (at[i] >= '\t' && at[i] <= '\r')))
+		i++;
+	return i == len || at[i] == '"';
 }
 
 static bool begins_version(const uint8_t *at, size_t len)	/* of a request line */
@@ -127,14 +131,17 @@ static bool begins_version(const uint8_t *at, size_t len)	/* of a request line *
 	return len > 4 && !memcmp(at, "HTTP/", 5);
 }
 
+/* Who sends either waits for an answer, or goes on at once with one of the others. Every ClientHello has bytes that begin like them. */
 static bool begins_socks4(const uint8_t *at, size_t len)
 {
-	return len > 1 && at[1] == 1;
+	return len > 8 && at[1] == 1 && memchr(at + 8, 0, len - 8) == at + len - 1;
 }
 
-static bool begins_socks5(const uint8_t *at, size_t len)
+static bool begins_socks5(const uint8_t *at, size_t len)	/* RFC 1928, 3 */
 {
-	return len > 2 && at[1] && at[1] <= 4 && at[2] <= 2;
+	size_t end = len > 1 ? 2u + at[1] : 0;
+
+	return end > 2 && (len == end || (len > end && at[end] == 5));
 }
 
 /* A clean message may be forged around another one, at which the server begins to read. */
@@ -144,7 +151,7 @@ static bool may_hide(const struct packet *k, bool http)
 	size_t len = k->payload_len;
 	const uint8_t *own = http ? memmem(p, len, "HTTP/", 5) : NULL;
 
-	if (hides(p, len, 0x16, begins_record) || hides(p, len, '{', begins_json) || hides(p, len, 4, begins_socks4) ||
+	if (hides(p, len, 0x16, begins_hello) || hides(p, len, '{', begins_json) || hides(p, len, 4, begins_socks4) ||
 	    hides(p, len, 5, begins_socks5))
 		return true;
 	if (own) {
