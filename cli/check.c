@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "policy/policy.h"
 
@@ -80,20 +81,51 @@ static void print_networks(const char *title, struct networks nets)
 	printf("\n");
 }
 
+/* Methods that others have, too: a row needs more than such a name (PROTOCOLS 1.10). */
+static bool is_everybodys(const char *method)
+{
+	static const char *const names[] = { "login", "submit", "job", "auth", "authorize", "subscribe", "status", "keepalive", "result",
+					     "call", "echo", "error", "ping", "message", "update" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], method))
+			return true;
+	return false;
+}
+
+static void print_dialects(const struct policy *p)
+{
+	const struct dialect_table *t = policy_dialects(p);
+	size_t n = policy_own_dialects(p);
+
+	if (n)
+		printf("dialects:        %zu of its own\n", n);
+	for (size_t i = 0; i < n; i++)
+		if (t->rows[i].method && !t->rows[i].require && is_everybodys(t->rows[i].method))
+			printf("warning: dialects: '%s' takes every message with the method '%s' for mining; give it a 'require'\n",
+			       t->rows[i].dialect, t->rows[i].method);
+}
+
 static void print_text(const char *path, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
 	const struct list_info *lists;
-	size_t n = policy_lists(p, &lists);
+	const char *const *files;
+	size_t n = policy_lists(p, &lists), n_files = policy_files(p, &files);
 
 	printf("%s is good\n", path);
+	for (size_t i = 1; i < n_files; i++)
+		printf("and with it:     %s\n", files[i]);
 	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
 	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
 	for (size_t i = 0; i < n; i++)
 		printf("list %s: %zu used, %zu skipped, from %s\n", lists[i].name, lists[i].used, lists[i].skipped, lists[i].file);
+	if (policy_rules(p))
+		printf("rules:           %zu\n", policy_rules(p));
 	print_networks("blocked:        ", policy_blocked_addresses(p));
 	print_networks("allowed:        ", policy_allowed_addresses(p));
 	print_networks("allowed hosts:  ", policy_exempt_hosts(p));
+	print_dialects(p);
 }
 
 static json_t *json_networks(struct networks nets)
@@ -120,8 +152,9 @@ static json_t *json_lists(const struct policy *p)
 
 static int print_json(const char *path, const struct policy *p)
 {
-	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
+	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
 				   "mode", mode_text(policy_settings(p)), "names", (json_int_t)policy_names(p),
+				   "own_dialects", (json_int_t)policy_own_dialects(p),
 				   "lists", json_lists(p), "blocked_addresses", json_networks(policy_blocked_addresses(p)),
 				   "allowed_addresses", json_networks(policy_allowed_addresses(p)),
 				   "allowed_hosts", json_networks(policy_exempt_hosts(p)));

@@ -14,6 +14,7 @@
 #include "cli/replay_line.h"
 #include "daemon/event.h"
 #include "daemon/pipeline.h"
+#include "daemon/score.h"
 #include "policy/policy.h"
 
 /* Room for two streams of a flow, in full blocks, which are half of the pool; 1 GiB is enough for any capture
@@ -30,6 +31,7 @@ struct replay {
 	struct replay_table *table;
 	struct pipeline *pipeline;
 	const struct replay_flow *at;	/* the flow of the packet at hand */
+	struct score *score;
 	bool lost;		/* a line could not be made */
 };
 
@@ -128,6 +130,8 @@ static void fini_tables(struct replay *r)
 	r->table = NULL;
 	pipeline_free(r->pipeline);
 	r->pipeline = NULL;
+	score_free(r->score);
+	r->score = NULL;
 }
 
 /* The core as large as this capture needs it: nothing may be evicted for want of room. */
@@ -142,6 +146,10 @@ static bool make_pipeline(struct replay *r)
 	config.reassembly = config.flows * (uint64_t)BYTES_A_FLOW;
 	if (config.reassembly > BYTES_MAX)
 		config.reassembly = BYTES_MAX;
+	r->score = score_new(config.key);
+	if (!r->score)
+		return false;
+	config.score = r->score;
 	r->pipeline = pipeline_new(&config);
 	if (r->pipeline)
 		pipeline_policy(r->pipeline, r->policy);

@@ -240,6 +240,19 @@ static void follow_handshake(struct replay_flow *f, const struct packet *k)
 		f->crossed = false;
 }
 
+/* A first packet of QUIC, version 1 or 2: it may begin another connection. */
+static bool is_quic_initial(const struct packet *k)
+{
+	static const uint8_t one[] = { 0x80, 0, 0, 0, 1 }, two[] = { 0x90, 0x6b, 0x33, 0x43, 0xcf };
+	uint8_t head[sizeof(one)];
+
+	if (k->proto != IPPROTO_UDP || k->payload_len < sizeof(head))
+		return false;
+	memcpy(head, k->payload, sizeof(head));
+	head[0] &= 0xb0;
+	return !memcmp(head, one, sizeof(one)) || !memcmp(head, two, sizeof(two));
+}
+
 /* Would the rules queue this packet? Turns PENDING into PASS as the kernel does. */
 static bool is_queued(struct replay_flow *f, const struct packet *k)
 {
@@ -256,8 +269,9 @@ static bool is_queued(struct replay_flow *f, const struct packet *k)
 		if (!original)
 			f->state = REPLAY_PASS;
 		return original;
-	case REPLAY_UNTRACKED:
 	case REPLAY_PASS:
+		return original && is_quic_initial(k);
+	case REPLAY_UNTRACKED:
 	case REPLAY_BLOCKED:
 		break;
 	}
@@ -303,8 +317,13 @@ void replay_flow_judged(struct replay_flow *f, enum verdict verdict)
 	switch (verdict) {
 	case VERDICT_ACCEPT:
 		break;
+	case VERDICT_RESUME:
+		if (f->state == REPLAY_PENDING)
+			f->state = REPLAY_INSPECTING;
+		break;
 	case VERDICT_CLEAR:
-		f->state = REPLAY_PENDING;
+		if (f->state != REPLAY_PASS)
+			f->state = REPLAY_PENDING;
 		break;
 	case VERDICT_BLOCK:
 		f->state = REPLAY_BLOCKED;

@@ -50,6 +50,28 @@ static void print_losses(const json_t *j)
 		printf("  blind: %lld packets without connection tracking\n", (long long)number(j, "kernel", "untracked"));
 }
 
+/* The hosts with the most flows that could not be judged. */
+#define BLIND_PRINTED 5
+
+static void print_blind(const json_t *hosts)
+{
+	const char *reason;
+	json_t *host, *value;
+	size_t i;
+
+	json_array_foreach(hosts, i, host) {
+		if (i == BLIND_PRINTED) {
+			printf("  and %zu hosts more, see --json\n", json_array_size(hosts) - i);
+			break;
+		}
+		printf("  not seen into: %s", text(host, "host"));
+		json_object_foreach(host, reason, value)
+			if (json_is_integer(value))
+				printf(" %s %lld", reason, (long long)json_integer_value(value));
+		putchar('\n');
+	}
+}
+
 static void print_status(const json_t *j)
 {
 	const char *reason;
@@ -63,6 +85,10 @@ static void print_status(const json_t *j)
 		printf("PAUSED for another %lld s: nothing is judged or blocked\n", (long long)number(j, NULL, "paused_s"));
 	json_array_foreach(json_object_get(j, "allowed"), i, queue)
 		printf("allowed for a time: %s, %lld s left\n", text(queue, "what"), (long long)number(queue, NULL, "left_s"));
+	if (number(j, NULL, "confirm_s"))
+		printf("NOT CONFIRMED: the policy before comes back in %lld s; `minewall reload --keep` keeps this one\n",
+		       (long long)number(j, NULL, "confirm_s"));
+	printf("policy generation: %lld\n", (long long)number(j, NULL, "generation"));
 	printf("names: %lld\n", (long long)number(j, NULL, "names"));
 	json_array_foreach(json_object_get(j, "queues"), i, queue)
 		printf("queue %lld: %s, %lld packets, %lld waiting, %lld lost\n", (long long)number(queue, NULL, "number"),
@@ -81,6 +107,7 @@ static void print_status(const json_t *j)
 			n++;
 		}
 	puts(n ? "" : " none");
+	print_blind(json_object_get(j, "blind_hosts"));
 	print_losses(j);
 }
 

@@ -18,9 +18,14 @@
 #include <unistd.h>
 
 #include "daemon/log.h"
+#include "daemon/score.h"
+#include "inspect/quic.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_GETWORK = 1000920, SID_NODE };
+
+/* With its "0x". */
+#define ETHEREUM_ADDRESS 42
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
@@ -47,12 +52,24 @@ size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 	return n;
 }
 
+/* "0x" and hex digits in upper or lower case are one address: the case is only a checksum (EIP-55). */
+static size_t same_case(uint8_t out[ETHEREUM_ADDRESS], const uint8_t *bytes, size_t len)
+{
+	if (len != ETHEREUM_ADDRESS || bytes[0] != '0' || (bytes[1] | 0x20) != 'x')
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		out[i] = bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] | 0x20 : bytes[i];
+	return len;
+}
+
 /* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
 static void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
 {
 	struct hmac_sha256_ctx ctx;
-	uint8_t digest[16];
+	uint8_t digest[16], lower[ETHEREUM_ADDRESS];
 
+	if (same_case(lower, bytes, len))
+		bytes = lower;
 	hmac_sha256_set_key(&ctx, 32, key);
 	hmac_sha256_update(&ctx, len, bytes);
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
@@ -110,10 +127,12 @@ static void copy_text(char *out, size_t size, const char *text)
 
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
+	e->kind = s->kind;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);
 	copy_view(e->algo, sizeof(e->algo), s->algo);
+	copy_view(e->worker, sizeof(e->worker), s->worker);
 	if (s->login.len && key)
 		event_hash(e->login, key, s->login.p, s->login.len);
 	if (s->login.len && clear)
@@ -135,6 +154,9 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	e->older = o->older;
 	e->learned = SCOPE_FLOW;
 	e->tls_version = o->facts->tls_version;
+	e->quic_version = o->facts->quic_version;
+	if (o->event)
+		ja4_text(e->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
 	if (name) {
 		e->named = true;
 		e->name_kind = name->kind;
@@ -147,6 +169,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->entry, sizeof(e->entry), d->entry);
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
+	e->marks = o->marks;
 	/* The sender's: of use if the sender is the client. */
 	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
@@ -211,24 +234,43 @@ static const char *tls_version_text(uint16_t v)
 	}
 }
 
+struct alert {
+	int id;
+	int severity;
+	const char *text;
+};
+
 static json_t *alert_json(const struct event *e)
 {
-	static const struct {
-		int id;
-		int severity;
-		const char *text;
-	} kinds[] = {
+	static const struct alert kinds[] = {
 		[EVIDENCE_NONE] = { SID_CONTRADICTION, 2, "minewall: retransmission contradicts what was seen" },
 		[EVIDENCE_ADDRESS] = { SID_ADDRESS, 1, "minewall: blocked address" },
 		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
-		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+		[EVIDENCE_SCORE] = { SID_SCORE, 2, "minewall: behaves like a miner" },
 	};
+	static const struct alert protocols[] = {
+		[MINING_STRATUM] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+		[MINING_GETWORK] = { SID_GETWORK, 2, "minewall: work asked of a coin's node" },
+		[MINING_NODE] = { SID_NODE, 3, "minewall: node of a coin's network" },
+	};
+	const struct alert *is = e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
 	bool again = e->count > 0;
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
-			 "signature", again ? "minewall: stopped in the kernel" : kinds[e->evidence].text,
-			 "signature_id", again ? SID_REPEATED : kinds[e->evidence].id, "category", "Crypto mining",
-			 "severity", kinds[e->evidence].severity);
+			 "signature", again ? "minewall: stopped in the kernel" : is->text,
+			 "signature_id", again ? SID_REPEATED : is->id, "category", "Crypto mining", "severity", is->severity);
+}
+
+/* The sum, and what it is made of. */
+static void put_score(json_t *m, unsigned marks)
+{
+	json_t *words = json_array();
+
+	for (unsigned i = 0; i < MARK_COUNT; i++)
+		if (marks & 1u << i)
+			json_array_append_new(words, json_string(mark_text((enum mark)i)));
+	json_object_set_new(m, "score", json_integer(score_points(marks)));
+	json_object_set_new(m, "marks", words);
 }
 
 static json_t *mining_json(const struct event *e)
@@ -242,6 +284,7 @@ static json_t *mining_json(const struct event *e)
 	put(m, "method", e->method);
 	put(m, "agent", e->agent);
 	put(m, "algo", e->algo);
+	put(m, "worker", e->worker);
 	put(m, "login_hash", e->login);
 	put(m, "login", e->login_clear);
 	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
@@ -252,6 +295,10 @@ static json_t *mining_json(const struct event *e)
 		json_object_set_new(m, "line", json_integer(e->line));
 	if (e->learned == SCOPE_PAIR || e->learned == SCOPE_ENDPOINT)
 		put(m, "learned", scope_text(e->learned));
+	if (e->evidence == EVIDENCE_SCORE)
+		put_score(m, e->marks);
+	if (e->generation)
+		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)
@@ -262,12 +309,19 @@ static json_t *mining_json(const struct event *e)
 
 static void put_name(json_t *j, const struct event *e)
 {
+	bool quic = e->quic_version || (e->named && e->name_kind == NAME_QUIC_SNI);
+	bool handshake = e->named ? e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI : *e->ja4;
 	json_t *o = json_object();
+	char version[QUIC_VERSION_TEXT];
 
-	if (e->named && (e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI)) {
-		put(o, "sni", e->name);
-		put(o, "version", tls_version_text(e->tls_version));
-		json_object_set(j, e->name_kind == NAME_TLS_SNI ? "tls" : "quic", o);
+	if (handshake) {
+		if (e->named)
+			put(o, "sni", e->name);
+		if (e->quic_version)
+			quic_version_text(version, e->quic_version);
+		put(o, "version", e->quic_version ? version : quic ? NULL : tls_version_text(e->tls_version));
+		put(o, "ja4", e->ja4);
+		json_object_set(j, quic ? "quic" : "tls", o);
 	} else if (e->named && e->name_kind == NAME_DNS) {
 		put(o, "rrname", e->name);
 		json_object_set(j, "dns", o);

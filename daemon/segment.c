@@ -21,8 +21,22 @@ static bool may_wait(const struct step *s, uint32_t start, const struct inspect_
 
 	if (work <= WORK_FREE || in->ended || start != s->side->shown_at || in->len >= shown + shown / 16)
 		return false;
+	if (in->only == APP_WEBSOCKET || in->only == APP_HTTP2)	/* masked or packed: any byte may end it */
+		return work > WORK_CLOSING;
 	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
 				       !memchr(packet->payload, '}', packet->payload_len));
+}
+
+/* Shows the bytes, and counts what that cost. */
+static enum inspect_result look(struct step *s, const struct inspect_input *in)
+{
+	enum inspect_result r;
+
+	in->scratch->unpacked = 0;
+	r = inspect_stream(in, &s->p->message);
+	if (s->flow->work <= WORK_CLOSING)
+		s->flow->work += (uint32_t)(in->len + in->scratch->unpacked);
+	return r;
 }
 
 static void inspect_from(struct step *s, uint32_t start)
@@ -42,6 +56,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		if (!in.len)
 			return;
 		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
+		in.seen = start == s->side->next ? s->side->seen : 0;
 		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
 		more = false;
 		if (may_wait(s, start, &in)) {
@@ -50,9 +65,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		}
 		s->side->shown_at = start;
 		s->side->shown = (uint32_t)in.len;
-		if (s->flow->work <= WORK_CLOSING)
-			s->flow->work += (uint32_t)in.len;
-		switch (inspect_stream(&in, &s->p->message)) {
+		switch (look(s, &in)) {
 		case INSPECT_MATCH:
 			more = step_judge_message(s, start);
 			start = s->side->next;
@@ -78,17 +91,21 @@ static void inspect_from(struct step *s, uint32_t start)
 static void inspect_afresh(struct step *s)
 {
 	struct flow_side *side = s->side;
+	bool anywhere = s->flow->app == APP_TLS || s->flow->app == APP_UNKNOWN;
 
-	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news ||
-	    (s->flow->app != APP_TLS && s->flow->app != APP_UNKNOWN))
+	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news || !(anywhere || side->reading_afresh))
 		return;
 	s->wanted = false;
 	if (side->reading_afresh && side->afresh <= s->at && stream_run_start(&side->stream, s->at) <= side->afresh)
 		inspect_from(s, side->afresh);
 	if (s->wanted || s->flow->state == FLOW_BLOCKED)
 		return;
+	side->reading_afresh = false;
+	if (!anywhere)
+		return;
 	side->afresh = s->at;
 	side->only = APP_UNKNOWN;
+	side->seen = 0;
 	inspect_from(s, s->at);
 	side->reading_afresh = s->wanted;
 }
@@ -111,8 +128,13 @@ static void inspect_segment(struct step *s)
 		if (s->at < side->told)
 			side->told = s->at;
 		inspect_from(s, run);
-		if (s->flow->app == APP_UNKNOWN)
+		if (s->wanted && s->flow->state == FLOW_CLEARED) {
+			/* other bytes than were judged: they are read to their end */
+			side->afresh = run;
+			side->reading_afresh = true;
+		} else if (s->flow->app == APP_UNKNOWN) {
 			inspect_afresh(s);
+		}
 		return;
 	}
 	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))
@@ -193,7 +215,7 @@ static enum stream_result store(struct step *s)
 					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
 	side->shown_at += moved;
-	if (moved && side->next) {
+	if (moved && (side->next || side->seen)) {
 		side->next += moved;
 		side->told += moved;
 	}
@@ -202,6 +224,7 @@ static enum stream_result store(struct step *s)
 		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
 		side->stream.lost = false;
 		side->next = side->told = 0;
+		side->seen = 0;
 		s->out.overload = s->flow->state == FLOW_INSPECTING;
 	}
 	s->at = packet->seq - side->stream.base;
@@ -221,6 +244,7 @@ static enum stream_result contradict(struct step *s)
 	stream_clear(flow_streams(s->p->flows), &s->side->stream);
 	s->side->next = s->side->told = 0;
 	s->side->only = APP_UNKNOWN;
+	s->side->seen = 0;
 	return store(s);
 }
 
@@ -229,6 +253,8 @@ static bool is_lost_body(const struct step *s)
 {
 	const struct flow_side *side = s->side;
 
+	if (side->stream.lost && side->only == APP_HTTP_BODY)
+		return (int32_t)(s->packet->seq - side->stream.base - side->next) > 0;
 	return side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS && side->next &&
 	       (int32_t)(s->packet->seq - side->stream.base - side->next) >= 0;
 }
@@ -240,8 +266,11 @@ void segment_take(struct step *s)
 	struct flow_side *side = s->side = side_for(s);
 	enum stream_result added;
 
-	if (is_lost_body(s))
+	if (is_lost_body(s)) {
+		s->out.overload = s->flow->state == FLOW_INSPECTING;
+		step_clear(s, REASON_BUDGET);
 		return;
+	}
 	added = store(s);
 	if (added == STREAM_CONTRADICTS || (decoys && added != STREAM_KNOWN))
 		added = contradict(s);

@@ -55,8 +55,13 @@ static bool learn(struct step *s, uint64_t now_ms)
 		return false;
 	start = with_syn_data(s->flow, start);
 	if (s->flow->start_known && s->flow->start != start) {	/* another connection came to these ports */
+		struct flow before = *s->flow;
+
 		flow_drop(s->p->flows, s->flow);
 		s->flow = flow_get(s->p->flows, &key, now_ms, &ignored);
+		s->flow->interface = before.interface;
+		s->flow->mac_known = before.mac_known;
+		memcpy(s->flow->mac, before.mac, sizeof(before.mac));
 		s->side = &s->flow->side[0];
 	}
 	s->flow->start = start;

@@ -33,8 +33,8 @@ static void get(const json_t *o, const char *key, char *to, size_t size)
 /* The reason as far as a later event needs it. Wallet hashes and agents belong to one connection and stay out. */
 static json_t *reason_json(const struct event *why)
 {
-	json_t *o = json_pack("{s:i, s:i, s:b, s:i, s:i}", "evidence", why->evidence, "app", why->app, "named", why->named,
-			      "name_kind", why->name_kind, "line", (int)why->line);
+	json_t *o = json_pack("{s:i, s:i, s:b, s:i, s:i, s:i, s:i}", "evidence", why->evidence, "app", why->app, "named", why->named,
+			      "name_kind", why->name_kind, "line", (int)why->line, "marks", (int)why->marks, "kind", why->kind);
 
 	put(o, "name", why->name);
 	put(o, "host", why->host);
@@ -55,11 +55,13 @@ static int number(const json_t *o, const char *key, int max)
 
 static void read_reason(const json_t *o, struct event *why)
 {
-	why->evidence = (enum evidence)number(o, "evidence", EVIDENCE_PROTOCOL);
+	why->evidence = (enum evidence)number(o, "evidence", EVIDENCE_SCORE);
+	why->kind = (enum mining_kind)number(o, "kind", MINING_NODE);
 	why->app = (enum app)number(o, "app", APP_STRATUM);
 	why->named = json_is_true(json_object_get(o, "named"));
 	why->name_kind = (enum name_kind)number(o, "name_kind", NAME_DNS);
 	why->line = (unsigned)number(o, "line", 1 << 30);
+	why->marks = (unsigned)number(o, "marks", (1 << MARK_COUNT) - 1);
 	get(o, "name", why->name, sizeof(why->name));
 	get(o, "host", why->host, sizeof(why->host));
 	get(o, "dialect", why->dialect, sizeof(why->dialect));

@@ -5,6 +5,8 @@
 #define MINEWALL_STEP_H
 
 #include "daemon/pipeline.h"
+#include "daemon/suspect.h"
+#include "inspect/quic.h"
 #include "nfq/flow.h"
 
 struct pipeline {
@@ -15,6 +17,8 @@ struct pipeline {
 	struct inspect_scratch scratch;
 	pipeline_start *start;
 	void *start_arg;
+	struct suspects *suspects;
+	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */
 };
 
 /* One packet on its way. */
@@ -24,6 +28,7 @@ struct step {
 	struct packet rest;	/* `packet` points here when its first bytes were cut off */
 	struct flow *flow;
 	struct flow_side *side;
+	uint64_t now_ms;
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
 	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
@@ -32,7 +37,14 @@ struct step {
 
 /* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
 void step_clear(struct step *s, enum reason reason);
+
+/* Takes a judgement back, as something else has begun on the flow: it is looked at as before, whatever the server answers. */
+void step_resume(struct step *s);
+
 void step_block(struct step *s, enum reason reason);
+
+/* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */
+bool step_act(struct step *s, const struct decision *d);
 
 /* Judges the addresses when a flow is first seen. True: there is nothing more to judge. */
 bool step_judge_address(struct step *s);

@@ -34,7 +34,7 @@ struct worker {
 	struct starts *starts;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
-	atomic_bool rejudging;
+	atomic_bool rejudging, again;
 	uint32_t cursor;
 	uint64_t said_full_s;
 	atomic_bool stop;
@@ -78,7 +78,8 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 static void give_verdict(struct worker *w, const struct queued *packet, const struct outcome *o)
 {
 	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
-			   o->verdict == VERDICT_CLEAR ? STATE_PENDING : STATE_OLDER;
+			   o->verdict == VERDICT_CLEAR ? STATE_PENDING :
+			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
 	if (by_netlink)
@@ -119,8 +120,8 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	 * kernel refuse that server to everybody. */
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
-	/* A name says nothing of its neighbours at the same address. */
-	return o->decision.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+	/* What says nothing of the neighbours at the same address teaches only while there are none. */
+	return !learnt_has_neighbours(o->decision.evidence, o->app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
 static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)
@@ -129,6 +130,7 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 
 	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
 	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+	lesson->event.generation = w->settings->generation;
 	lesson->teach = lesson_element(w, o, &packet->packet, &lesson->element);
 	count(&w->counters.found);
 }
@@ -147,7 +149,7 @@ static void note_names(struct worker *w, const struct outcome *o)
 		table_delete(w->shared->table, pairs, n, NULL);
 }
 
-static void account(struct worker *w, const struct outcome *o)
+static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
@@ -156,6 +158,8 @@ static void account(struct worker *w, const struct outcome *o)
 		count(&c->reasons[o->reason]);
 	if (o->overload)
 		count(&c->overload);
+	if (o->overload || blind_reason(o->reason))
+		blind_count(w->shared->blind, &o->subject, o->family, o->overload ? REASON_NONE : o->reason, now_s);
 }
 
 static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms)
@@ -174,7 +178,7 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
 	give_verdict(w, packet, &o);
-	account(w, &o);
+	account(w, &o, now_ms / 1000);
 	if (o.event)
 		note_finding(w, packet, &o);
 	else
@@ -253,7 +257,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 {
 	struct outcome o;
 
-	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, time(NULL), &o)) {
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
@@ -263,6 +267,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		}
 		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
 		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+		lesson->event.generation = w->settings->generation;
 		lesson->teach = lesson_element(w, &o, NULL, &lesson->element);
 		count(&w->counters.found);
 	}
@@ -274,8 +279,9 @@ static void take_policy(struct worker *w)
 {
 	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
 
-	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed) && !atomic_load_explicit(&w->again, memory_order_relaxed))
 		return;
+	atomic_store(&w->again, false);
 	pipeline_policy(w->pipeline, now);
 	w->settings = policy_settings(now);
 	w->cursor = 0;
@@ -329,6 +335,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.flows = settings->memory_flows / share,
 		.reassembly = settings->memory_reassembly / share,
 		.key = { shared->hash_key[0], shared->hash_key[1] },
+		.score = shared->score,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;
@@ -384,6 +391,12 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_rejudge(struct worker *w)
+{
+	atomic_store(&w->again, true);
+	queue_wake(w->queue);
 }
 
 void worker_wake(struct worker *w)

@@ -144,6 +144,19 @@ static void clear_urgent(struct writer *w)
 	writer_end(w, &r);
 }
 
+/* On a flow that was let go, as the server has answered, a client may begin another connection of QUIC. Its first packets go
+ * on being looked at; an ordinary client sends one or two more of them, to acknowledge. */
+static void watch_quic(struct writer *w, uint8_t type, uint32_t version)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_quic(&r, type, version);
+	writer_match_state(w, &r, STATE_PASS);
+	end_queue(w, &r);
+}
+
 static void fill_original(struct writer *w)
 {
 	struct expr_rule r;
@@ -153,6 +166,8 @@ static void fill_original(struct writer *w)
 	if (w->config->enforce)
 		refuse_learnt(w, DESTINATION);
 	judge_state(w, STATE_BLOCKED, true);
+	watch_quic(w, 0, 0x00000001);	/* RFC 9000 17.2.2 */
+	watch_quic(w, 1, 0x6b3343cf);	/* RFC 9369 3.2 */
 	judge_state(w, STATE_PASS, false);
 	if (w->config->enforce)
 		clear_urgent(w);
@@ -276,7 +291,8 @@ static void fill_refuse(struct writer *w)
 }
 
 /* The daemon's verdict becomes the flow's state. It was given before what happened meanwhile: a later state stays
- * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. */
+ * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. INSPECTING
+ * takes back PENDING alone. */
 static void write_state(struct writer *w, enum state state, uint32_t unless)
 {
 	struct expr_rule r = writer_begin(w);
@@ -297,6 +313,7 @@ static void fill_late(struct writer *w)
 	struct expr_rule r;
 
 	w->chain = "late";
+	write_state(w, STATE_INSPECTING, STATE_INSPECTING | STATE_BLOCKED);
 	write_state(w, STATE_PENDING, STATE_PENDING | STATE_BLOCKED);
 	write_state(w, STATE_PASS, STATE_BLOCKED);
 	write_state(w, STATE_BLOCKED, 0);

@@ -2,8 +2,12 @@
 /* Facts in, decision out: the order of the rules and what is taught to the kernel, and nothing else. Allocates
  * nothing and reads no clock: it runs for every flow. */
 #include <stddef.h>
+#include <string.h>
 
 #include "policy/rules.h"
+
+/* Of an address or a SOCKS name: no key of `detect` and no word of a rule stands for it. */
+#define NO_DETECTOR 31
 
 const char *evidence_text(enum evidence e)
 {
@@ -16,8 +20,21 @@ const char *evidence_text(enum evidence e)
 		return "name";
 	case EVIDENCE_PROTOCOL:
 		return "protocol";
+	case EVIDENCE_SCORE:
+		return "score";
 	}
 	return "none";
+}
+
+const char *rules_detector_text(unsigned detector)
+{
+	static const char *const words[] = {
+		[DETECTOR_TLS] = "tls", [DETECTOR_QUIC] = "quic", [DETECTOR_HTTP] = "http", [DETECTOR_DNS] = "dns",
+		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTOR_NODE] = "node",
+		[DETECTORS] = "score",
+	};
+
+	return words[detector];
 }
 
 const char *scope_text(enum scope s)
@@ -54,8 +71,72 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 		d->action = ACTION_MONITOR;
 	if (d->action != ACTION_BLOCK)
 		d->scope = SCOPE_FLOW;
+	if (d->scope == SCOPE_ENDPOINT && p->exceptions)
+		d->scope = SCOPE_PAIR;
 	d->timeout_s = d->scope == SCOPE_ENDPOINT ? s->endpoint_timeout_s :
 		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
+}
+
+/* What a rule says takes the place of what would be said without it; the evidence stays. Nothing is taught beyond the rule's
+ * hosts and hours. */
+static void say(const struct policy *p, const struct rule *r, uint32_t left_s, enum scope by_evidence, struct decision *d)
+{
+	enum scope most = r->from_all ? SCOPE_ENDPOINT : SCOPE_PAIR;
+
+	d->action = r->action;
+	d->rule = r->name;
+	if (!d->entry)
+		d->line = r->line;
+	teach(p, d, r->scope, by_evidence > most ? most : by_evidence);
+	if (r->silent || d->scope == SCOPE_FLOW) {
+		d->silent = r->silent && d->action == ACTION_BLOCK;
+		d->scope = SCOPE_FLOW;
+		d->timeout_s = 0;
+		return;
+	}
+	if (d->scope > most)
+		d->scope = most;
+	if (r->timeout_s)
+		d->timeout_s = r->timeout_s;
+	if (d->timeout_s > left_s)
+		d->timeout_s = left_s;
+}
+
+/* The first rule that speaks of what was seen. Allow rules for everybody come before all of them. */
+static void overrule(const struct policy *p, const struct subject *who, const struct sight *sight, enum scope by_evidence,
+		     struct decision *d)
+{
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules && d->action != ACTION_ALLOW; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (!rule_needs_sight(r) || !rule_goes_there(r, who->dst, who->dport) || !rule_sees(r, sight) ||
+		    !rule_applies(r, p->groups, who, &left_s))
+			continue;
+		if (d->evidence == EVIDENCE_NONE)
+			d->evidence = sight->name ? EVIDENCE_NAME : EVIDENCE_PROTOCOL;
+		say(p, r, left_s, by_evidence, d);
+		return;
+	}
+}
+
+/* The first rule about addresses and ports alone, or one that exempts a host. */
+static bool rule_by_address(const struct policy *p, const struct subject *who, const uint8_t addr[16], uint16_t port,
+			    enum scope by_evidence, struct decision *d)
+{
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (rule_needs_sight(r) || !rule_goes_there(r, addr, port) || !rule_applies(r, p->groups, who, &left_s))
+			continue;
+		*d = (struct decision) { .evidence = EVIDENCE_ADDRESS };
+		say(p, r, left_s, by_evidence, d);
+		return true;
+	}
+	return false;
 }
 
 /* The flow's own destination, or where its tunnel leads. */
@@ -92,43 +173,88 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 
 struct decision policy_decide_address(const struct policy *p, const struct subject *who)
 {
+	static const struct sight address = { .detector = NO_DETECTOR, .listed = true };
 	struct decision d = { .scope = SCOPE_FLOW };
 	const struct network *net;
 
-	if (allowed_by_address(p, who, &d))
+	if (allowed_by_address(p, who, &d) || rule_by_address(p, who, who->dst, who->dport, SCOPE_ENDPOINT, &d))
 		return d;
 	net = address_set_match(&p->block_addresses, who->dst, who->dport);
 	if (net) {
 		d = by_network(ACTION_BLOCK, "block.addresses", net);
 		teach(p, &d, SCOPE_AUTO, SCOPE_ENDPOINT);
+		overrule(p, who, &address, SCOPE_ENDPOINT, &d);
 	}
 	return d;
 }
 
-/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+/* What is known of a tunnel says nothing of its proxy: others use that, too. What HTTP or a WebSocket carries may stand behind a
+ * CDN: as a name it says nothing of others there. */
 static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 {
-	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+	if (facts->tunnelled || facts->again == AGAIN_FRESH)
+		return SCOPE_FLOW;
+	if (by_evidence == SCOPE_ENDPOINT && facts->stratum.carrier != CARRIER_STREAM)
+		return SCOPE_PAIR;
+	return by_evidence;
 }
 
-static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
+/* Behind an address of a shared range live others, and a Host says nothing of them. */
+static void spare_shared(const struct policy *p, const struct subject *who, struct decision *d)
 {
-	bool getwork = facts->stratum.kind == MINING_GETWORK;
-	const struct detect_rule *rule = &p->detect[getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM];
+	if (d->action != ACTION_BLOCK || !address_set_match(&p->shared, who->dst, 0))
+		return;
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
+}
+
+/* Which detector a kind of protocol is. */
+static unsigned protocol_detector(enum mining_kind kind)
+{
+	switch (kind) {
+	case MINING_GETWORK:
+		return DETECTOR_GETWORK;
+	case MINING_NODE:
+		return DETECTOR_NODE;
+	case MINING_STRATUM:
+		break;
+	}
+	return DETECTOR_STRATUM;
+}
+
+static const char *protocol_rule(unsigned detector)
+{
+	switch (detector) {
+	case DETECTOR_GETWORK:
+		return "detect.getwork";
+	case DETECTOR_NODE:
+		return "detect.node";
+	default:
+		return "detect.stratum";
+	}
+}
+
+static struct decision judge_protocol(const struct policy *p, const struct subject *who, const struct facts *facts)
+{
+	struct sight sight = { .detector = protocol_detector(facts->stratum.kind) };
+	const struct detect_rule *rule = &p->detect[sight.detector];
 	struct decision d = { .scope = SCOPE_FLOW };
 
-	if (rule->action == DETECT_OFF)
-		return d;
-	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
-	d.evidence = EVIDENCE_PROTOCOL;
-	d.rule = getwork ? "detect.getwork" : "detect.stratum";
-	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
+	if (rule->action != DETECT_OFF) {
+		d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
+		d.evidence = EVIDENCE_PROTOCOL;
+		d.rule = protocol_rule(sight.detector);
+		teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
+	}
+	overrule(p, who, &sight, scope_of(facts, SCOPE_ENDPOINT), &d);
+	if (facts->stratum.carrier != CARRIER_STREAM)
+		spare_shared(p, who, &d);
 	return d;
 }
 
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
-				  const struct detect_rule *detect, enum scope by_evidence)
+				  const struct detect_rule *detect, enum scope by_evidence, struct sight *sight)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
 	struct name_hit hit;
@@ -140,6 +266,10 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 		d.action = ACTION_ALLOW;
 		d.rule = "allow.names";
 	} else if (name_set_match(p->block_names, name, len, &hit)) {
+		sight->listed = true;
+		sight->source = hit.source;
+		if (detect->action == DETECT_OFF)
+			return d;
 		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
 		d.rule = hit.source ? "list" : "block.names";
 		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
@@ -155,12 +285,13 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 }
 
 /* The address at the other end of a tunnel, by the rules that judge a flow's own. */
-static struct decision judge_target(const struct policy *p, const struct name_fact *name)
+static struct decision judge_target(const struct policy *p, const struct subject *who, const struct name_fact *name)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
 	const struct network *net;
 
-	if (!allowed_destination(p, name->addr, name->port, &d)) {
+	if (!allowed_destination(p, name->addr, name->port, &d) &&
+	    !rule_by_address(p, who, name->addr, name->port, SCOPE_FLOW, &d)) {
 		net = address_set_match(&p->block_addresses, name->addr, name->port);
 		if (!net)
 			return d;
@@ -172,44 +303,41 @@ static struct decision judge_target(const struct policy *p, const struct name_fa
 }
 
 /* Which key of `detect:` rules a kind of name. SOCKS has none of its own: it is judged as names always are. */
-static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind)
+static unsigned detector_of(enum name_kind kind)
 {
-	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
-
 	switch (kind) {
 	case NAME_TLS_SNI:
-		return &p->detect[DETECTOR_TLS];
+		return DETECTOR_TLS;
 	case NAME_QUIC_SNI:
-		return &p->detect[DETECTOR_QUIC];
+		return DETECTOR_QUIC;
 	case NAME_DNS:
-		return &p->detect[DETECTOR_DNS];
+		return DETECTOR_DNS;
 	case NAME_HTTP_HOST:
 	case NAME_CONNECT:
-		return &p->detect[DETECTOR_HTTP];
+		return DETECTOR_HTTP;
 	case NAME_SOCKS:
 		break;
 	}
-	return &always;
+	return NO_DETECTOR;
 }
 
 static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
 				  const struct name_fact *name)
 {
-	const struct detect_rule *detect = detect_of(p, name->kind);
+	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+	struct sight sight = { .detector = detector_of(name->kind), .name = name };
+	const struct detect_rule *detect = sight.detector < DETECTORS ? &p->detect[sight.detector] : &always;
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (!name->matchable && name->addressed)
-		return judge_target(p, name);
-	if (!name->matchable || detect->action == DETECT_OFF)
+		return judge_target(p, who, name);
+	if (!name->matchable)
 		return d;
-	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
+	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR), &sight);
+	overrule(p, who, &sight, scope_of(facts, SCOPE_PAIR), &d);
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
-		d.scope = SCOPE_FLOW;
-		d.timeout_s = 0;
-	}
+	spare_shared(p, who, &d);
 	return d;
 }
 
@@ -225,29 +353,86 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 			worst = d;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
-	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+	if (worst.action == ACTION_ALLOW &&
+	    (facts->again == AGAIN_SAME || (facts->again == AGAIN_WHOLE && facts->next == APP_HTTP2)))
 		worst.action = ACTION_NONE;
 	return worst;
 }
 
+/* Is it an allowance, perhaps of one request only? */
+static bool allows(const struct decision *d)
+{
+	return d->action == ACTION_ALLOW || (d->action == ACTION_NONE && d->rule);
+}
+
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	struct decision d, names;
+	struct decision d, names = { .scope = SCOPE_FLOW };
 
 	if (allowed_by_address(p, who, &d))
 		return d;
-	d = (struct decision) { .scope = SCOPE_FLOW };
+	d = names;
 	if (facts->mining)
-		d = judge_protocol(p, facts);
-	if (d.action == ACTION_BLOCK)
+		d = judge_protocol(p, who, facts);
+	/* A name in the same message is that of a request for work: an allowed one allows it. */
+	if (facts->n_names)
+		names = judge_names(p, who, facts);
+	if (d.action == ACTION_BLOCK && !allows(&names))
 		return d;
-	names = judge_names(p, who, facts);
-	return names.action > d.action ? names : d.action ? d : names;
+	return allows(&names) || names.action > d.action ? names : d.action ? d : names;
+}
+
+size_t policy_rules(const struct policy *p)
+{
+	return p->n_rules;
+}
+
+uint64_t policy_hours(const struct policy *p, int64_t when_s)
+{
+	uint64_t hours = 0;
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (schedule_holds(&p->rules[i].when, when_s, &left_s))
+			hours |= (uint64_t)1 << i;
+	return hours;
+}
+
+bool policy_scores(const struct policy *p)
+{
+	return p->settings.score_report || p->settings.score_block;
+}
+
+struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points)
+{
+	static const struct sight sight = { .detector = DETECTORS };
+	const struct settings *s = &p->settings;
+	struct decision d = { .scope = SCOPE_FLOW };
+
+	if (allowed_by_address(p, who, &d))
+		return d;
+	if (s->score_block && points >= s->score_block)
+		d.action = ACTION_BLOCK;
+	else if (s->score_report && points >= s->score_report)
+		d.action = ACTION_MONITOR;
+	else
+		return d;
+	d.evidence = EVIDENCE_SCORE;
+	d.rule = d.action == ACTION_BLOCK ? "score.block" : "score.report";
+	teach(p, &d, SCOPE_AUTO, SCOPE_PAIR);
+	overrule(p, who, &sight, SCOPE_PAIR, &d);
+	/* Behind an address of a shared range live others: one client's habits say nothing of them. */
+	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0)) {
+		d.scope = SCOPE_FLOW;
+		d.timeout_s = 0;
+	}
+	return d;
 }
 
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+	struct sight sight = { 0 };
 
-	return judge_text(p, name, len, &always, SCOPE_PAIR);
+	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
 }

@@ -3,7 +3,9 @@
  * of lists are said at the list's `file:` in the policy, because that is what the operator has to mend. */
 #include "policy/policy.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ struct policy *rules_new(void)
 		.pair_timeout_s = 600,
 		.scope = SCOPE_AUTO,
 		.reset = true,
+		.score_report = 60,
 		.memory_flows = 65536,
 		.memory_reassembly = 16 << 20,
 		.memory_endpoints = 65536,
@@ -38,7 +41,7 @@ struct policy *rules_new(void)
 		.log_file = "/var/log/minewall/eve.json",
 	};
 	for (unsigned i = 0; i < DETECTORS; i++)
-		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : DETECT_BLOCK;
+		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
 	if (!p->block_names || !p->allow_names) {
@@ -63,13 +66,37 @@ void policy_free(struct policy *p)
 		free(p->lists[i].file);
 		free(p->lists[i].category);
 	}
+	dialects_free(&p->dialects);
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
 	address_set_fini(&p->block_addresses);
 	address_set_fini(&p->allow_addresses);
 	address_set_fini(&p->allow_hosts);
 	address_set_fini(&p->shared);
+	for (size_t i = 0; i < p->n_files; i++)
+		free(p->files[i]);
+	for (size_t i = 0; i < GROUPS_MAX; i++)
+		address_set_fini(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < RULES_MAX; i++)
+		rule_fini(&p->rules[i]);
 	free(p);
+}
+
+static int seal_rules(struct policy *p)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		address_set_seal(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct rule *r = &p->rules[i];
+
+		address_set_seal(&r->from.addresses);
+		address_set_seal(&r->addresses);
+		/* What one host may, another's finding must not take from it. */
+		p->exceptions |= r->action != ACTION_BLOCK && !(r->from_all && !r->when.set);
+		if (r->names && name_set_seal(r->names))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int seal(struct policy *p)
@@ -78,7 +105,9 @@ static int seal(struct policy *p)
 	address_set_seal(&p->allow_addresses);
 	address_set_seal(&p->allow_hosts);
 	address_set_seal(&p->shared);
-	return name_set_seal(p->block_names) || name_set_seal(p->allow_names) ? -ENOMEM : 0;
+	if (seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names))
+		return -ENOMEM;
+	return dialects_seal(&p->dialects);
 }
 
 static int out_of_memory(const char *path, struct policy_error *error)
@@ -124,9 +153,10 @@ static int __attribute__((format(printf, 5, 6))) list_fail(const char *path, con
 	return doc_fail_kind(&doc, &at, kind, "list '%s': %s %s", list->name, list->file, what);
 }
 
-static int load_list(struct policy *p, const char *path, size_t i, struct policy_error *error)
+static int load_list(struct policy *p, size_t i, struct policy_error *error)
 {
 	const struct list_rule *list = &p->lists[i];
+	const char *path = list->at.path;
 	struct list_counts counts;
 	char *text = NULL;
 	size_t len;
@@ -176,18 +206,61 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	}
 }
 
-static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+static int read_file(struct policy *p, const char *path, struct policy_error *error)
 {
-	char *text = NULL;
+	char *text = NULL, *kept = strdup(path);
 	size_t len;
 	int result;
 
-	if (read_policy(path, &text, &len, error))
+	if (!kept)
+		return out_of_memory(path, error);
+	p->files[p->n_files++] = kept;
+	if (read_policy(kept, &text, &len, error))
 		return -1;
-	result = schema_read(p, path, text, len, error);
+	result = schema_read(p, p->files[0], kept, text, len, error);
 	free(text);
+	return result;
+}
+
+/* Hidden files, and what editors and package managers leave behind, end otherwise. */
+static int is_drop_in(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return *e->d_name != '.' && len > 5 && !strcmp(e->d_name + len - 5, ".yaml");
+}
+
+static int read_drop_ins(struct policy *p, struct policy_error *error)
+{
+	const char *slash = strrchr(p->files[0], '/');
+	struct doc doc = { .file = p->files[0], .error = error };
+	char folder[PATH_MAX], path[PATH_MAX + 256];
+	struct dirent **found;
+	int n, result = 0;
+
+	snprintf(folder, sizeof(folder), "%.*spolicy.d", slash ? (int)(slash + 1 - p->files[0]) : 0, p->files[0]);
+	n = scandir(folder, &found, is_drop_in, alphasort);
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 :
+		       doc_fail_kind(&doc, NULL, POLICY_UNREADABLE, "%s: %s, expected a readable folder", folder, strerror(errno));
+	if (n >= POLICY_FILES_MAX)
+		result = doc_fail(&doc, NULL, "%s holds %d files, expected at most %d", folder, n, POLICY_FILES_MAX - 1);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
+		free(found[i]);
+		if (!result)
+			result = read_file(p, path, error);
+	}
+	free(found);
+	return result;
+}
+
+static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+{
+	int result = read_file(p, path, error) ? -1 : read_drop_ins(p, error);
+
 	for (size_t i = 0; with_lists && i < p->n_lists && !result; i++)
-		result = load_list(p, path, i, error);
+		result = load_list(p, i, error);
 	if (!result && seal(p))
 		result = out_of_memory(path, error);
 	return result;
@@ -232,6 +305,11 @@ struct policy *policy_builtin(void)
 	return p;
 }
 
+void policy_stamp(struct policy *p, uint32_t generation)
+{
+	p->settings.generation = generation;
+}
+
 const struct settings *policy_settings(const struct policy *p)
 {
 	return &p->settings;
@@ -257,6 +335,12 @@ struct networks policy_blocked_addresses(const struct policy *p)
 	return networks_of(&p->block_addresses);
 }
 
+size_t policy_files(const struct policy *p, const char *const **files)
+{
+	*files = (const char *const *)p->files;
+	return p->n_files;
+}
+
 size_t policy_lists(const struct policy *p, const struct list_info **lists)
 {
 	*lists = p->infos;
@@ -270,6 +354,10 @@ size_t policy_names(const struct policy *p)
 
 const struct dialect_table *policy_dialects(const struct policy *p)
 {
-	(void)p;		/* dialects of the policy's own come later; its callers already ask here */
-	return &dialect_builtin;
+	return p->dialects.rows ? &p->dialects.table : &dialect_builtin;
+}
+
+size_t policy_own_dialects(const struct policy *p)
+{
+	return p->dialects.n_own;
 }

@@ -4,14 +4,16 @@
 #define MINEWALL_RULES_H
 
 #include "policy/addresses.h"
+#include "policy/dialects.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "policy/rule.h"
 
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
 
-enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
 struct detect_rule {
 	enum detect action;
@@ -23,10 +25,12 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
-	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
 struct policy {
+	char *files[POLICY_FILES_MAX];	/* the policy's own, and its drop-ins in their order */
+	size_t n_files;
 	struct settings settings;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
@@ -35,6 +39,12 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct dialect_rules dialects;
+	struct group groups[GROUPS_MAX];
+	size_t n_groups;
+	struct rule rules[RULES_MAX];
+	size_t n_rules;
+	bool exceptions;	/* a rule lets some hosts do, or do at times, what others may not */
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
 	struct name_set *extra_names;
@@ -44,8 +54,12 @@ struct policy {
 /* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */
 struct policy *rules_new(void);
 
-/* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
+/* The policy's word for a detector (DETECTORS: score). */
+const char *rules_detector_text(unsigned detector);
+
+/* Reads the policy's text or a drop-in's, not its lists. `path` is the file, for messages, and must live as long as the policy;
+ * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
 
 #endif

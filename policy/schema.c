@@ -10,6 +10,7 @@
 #include "policy/doc.h"
 #include "policy/file.h"
 #include "policy/rules.h"
+#include "policy/schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
@@ -34,7 +35,7 @@ static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wa
 static const struct doc_words modes = { mode_names, COUNT(mode_names) };
 static const struct doc_words fails = { fail_names, COUNT(fail_names) };
 static const struct doc_words hooks = { hook_names, COUNT(hook_names) };
-static const struct doc_words scopes = { scope_names, COUNT(scope_names) };
+const struct doc_words schema_scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
@@ -42,7 +43,7 @@ static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 /* A file of shared ranges: far more than any operator publishes. */
 #define SHARED_FILE_MAX (1u << 20)
 
-static int no_memory(struct doc *doc)
+int schema_no_memory(struct doc *doc)
 {
 	return doc_fail_kind(doc, NULL, POLICY_NO_MEMORY, "not enough memory");
 }
@@ -85,6 +86,16 @@ static int read_count(struct doc *doc, yaml_node_t *value, const struct doc_key 
 	return doc_read_number(doc, value, key, to);
 }
 
+/* Points, or "off". */
+static int read_points(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "off")) {
+		*(uint16_t *)((char *)to + key->offset) = 0;
+		return 0;
+	}
+	return doc_read_number(doc, value, key, to);
+}
+
 static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
 	const struct settings *s = &((struct policy *)to)->settings;
@@ -102,15 +113,15 @@ static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key
 /* Relative paths start at the policy's folder. */
 static int resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
 {
-	const char *slash = strrchr(doc->file, '/');
+	const char *slash = strrchr(doc->base, '/');
 	const char *path;
 	int folder, n;
 
 	if (doc_text(doc, value, key, PATH_MAX - 1, "a path"))
 		return -1;
 	path = (const char *)value->data.scalar.value;
-	folder = *path != '/' && slash ? (int)(slash + 1 - doc->file) : 0;
-	n = snprintf(to, size, "%.*s%s", folder, doc->file, path);
+	folder = *path != '/' && slash ? (int)(slash + 1 - doc->base) : 0;
+	n = snprintf(to, size, "%.*s%s", folder, doc->base, path);
 	if (n < 0 || (size_t)n >= size)
 		return doc_fail(doc, value, "%s has %d bytes with its folder, expected a path of at most %zu", key->path, n,
 				size - 1);
@@ -199,7 +210,7 @@ static int item_name(struct doc *doc, yaml_node_t *value, const struct doc_key *
 		return doc_fail(doc, value, "%s: %s is no name to %s: %s; expected one such as pool.example or \"*.pool.example\"",
 				key->path, doc_quote(value, quote), allow ? "allow" : "block", name_problem_text(problem));
 	error = name_set_add(allow ? p->allow_names : p->block_names, &entry, 0, doc_line(value));
-	return error ? no_memory(doc) : 0;
+	return error ? schema_no_memory(doc) : 0;
 }
 
 static int parse_network(struct doc *doc, yaml_node_t *value, const struct doc_key *key, const char *expected,
@@ -236,12 +247,17 @@ static int add_network(struct doc *doc, yaml_node_t *value, const struct doc_key
 	struct address_set *set = (struct address_set *)((char *)to + key->offset);
 
 	if (address_set_add(set, net, (const char *)value->data.scalar.value, value->data.scalar.length))
-		return no_memory(doc);
+		return schema_no_memory(doc);
 	return 0;
 }
 
 static const char endpoint_text[] = "one such as 192.0.2.7, 198.51.100.0/24, 192.0.2.7:3333 or \"[2001:db8::7]:3333\"";
 static const char network_text[] = "one such as 192.168.1.50, 10.0.9.0/24 or 2001:db8::/32";
+
+int schema_read_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, struct network *net)
+{
+	return parse_network(doc, value, key, endpoint_text, net);
+}
 
 static int item_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
@@ -297,7 +313,7 @@ static int item_shared(struct doc *doc, yaml_node_t *value, const struct doc_key
 	free(text);
 	if (result == -EINVAL)
 		return doc_fail(doc, value, "shared: %s, line %u: no address, expected %s", path, line, network_text);
-	return result ? no_memory(doc) : 0;
+	return result ? schema_no_memory(doc) : 0;
 }
 
 /* ---- detect ---- */
@@ -317,7 +333,7 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 #define DETECTOR(name, id)										\
 	static const struct doc_key name##_keys[] = {							\
 		{ "action", "detect." #name ".action", doc_read_word, AT(detect[id].action), &detects },	\
-		{ "scope", "detect." #name ".scope", doc_read_word, AT(detect[id].scope), &scopes },	\
+		{ "scope", "detect." #name ".scope", doc_read_word, AT(detect[id].scope), &schema_scopes },	\
 	};												\
 	static const struct doc_keys name##_mapping = KEYS(name##_keys, 0, "{action: block, scope: endpoint}")
 
@@ -327,6 +343,7 @@ DETECTOR(http, DETECTOR_HTTP);
 DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
 DETECTOR(getwork, DETECTOR_GETWORK);
+DETECTOR(node, DETECTOR_NODE);
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
@@ -335,6 +352,7 @@ static const struct doc_key detect_keys[] = {
 	{ "dns", "detect.dns", read_detect, AT(detect[DETECTOR_DNS]), &dns_mapping },
 	{ "stratum", "detect.stratum", read_detect, AT(detect[DETECTOR_STRATUM]), &stratum_mapping },
 	{ "getwork", "detect.getwork", read_detect, AT(detect[DETECTOR_GETWORK]), &getwork_mapping },
+	{ "node", "detect.node", read_detect, AT(detect[DETECTOR_NODE]), &node_mapping },
 };
 static const struct doc_keys detect = KEYS(detect_keys, 0, "{tls: block, http: block, stratum: block}");
 
@@ -359,7 +377,7 @@ static int read_label(struct doc *doc, yaml_node_t *value, const struct doc_key 
 			return doc_fail(doc, value, "%s is %s, expected a word of letters, digits, '.', '_' and '-'",
 					key->path, doc_quote(value, quote));
 	*label = strdup((const char *)value->data.scalar.value);
-	return *label ? 0 : no_memory(doc);
+	return *label ? 0 : schema_no_memory(doc);
 }
 
 static int read_list_name(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
@@ -383,9 +401,10 @@ static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_
 	if (resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	list->file = strdup(path);
+	list->at.path = doc->file;
 	list->at.line = value->start_mark.line;
 	list->at.column = value->start_mark.column;
-	return list->file ? 0 : no_memory(doc);
+	return list->file ? 0 : schema_no_memory(doc);
 }
 
 static int read_list_format(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
@@ -434,13 +453,17 @@ static const struct doc_list list_list = {
 	RULES_LISTS_MAX, "a list of lists, such as [{name: starter, file: lists/starter.txt}]", item_list,
 };
 
+static const struct doc_list rule_list = {
+	RULES_MAX, "a list of rules, such as [{name: kids, from: [192.168.1.64/28], action: block}]", schema_item_rule,
+};
+
 static const struct doc_number first_number = { NUMBER_PLAIN, 0, 65535, 2, "a number from 0 to 65535" };
 static const struct doc_number count_number = { NUMBER_PLAIN, 1, 64, 2, "auto or a number from 1 to 64" };
 static const struct doc_number length_number = { NUMBER_PLAIN, 16, 65536, 4, "a number from 16 to 65536" };
 static const struct doc_number mask_number = {
 	NUMBER_PLAIN, 1, UINT32_MAX, 4, "a 32-bit mask of three adjacent bits, such as 0x0e000000",
 };
-static const struct doc_number timeout_number = {
+const struct doc_number schema_timeout = {
 	NUMBER_DURATION, 1, 30 * 86400, 4, "a duration from 1s to 30d, such as 90s, 10m, 1h or 7d",
 };
 static const struct doc_number flows_number = { NUMBER_PLAIN, 16, 1 << 24, 4, "a number from 16 to 16777216" };
@@ -451,6 +474,12 @@ static const struct doc_number reassembly_number = {
 /* Some 16 bytes of kernel memory each at once, and 100 when it is taught. */
 static const struct doc_number endpoints_number = { NUMBER_PLAIN, 1, 1 << 24, 4, "a number from 1 to 16777216" };
 
+static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
+
+static const struct doc_key score_keys[] = {
+	{ "report", "score.report", read_points, AT(settings.score_report), &points_number },
+	{ "block", "score.block", read_points, AT(settings.score_block), &points_number },
+};
 static const struct doc_key interface_keys[] = {
 	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
 };
@@ -463,8 +492,8 @@ static const struct doc_key mark_keys[] = {
 	{ "mask", "mark.mask", read_mask, AT(settings.mark_mask), &mask_number },
 };
 static const struct doc_key timeout_keys[] = {
-	{ "endpoint", "block.timeout.endpoint", doc_read_number, AT(settings.endpoint_timeout_s), &timeout_number },
-	{ "pair", "block.timeout.pair", doc_read_number, AT(settings.pair_timeout_s), &timeout_number },
+	{ "endpoint", "block.timeout.endpoint", doc_read_number, AT(settings.endpoint_timeout_s), &schema_timeout },
+	{ "pair", "block.timeout.pair", doc_read_number, AT(settings.pair_timeout_s), &schema_timeout },
 };
 static const struct doc_key allow_keys[] = {
 	{ "names", "allow.names", doc_read_list, AT(allow_names), &names },
@@ -481,6 +510,7 @@ static const struct doc_key memory_keys[] = {
 	{ "endpoints", "memory.endpoints", doc_read_number, AT(settings.memory_endpoints), &endpoints_number },
 };
 
+static const struct doc_keys score = KEYS(score_keys, 0, "{report: 60, block: off}");
 static const struct doc_keys interfaces = KEYS(interface_keys, 0, "{out: [eth0]}");
 static const struct doc_keys queues = KEYS(queue_keys, 0, "{first: 0, count: auto, length: 4096}");
 static const struct doc_keys mark = KEYS(mark_keys, 0, "{mask: 0x0e000000}");
@@ -493,7 +523,7 @@ static const struct doc_key block_keys[] = {
 	{ "names", "block.names", doc_read_list, AT(block_names), &names },
 	{ "addresses", "block.addresses", doc_read_list, AT(block_addresses), &blocked },
 	{ "timeout", "block.timeout", doc_read_mapping, 0, &timeouts },
-	{ "scope", "block.scope", doc_read_word, AT(settings.scope), &scopes },
+	{ "scope", "block.scope", doc_read_word, AT(settings.scope), &schema_scopes },
 	{ "reset", "block.reset", doc_read_bool, AT(settings.reset), NULL },
 };
 static const struct doc_keys block = KEYS(block_keys, 0, "{names: [pool.example]}");
@@ -510,7 +540,12 @@ static const struct doc_key root_keys[] = {
 	{ "lists", "lists", doc_read_list, 0, &list_list },
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
 	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
+	{ "groups", "groups", schema_read_groups, 0, NULL },
+	{ "rules", "rules", doc_read_list, 0, &rule_list },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "dialects", "dialects", dialects_read, AT(dialects), NULL },
+	{ "dialects_off", "dialects_off", dialects_read_off, AT(dialects), NULL },
+	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
@@ -520,17 +555,21 @@ static const struct doc_key root_keys[] = {
 };
 static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
 
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error)
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error)
 {
 	static const struct doc_key root_key = { "", "", NULL, 0, &root_mapping };
 	struct doc doc;
+	size_t rules_before = p->n_rules;
 	yaml_node_t *root;
 	int result = -1;
 
 	if (doc_open(&doc, path, text, len, error))
 		goto out;
+	doc.base = base;
 	root = doc_root(&doc);
 	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
+	if (!result)
+		result = schema_resolve(&doc, p, rules_before);
 out:
 	doc_close(&doc);
 	return result;

@@ -14,6 +14,9 @@ static const char *const chunks[] = {
 	"{\"id\":1,\"method\":\"login\",\"params\":{\"login\":\"4A\",\"pass\":\"x\",\"agent\":\"a\"}}\n",
 	"{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", "{\"id\":1,\"method\":\"ping\"}\n", "{\"a\":\"", "\"}\n",
 	"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", "CONNECT a.example:443 HTTP/1.1\r\n\r\n", "Content-Length: 5\r\n\r\n",
+	"POST / HTTP/1.1\r\nContent-Length: 60\r\n\r\n{\"method\":\"mining.submit\",\"params\":[]}", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+	"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "\x81\x2c{\"method\":\"mining.subscribe\",\"params\":[]} ", "\x81\x02{}",
+	"\xc1\x03\x02\x01\x03", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x01\x01\x0b\x01\x04\x01\x01\x01\x01\x41\x09" "a.example",
 };
 
 struct script {
@@ -37,7 +40,7 @@ static uint8_t *payload(struct script *s, size_t *len)
 	size_t from;
 
 	if (kind < 128) {
-		const char *chunk = chunks[kind % 8];
+		const char *chunk = chunks[kind % 16];
 
 		*len = strlen(chunk);
 		from = take(s) % *len;

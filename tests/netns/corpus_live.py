@@ -24,7 +24,7 @@ import player
 import wire
 
 PACKETS_MAX = 160       # of each flow; what comes behind is left out on both sides
-SPREAD = (("TLS", 20), ("HTTP", 20), ("other TCP", 12), ("other UDP", 8))    # of the captures, each IP version
+SPREAD = (("TLS", 20), ("HTTP", 20), ("QUIC", 12), ("other TCP", 12), ("other UDP", 8))    # of the captures, each IP version
 PLAY_SECONDS = 60
 
 POLICY = """\
@@ -32,7 +32,8 @@ version: 1
 mode: enforce
 queues: {{first: 10, count: 2, length: 4096}}
 block: {{names: [{names}], scope: flow}}
-detect: {{stratum: {{action: block, scope: flow}}, tls: {{action: block, scope: flow}}, http: {{action: block, scope: flow}}}}
+detect: {{stratum: {{action: block, scope: flow}}, tls: {{action: block, scope: flow}}, http: {{action: block, scope: flow}},
+  quic: {{action: block, scope: flow}}}}
 control: control.sock
 log: {{file: eve.json}}
 """
@@ -68,6 +69,8 @@ class Unit:
             return "mining"
         if "tls_sni" in kinds or self.line["app_proto"] == "tls":
             return "TLS"
+        if self.line["app_proto"] == "quic":
+            return "QUIC"
         return "HTTP" if kinds else f"other {self.line['proto']}"
 
     def is_up(self, packet):
@@ -194,7 +197,9 @@ def choose(samples, captures):
 
 def from_samples(program, folder):
     make = os.path.join(beds.ROOT, "tests", "corpus", "make_samples.py")
-    subprocess.run([sys.executable, make, folder], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    tool = os.path.join(os.path.dirname(program), "tests", "netns", "quic_initial")
+    subprocess.run([sys.executable, make, folder, *([tool] if os.path.exists(tool) else [])], check=True, timeout=60,
+                   stdout=subprocess.DEVNULL)
     files = sorted(f for f in os.listdir(folder) if f.endswith(".pcap"))
     lines = replay(program, folder, files)
     return [u for f in files for u in units_of(folder, f, lines[f])]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What a test machine's kernel may lack or have beyond it (native `queue`, flowtables, a table that everybody may flush): boots Debian's stock kernel once in an emulator and
-# runs the real daemon there. `inside` is the half that runs in the VM, with nothing but bash, ip, nft, dnsmasq and busybox.
+# What a test machine's kernel may lack (native `queue`, flowtables, a table that everybody may flush): boots Debian's stock kernel
+# once in an emulator and runs the real daemon there. `inside` runs in the VM, with bash, ip, nft, dnsmasq and busybox.
 # usage: tests/netns/stockvm.sh BUILD-FOLDER | inside
 set -u
 cd "$(dirname "$0")/../.." || exit 1

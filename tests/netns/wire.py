@@ -7,6 +7,7 @@ line" or "the complete ClientHello" is."""
 import os
 import socket
 import struct
+import zlib
 
 
 def client_hello(name, size=None, inside=b""):
@@ -50,6 +51,40 @@ def client_hello(name, size=None, inside=b""):
 def http_get(host, path="/"):
     """A request head as a browser without much to say would send it."""
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bed\r\nAccept: */*\r\n\r\n".encode()
+
+
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def websocket_upgrade(host, path="/proxy"):
+    return (f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n").encode()
+
+
+def websocket_frame(payload, opcode=1, fin=True, deflated=False, masked=True):
+    """RFC 6455 5.2."""
+    mask = os.urandom(4) if masked else b""
+    first = (0x80 if fin else 0) | (0x40 if deflated else 0) | opcode
+    size = len(payload)
+    head = (struct.pack("!BB", first, 0x80 * masked | size) if size < 126 else
+            struct.pack("!BBH", first, 0x80 * masked | 126, size) if size < 65536 else
+            struct.pack("!BBQ", first, 0x80 * masked | 127, size))
+    return head + mask + (bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if masked else payload)
+
+
+def websocket_deflate(*messages):
+    """The payloads of messages under permessage-deflate, each with the context of those before (RFC 7692)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return [(packer.compress(m) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in messages]
+
+
+def h2_request(authority, stream=1):
+    """HEADERS of a GET whose fields are literals that enter the table (RFC 7541 6.2.1)."""
+    block = b"\x82\x86\x84\x41" + bytes([len(authority)]) + authority.encode()
+    return struct.pack("!I", len(block))[1:] + struct.pack("!BBI", 1, 5, stream) + block
+
+
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 # What the first line of each dialect looks like; the wallets are no real ones.

@@ -18,7 +18,7 @@ static void dispatch(void **state)
 	assert_null(feed_facts.stratum.dialect);
 	assert_int_equal(feed_facts.stratum.agent.len, 0);
 	assert_int_equal(feed_scratch->used, 3);
-	assert_int_equal(feed("\x01", 1), INSPECT_NO);
+	assert_int_equal(feed("\x02", 1), INSPECT_NO);
 	assert_int_equal(feed_facts.n_names, 0);
 	assert_int_equal(feed_facts.app, APP_UNKNOWN);
 	assert_int_equal(feed_scratch->used, 0);
@@ -43,14 +43,13 @@ static void nothing(void **state)
 	assert_int_equal(feed_last("\r\n", 2), INSPECT_NO);
 }
 
-/* First bytes of SSH, RDP, SMB, BitTorrent, PostgreSQL, XMPP, MQTT, DNS over TCP, ZMTP, levin: no decision is held open. */
+/* First bytes of SSH, RDP, SMB, BitTorrent, PostgreSQL, XMPP, MQTT, DNS over TCP, Kafka: no decision is held open. */
 static void others(void **state)
 {
 	static const struct { const char *p; size_t len; } rows[] = {
 		{ "SSH-2.0-x\r\n", 11 }, { "\x03\0\0\x13\x0e\xe0", 6 }, { "\0\0\0\x45\xffSMB", 8 },
 		{ "\x13" "BitTorrent protocol", 20 }, { "\0\0\0\x08\x04\xd2\x16\x2f", 8 }, { "<?xml version", 13 },
-		{ "\x10\x1f\0\x04MQTT", 8 }, { "\0\x1d\xab\xcd\x01\0", 6 }, { "\xff\0\0\0\0\0\0\0\0\x7f\x03", 11 },
-		{ "\x01\x21\x01\x01\x01\x01\x01\x01", 8 },
+		{ "\x10\x1f\0\x04MQTT", 8 }, { "\0\x1d\xab\xcd\x01\0", 6 }, { "\0\0\0\x2b\0\x12\0\x03\0\0\0\x01", 12 },
 	};
 	size_t i;
 
