@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall check`: reads the policy and its lists as the daemon would, and says in a few lines what they mean or in
  * one line what is wrong. Changes nothing and talks to no daemon. */
+#include "cli/check_diff.h"
 #include "cli/cli.h"
+#include "cli/event_line.h"
 
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <string.h>
 
 #include "policy/policy.h"
@@ -17,12 +20,13 @@
 enum { CHECK_GOOD = 0, CHECK_FAILED = 1, CHECK_USAGE = 2, CHECK_INVALID = 4, CHECK_DENIED = 5 };
 
 static const char help[] =
-	"usage: minewall check [-c FILE] [--json]\n"
+	"usage: minewall check [-c FILE] [--json | --diff]\n"
 	"\n"
 	"Reads the policy and the lists that it names, as `minewall run` would, and says what they mean.\n"
 	"\n"
 	"  -c FILE   another policy than " DEFAULT_POLICY "\n"
 	"  --json    one JSON object instead of text\n"
+	"  --diff    which connections of the last 24 hours of the log it would treat otherwise\n"
 	"  --help    this help\n"
 	"\n"
 	"Exit: 0 the policy is good, 4 it is not (one line says where and why), 5 a file may not be read, 2 wrong usage.\n";
@@ -30,13 +34,14 @@ static const char help[] =
 struct options {
 	const char *policy;
 	bool json;
+	bool diff;
 	bool help;
 };
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
-		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "json", no_argument, NULL, 'j' }, { "diff", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -50,6 +55,9 @@ static bool read_options(int argc, char **argv, struct options *options)
 			break;
 		case 'j':
 			options->json = true;
+			break;
+		case 'd':
+			options->diff = true;
 			break;
 		case 'h':
 			options->help = true;
@@ -170,6 +178,31 @@ static int print_json(const char *path, const struct policy *p)
 	return result;
 }
 
+static void print_difference(const json_t *event, const struct decision *now, void *arg)
+{
+	static const char *const words[] = {
+		[ACTION_NONE] = "it would pass", [ACTION_ALLOW] = "it would be allowed", [ACTION_MONITOR] = "it would only be logged",
+		[ACTION_BLOCK] = "it would be blocked",
+	};
+
+	event_print(event);
+	printf("    now %s%s%s\n", words[now->action], now->rule ? " by " : "", now->rule ? now->rule : "");
+	++*(long *)arg;
+}
+
+static int print_diff(const struct policy *p)
+{
+	const char *log = policy_settings(p)->log_file;
+	long different = 0, n = check_diff(p, log, print_difference, &different);
+
+	if (n < 0) {
+		fprintf(stderr, "minewall check: %s: %s; the daemon that wrote it names it in log.file\n", log, strerror((int)-n));
+		return CHECK_FAILED;
+	}
+	printf("%ld of %ld findings of the last 24 hours would be treated otherwise\n", different, n);
+	return CHECK_GOOD;
+}
+
 static int exit_code(const struct policy_error *error)
 {
 	switch (error->kind) {
@@ -201,7 +234,9 @@ int check_main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error.text);
 		return exit_code(&error);
 	}
-	if (options.json)
+	if (options.diff)
+		result = print_diff(p);
+	else if (options.json)
 		result = print_json(options.policy, p);
 	else
 		print_text(options.policy, p);

@@ -287,6 +287,8 @@ static json_t *mining_json(const struct event *e)
 	put(m, "worker", e->worker);
 	put(m, "login_hash", e->login);
 	put(m, "login", e->login_clear);
+	if (e->evidence == EVIDENCE_PROTOCOL)
+		put(m, "kind", e->kind == MINING_GETWORK ? "getwork" : e->kind == MINING_NODE ? "node" : "stratum");
 	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
 	put(m, "list", e->list);
 	put(m, "entry", e->entry);

@@ -29,11 +29,13 @@ static enum inspect_result version_2(const struct inspect_input *in, size_t *len
 {
 	struct cursor c = cursor_make(in->p, in->len, in->len);
 	size_t n = in->len < SIGNATURE_LEN ? in->len : SIGNATURE_LEN;
+	uint8_t version;
 
 	if (memcmp(in->p, SIGNATURE, n))
 		return INSPECT_NO;
 	cursor_skip(&c, SIGNATURE_LEN);
-	if (!c.error && cursor_u8(&c) >> 4 != 2)
+	version = cursor_u8(&c);
+	if (!c.error && version >> 4 != 2)
 		return INSPECT_NO;
 	cursor_skip(&c, 1);
 	cursor_skip(&c, cursor_u16(&c));

@@ -120,3 +120,20 @@ def confirm(t, what):
     time.sleep(2.6)
     need((fate(t, t.fresh(), UNLISTED, CLIENT) == "ok") == (what == "forgotten"), "the wrong policy holds after the trial")
     need(("rolled_back" in t.daemon.verb("log").stdout) == (what == "forgotten"), "the log does not say which")
+
+
+@own("check-diff")
+def check_diff(t):
+    """What a change would have done to what is in the log."""
+    t.daemon = t.make(policy()).start()
+    t.family = 4
+    address, other = t.fresh(), t.fresh()
+    fate(t, address, LISTED, CLIENT)
+    stratum(t, other, CLIENT)
+    until(lambda: len(t.daemon.events()) >= 2, 2)
+    same = t.daemon.verb("check", "--diff")
+    need(same.returncode == 0 and same.stdout.startswith("0 of 2 "), f"check --diff of the same policy: {same.stdout}{same.stderr}")
+    more = f"rules: [{{name: lab, from: {hosts(CLIENT)}, to: {{detectors: [stratum]}}, action: monitor}}]"
+    t.daemon.write("policy.yaml", policy(more=more))
+    diff = t.daemon.verb("check", "--diff").stdout
+    need("1 of 2 findings" in diff and "it would only be logged by rules.lab" in diff and f"{other}:3333" in diff, f"said {diff}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Cases of the web: Stratum in WebSockets and in bodies, requests for work, HTTP/2 in the clear. The server takes all of them, so what
-is missing in its log is what the gateway kept back."""
+"""Cases of the web: Stratum in WebSockets and in bodies, requests for work, HTTP/2 in the clear. The server takes all of them,
+so what is missing in its log is what the gateway kept back."""
 
 import json
 import shutil
@@ -10,8 +10,8 @@ import time
 import urllib.parse
 
 import wire
-from bed import CLIENT
-from run import ALLOWED, LISTED, UNLISTED, Skipped, every, need, ordinary, own, policy, until
+from bed import CLIENT, CLIENT2
+from run import ALLOWED, LISTED, UNLISTED, Skipped, TooSlow, every, need, ordinary, own, policy, until
 
 PORT = 8090
 LOGIN = wire.STRATUM["cryptonote"].strip()
@@ -53,8 +53,8 @@ def send(t, address, parts, mode="parts", **more):
         at += len(part)
         cuts.append(at)
     how = ("--mode", "bytes") if mode == "bytes" else ("--mode", "cuts", "--cuts", ",".join(map(str, cuts)), "--delay-ms", "15")
-    return data, t.bed.send(address, PORT, data.hex(), *(how if len(data) > 1 and (cuts or mode == "bytes") else ()), "--linger", "0.2",
-                            wait=1.5, **more)
+    how = how if cuts or mode == "bytes" else ()
+    return data, t.bed.send(address, PORT, data.hex(), *how, "--linger", "0.2", wait=1.5, **more)
 
 
 def must_die(t, address, complete, got, taught):
@@ -118,8 +118,8 @@ def websocket_node(t):
     for text, harmless in ((CHAT, True), (LOGIN, False)):
         address = t.fresh()
         host = f"[{address}]" if t.family == 6 else address
-        done = t.bed.client.run("node", "--experimental-websocket", "--no-warnings", "-e", script, f"ws://{host}:{PORT}/", text.decode(),
-                                check=False, timeout=20)
+        done = t.bed.client.run("node", "--experimental-websocket", "--no-warnings", "-e", script, f"ws://{host}:{PORT}/",
+                                text.decode(), check=False, timeout=20)
         if "WebSocket is not defined" in done.stderr:
             raise Skipped("this node has no WebSocket")
         passes = harmless or not t.enforce
@@ -146,13 +146,15 @@ def websocket_chromium(t):
         html = page % (address, PORT, urllib.parse.quote(text.decode()))
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             browser = t.bed.client.start(
-                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", "--no-proxy-server",
-                "--disable-web-security", "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
+                "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}",
+                "--no-proxy-server", "--disable-web-security", "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
                 "--remote-debugging-port=0", "data:text/html," + urllib.parse.quote(html), stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             done = until(lambda at=address, n=len(frames_of(t, address)): t.daemon.events(at) or len(frames_of(t, at)) > n + 1, 25)
             browser.terminate()
             browser.wait(10)
+        if not t.log.bytes(address, PORT):
+            raise TooSlow("the browser did not start within 25 s")
         need(done, f"the server got {frames_of(t, address)} and nothing more")
         frames = [f for f in frames_of(t, address) if f & 15 < 8]
         need(all(f & 0x40 for f in frames), "the browser did not compress")
@@ -285,3 +287,6 @@ def neighbours(t):
     pairs = t.kernel.elements("pairs4", "pairs6", address=address)
     need([p["src"] for p in pairs] == [CLIENT[t.family]], f"taught: {pairs}")
     need(not t.kernel.elements("endpoints4", "endpoints6", address=address), "everybody lost the address")
+    got = t.bed.curl(address, PORT, UNLISTED, "http", source=CLIENT2[t.family])
+    need(got["code"] == 200, f"another host was kept out: {got['why']}")
+    need(until(lambda: not t.kernel.elements("pairs4", "pairs6", address=address)), "a neighbour was seen, and the pair stays")

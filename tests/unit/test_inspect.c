@@ -61,6 +61,20 @@ static void others(void **state)
 	}
 }
 
+/* A PROXY header (version 2) may be cut anywhere, right behind its signature, too: found by the fuzzer. */
+static void proxy_cut(void **state)
+{
+	static const char head[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" "abcdefghijkl";
+	size_t n;
+
+	(void)state;
+	for (n = 1; n < sizeof(head) - 1; n++)
+		assert_int_equal(feed(head, n), INSPECT_MORE);
+	assert_int_equal(feed(head, n), INSPECT_MATCH);
+	assert_int_equal(feed_facts.again, AGAIN_FRESH);
+	assert_int_equal(feed_facts.consumed, n);
+}
+
 static void words(void **state)
 {
 	(void)state;
@@ -80,7 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dispatch), cmocka_unit_test(only), cmocka_unit_test(nothing), cmocka_unit_test(others),
-		cmocka_unit_test(words),
+		cmocka_unit_test(proxy_cut), cmocka_unit_test(words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, feed_done);

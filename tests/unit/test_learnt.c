@@ -60,6 +60,17 @@ static void test_unlearning(void **state)
 	learnt_free(l);
 }
 
+/* What HTTP carries may stand behind a CDN; what a stream carries may not. */
+static void test_whose_neighbours(void **state)
+{
+	(void)state;
+	assert_true(learnt_has_neighbours(EVIDENCE_NAME, APP_TLS));
+	assert_true(learnt_has_neighbours(EVIDENCE_SCORE, APP_TLS));
+	assert_true(learnt_has_neighbours(EVIDENCE_PROTOCOL, APP_HTTP));
+	assert_false(learnt_has_neighbours(EVIDENCE_PROTOCOL, APP_STRATUM));
+	assert_false(learnt_has_neighbours(EVIDENCE_ADDRESS, APP_HTTP));
+}
+
 static void test_bounded(void **state)
 {
 	struct learnt *l = learnt_new();
@@ -95,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_unlearning),
+		cmocka_unit_test(test_whose_neighbours),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_growth),
 	};
