@@ -86,6 +86,8 @@ void event_print(const json_t *j)
 		printf("  [list %s: %s]", event_text(j, "mining", "list"), event_text(j, "mining", "entry"));
 	else if (*event_text(j, "mining", "rule"))
 		printf("  [%s]", event_text(j, "mining", "rule"));
+	if (count > 1 && json_object_get(j, "src_port"))
+		printf("  %lld times", (long long)count);
 	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
 		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
 	printf("  #%s\n", event_text(j, "mining", "id"));

@@ -70,6 +70,19 @@ static struct replay_result *result_of(struct replay_flow *f)
 	return r;
 }
 
+/* An answer repeats the name that its query asked for. */
+static bool has_name(const struct replay_result *r, const struct name_fact *n)
+{
+	json_t *entry, *name = replay_line_text(n->text);
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(r->names, i, entry)
+		found |= json_equal(json_object_get(entry, "name"), name);
+	json_decref(name);
+	return found;
+}
+
 static int add_name(struct replay_result *r, const struct name_fact *n)
 {
 	json_t *entry;
@@ -111,7 +124,8 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 	if (!r)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->facts->n_names && !err; i++)
-		err = add_name(r, &o->facts->names[i]);
+		if (!o->facts->dns.response || !has_name(r, &o->facts->names[i]))
+			err = add_name(r, &o->facts->names[i]);
 	if (o->app != APP_UNKNOWN)
 		r->app = o->app;
 	if (o->reason != REASON_NONE)
@@ -122,7 +136,7 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 		r->quic_version = o->facts->quic_version;
 	if (!r->ja4[0])
 		ja4_text(r->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
-	r->drop |= o->verdict == VERDICT_BLOCK;
+	r->drop |= o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	if (!found && !(o->event && is_finding(o)))
 		return err;
 	mining = mining_json(o, e);
@@ -212,12 +226,13 @@ static void set_object(json_t *j, const char *key, json_t *object)
 
 static void set_protocol(json_t *j, const struct replay_result *r)
 {
-	json_t *tls = json_object(), *quic = json_object(), *http = json_object();
+	json_t *tls = json_object(), *quic = json_object(), *http = json_object(), *dns = json_object();
 	char version[QUIC_VERSION_TEXT];
 
 	set_first(tls, "sni", r, NAME_TLS_SNI);
 	set_first(quic, "sni", r, NAME_QUIC_SNI);
 	set_first(http, "hostname", r, NAME_HTTP_HOST);
+	set_first(dns, "rrname", r, NAME_DNS);
 	if (r->quic_version) {
 		quic_version_text(version, r->quic_version);
 		set_word(quic, "version", version);
@@ -228,6 +243,7 @@ static void set_protocol(json_t *j, const struct replay_result *r)
 	set_object(j, "tls", tls);
 	set_object(j, "quic", quic);
 	set_object(j, "http", http);
+	set_object(j, "dns", dns);
 }
 
 json_t *replay_line_json(const struct replay_flow *f, const char *name)

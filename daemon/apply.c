@@ -49,6 +49,21 @@ static bool wants_guard(struct daemon *d, const struct settings *s)
 	return d->can_guard;
 }
 
+/* Opened with the first policy that wants it: one that only drops needs no such socket. */
+static int open_refuse(struct daemon *d, const struct settings *s)
+{
+	struct refuse *r;
+	int err;
+
+	if (!s->dns_refused || d->shared.refuse)
+		return 0;
+	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
+	if (err)
+		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+	d->shared.refuse = r;
+	return err;
+}
+
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -56,15 +71,18 @@ static int install(struct daemon *d, const struct policy *p)
 	struct networks extra = policy_extra_addresses(p);
 	struct table_config config = {
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
-		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
+		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .answers = s->dns_refused, .bypass = s->fail == FAIL_OPEN,
 		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = s->memory_endpoints,
 		.owned = s->own_table, .guard_offload = wants_guard(d, s),
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
 	struct table_error error;
-	int err = -ENOMEM;
+	int err = open_refuse(d, s);
 
+	if (err)
+		goto out;
+	err = -ENOMEM;
 	/* An exempt host is exempt with all its ports. */
 	for (size_t i = 0; i < config.n_exempt; i++)
 		exempt[i].port = 0;
@@ -79,6 +97,7 @@ static int install(struct daemon *d, const struct policy *p)
 		fprintf(stderr, "minewall: %s\n", error.text);
 	else
 		d->table_there = true;
+out:
 	free(exempt);
 	free(allowed);
 	return err;

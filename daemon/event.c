@@ -22,7 +22,7 @@
 #include "inspect/quic.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_GETWORK = 1000920, SID_NODE };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE };
 
 /* With its "0x". */
 #define ETHEREUM_ADDRESS 42
@@ -145,7 +145,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	const struct name_fact *name = d->name ? d->name : o->facts->n_names ? &o->facts->names[0] : NULL;
 
 	memset(e, 0, sizeof(*e));
-	e->blocked = o->verdict == VERDICT_BLOCK;
+	e->blocked = o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	e->evidence = d->evidence;
 	e->reason = o->reason;
 	e->app = o->app;
@@ -170,6 +170,8 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
 	e->marks = o->marks;
+	e->telltale = d->telltale;
+	e->repeats = o->repeats;
 	/* The sender's: of use if the sender is the client. */
 	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
@@ -253,7 +255,8 @@ static json_t *alert_json(const struct event *e)
 		[MINING_GETWORK] = { SID_GETWORK, 2, "minewall: work asked of a coin's node" },
 		[MINING_NODE] = { SID_NODE, 3, "minewall: node of a coin's network" },
 	};
-	const struct alert *is = e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
+	static const struct alert telltale = { SID_TELLTALE, 1, "minewall: name that only a miner asks for" };
+	const struct alert *is = e->telltale ? &telltale : e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
 	bool again = e->count > 0;
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
@@ -299,13 +302,15 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (e->telltale)
+		json_object_set_new(m, "telltale", json_true());
 	if (e->generation)
 		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)
 		put(m, "reason", reason_text(e->reason));
-	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1));
+	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1 + (json_int_t)e->repeats));
 	return m;
 }
 

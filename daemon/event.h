@@ -44,6 +44,8 @@ struct event {
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
 	unsigned line;
+	bool telltale;			/* a name that only a miner asks for */
+	uint32_t repeats;		/* DNS: the same finding, counted since the last event about it */
 	uint32_t generation;		/* of the policy that judged; 0: not a daemon's */
 	unsigned marks;			/* EVIDENCE_SCORE: the signs, as bits (daemon/watch.h) */
 	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */

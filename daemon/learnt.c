@@ -197,7 +197,8 @@ size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto,
 	pthread_mutex_lock(&l->lock);
 	for (e = l->oldest; e && n < max; e = newer) {
 		newer = e->newer;
-		if (!e->event || !learnt_has_neighbours(e->event->evidence, e->event->app) || e->key.port != port || e->key.proto != proto ||
+		if (!e->event || !learnt_has_neighbours(e->event->evidence, e->event->app) ||
+		    (port && (e->key.port != port || e->key.proto != proto)) ||
 		    memcmp(e->key.dst, dst, sizeof(e->key.dst)))
 			continue;
 		out[n++] = element_of(e, 0);

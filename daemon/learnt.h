@@ -29,7 +29,7 @@ void learnt_forget(struct learnt *l, const struct element *e);
  * a CDN may stand in front of it. */
 bool learnt_has_neighbours(enum evidence evidence, enum app app);
 
-/* Takes out up to `max` elements that such evidence taught at this address, protocol and port. */
+/* Takes out up to `max` elements that such evidence taught at this address, protocol and port; port 0: at any. */
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
 
 /* Entries of all kinds. */

@@ -22,7 +22,10 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 	p->start_arg = config->start_arg;
 	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
 	p->suspects = suspects_new(config->score);
-	if (!p->flows || !p->suspects) {
+	p->lookups = lookups_new(config->key);
+	p->answers = config->answers;
+	p->score = config->score;
+	if (!p->flows || !p->suspects || !p->lookups) {
 		pipeline_free(p);
 		return NULL;
 	}
@@ -35,6 +38,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	flow_table_free(p->flows);
 	suspects_free(p->suspects);
+	lookups_free(p->lookups);
 	free(p);
 }
 
@@ -95,6 +99,8 @@ static void reset_facts(struct facts *facts)
 	facts->n_names = 0;
 	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
 	facts->tls_version = 0;
+	facts->dns.response = false;
+	facts->dns.n_answers = 0;
 	facts->tls_hello = (struct view){ 0 };
 	facts->quic_version = 0;
 	facts->again = AGAIN_NO;
@@ -192,6 +198,9 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	bool fresh;
 
 	reset_facts(&p->found);
+	s.out.facts = &p->found;
+	if (lookup_take(&s))
+		return s.out;
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
 	if (!fresh && ports_reused(s.flow, packet)) {
 		flow_drop(p->flows, s.flow);
@@ -200,7 +209,6 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	if (fresh)
 		begin(s.flow, packet);
 	describe(&s.out, s.flow, packet->when_s);
-	s.out.facts = &p->found;
 	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
 	return s.out;

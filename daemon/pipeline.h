@@ -12,6 +12,7 @@
 #include "nfq/packet.h"
 #include "policy/policy.h"
 
+struct answers;
 struct score;
 
 struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one worker */
@@ -21,6 +22,7 @@ enum verdict {
 	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
+	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many */
 };
 
 /* Why a flow ended without a name or a protocol that decides. */
@@ -53,6 +55,11 @@ struct outcome {
 	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
+	uint32_t repeats;		/* findings like this one since the last event about it */
+	bool refuse;			/* with VERDICT_DROP: the client gets a DNS answer that says REFUSED */
+	/* Addresses that a DNS answer gave for a name which nothing speaks against: valid until the next call. */
+	const struct dns_answer *harmless;
+	unsigned n_harmless;
 	unsigned marks;			/* of evidence SCORE: see daemon/watch.h */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
 	const struct facts *facts;
@@ -68,6 +75,7 @@ struct pipeline_config {
 	uint64_t key[2];		/* secret of the hash */
 	pipeline_start *start;		/* NULL: nobody knows */
 	void *start_arg;
+	struct answers *answers;	/* shared in the same way; NULL: nothing is learnt from DNS answers */
 	struct score *score;		/* shared by the workers, must outlive the pipeline; NULL: nothing is watched */
 };
 

@@ -146,9 +146,10 @@ static enum exit_code open_memory(struct daemon *d)
 	d->shared.learnt = learnt_new();
 	d->shared.tenants = tenants_new(d->shared.hash_key);
 	d->shared.score = score_new(d->shared.hash_key);
+	d->shared.answers = answers_new(d->shared.hash_key);
 	d->shared.blind = blind_new(d->shared.hash_key);
 	d->shared.events = ring_new();
-	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.blind || !d->shared.events) {
+	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
 		log_warn(ENOMEM, "starting");
 		return EXIT_SYSTEM;
 	}
@@ -433,6 +434,8 @@ static void undo(struct daemon *d)
 	ring_free(d->shared.events);
 	tenants_free(d->shared.tenants);
 	score_free(d->shared.score);
+	answers_free(d->shared.answers);
+	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
 	if (d->control >= 0) {

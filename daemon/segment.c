@@ -42,10 +42,13 @@ static enum inspect_result look(struct step *s, const struct inspect_input *in)
 static void inspect_from(struct step *s, uint32_t start)
 {
 	struct inspect_input in = {
+		.port = s->flow->key.dport,
 		.side = s->flow->older ? SIDE_UNSURE : SIDE_CLIENT,
 		.dialects = policy_dialects(s->p->policy),
 		.scratch = &s->p->scratch,
 	};
+	unsigned names;
+	size_t used;
 	bool more;
 
 	s->p->scratch.used = 0;
@@ -65,10 +68,15 @@ static void inspect_from(struct step *s, uint32_t start)
 		}
 		s->side->shown_at = start;
 		s->side->shown = (uint32_t)in.len;
+		names = s->p->found.n_names;
+		used = s->p->scratch.used;
 		switch (look(s, &in)) {
 		case INSPECT_MATCH:
 			more = step_judge_message(s, start);
 			start = s->side->next;
+			/* Any number of queries may come; where nobody holds their names there is room for the next one. */
+			if (s->p->message.app == APP_DNS && s->p->found.n_names == names && !s->out.event)
+				s->p->scratch.used = used;
 			break;
 		case INSPECT_MORE:
 			s->wanted = true;
@@ -190,6 +198,32 @@ static bool comes_back(const struct step *s)
 	return false;
 }
 
+/* A resolver's connection goes on for as long as it likes: what was judged of it makes room for what comes. */
+static void move_on(struct step *s)
+{
+	struct flow_side *side = s->side;
+	struct stream_pool *pool = flow_streams(s->p->flows);
+	uint32_t seq = side->stream.base + side->next, moved;
+	size_t len = 0;
+	const uint8_t *rest;
+
+	if (s->flow->app != APP_DNS || s->flow->key.dport != LOOKUP_PORT || s->flow->state != FLOW_INSPECTING ||
+	    s->flow->older || side->only != APP_DNS || side->next < STREAM_BYTES_MAX - sizeof(s->p->carry))
+		return;
+	rest = stream_run(&side->stream, side->next, &len);
+	/* Not while there are gaps, or bytes beyond what is stored. */
+	if (side->next + len != side->stream.end || side->stream.end == STREAM_BYTES_MAX)
+		return;
+	if (len)
+		memcpy(s->p->carry, rest, len);
+	stream_clear(pool, &side->stream);
+	side->next = side->told = side->shown = side->shown_at = 0;
+	side->taken = (uint32_t)len;
+	s->flow->work = 0;
+	if (len)
+		stream_add(pool, &side->stream, seq, s->p->carry, len, true, &moved);
+}
+
 /* Stops the search when it has cost enough: bytes a flow, packets of an older one. */
 static void spend(struct step *s)
 {
@@ -284,5 +318,6 @@ void segment_take(struct step *s)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
 	if (added != STREAM_FAR)
 		inspect_segment(s);
+	move_on(s);
 	spend(s);
 }

@@ -190,6 +190,8 @@ static void load_one(struct daemon *d, const json_t *o)
 	if (why.evidence == EVIDENCE_NONE || !apply_justified(d, &e, &why))
 		return;
 	learnt_put(d->shared.learnt, &e, &why, daemon_now_s());
+	if (why.evidence == EVIDENCE_NAME)
+		tenants_teach(d->shared.tenants, e.dst, e.proto, e.port);
 	if (d->adopted == 0)
 		apply_teach(d, &e, 1);
 }

@@ -53,7 +53,8 @@ bool step_act(struct step *s, const struct decision *d)
 {
 	if (d->action != ACTION_BLOCK && d->action != ACTION_MONITOR)
 		return false;
-	if (!s->flow->reported || d->action == ACTION_BLOCK) {
+	if (s->flow->app == APP_DNS && d->name && d->name->kind == NAME_DNS ? lookup_news(s, d, true, &s->out.repeats) :
+	    !s->flow->reported || d->action == ACTION_BLOCK) {
 		s->flow->reported = true;
 		s->out.event = true;
 		s->out.decision = *d;
@@ -115,6 +116,9 @@ static void remember_names(struct step *s, uint32_t start)
 {
 	const struct facts *m = &s->p->message;
 
+	/* What was asked of a resolver is over. */
+	if (m->app == APP_DNS)
+		return;
 	for (unsigned i = 0; start >= s->side->told && i < m->n_names; i++)
 		if (m->names[i].matchable)
 			flow_note_name(s->p->flows, s->flow, (uint8_t)m->names[i].kind, m->names[i].host.p, m->names[i].host.len);
@@ -163,6 +167,27 @@ static bool enter_tunnel(struct step *s, const struct decision *d)
 	return false;
 }
 
+/* A ClientHello that names nobody is judged by the name that its client asked DNS for, if that one speaks against it. */
+static struct decision decide(struct step *s)
+{
+	struct facts *m = &s->p->message;
+	bool learnt = m->app == APP_TLS && !m->n_names && !m->tunnelled && lookup_name(s, m);
+	struct decision d = policy_decide(s->p->policy, &s->out.subject, m);
+
+	if (!learnt || d.action == ACTION_BLOCK || d.action == ACTION_MONITOR)
+		return d;
+	/* A policy that comes later may think otherwise. */
+	flow_note_name(s->p->flows, s->flow, NAME_DNS, m->names[0].host.p, m->names[0].host.len);
+	m->n_names = 0;
+	return (struct decision){ .action = d.name ? ACTION_NONE : d.action, .scope = SCOPE_FLOW };
+}
+
+/* May more of these come than HTTP has heads? A resolver's connection carries any number of queries. */
+static bool is_lookup(const struct step *s)
+{
+	return s->p->message.app == APP_DNS && s->flow->key.dport == LOOKUP_PORT;
+}
+
 /* Where the next message starts, and what it may be. */
 static void read_on(struct step *s, uint32_t start)
 {
@@ -187,7 +212,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 
 	orient(s, m);
 	m->tunnelled = step_tunnelled(s->flow);
-	d = policy_decide(s->p->policy, &s->out.subject, m);
+	d = decide(s);
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;
@@ -207,7 +232,9 @@ bool step_judge_message(struct step *s, uint32_t start)
 	if (m->again == AGAIN_FRESH && !enter_tunnel(s, &d))
 		return false;
 	/* An older flow's client may be heard later: only what a client says ends the search. */
-	if (m->again == AGAIN_NO || ++s->side->heads >= HEADS_MAX) {
+	if (m->app == APP_DNS)
+		lookup_asked(s, m);
+	if (m->again == AGAIN_NO || (!is_lookup(s) && ++s->side->heads >= HEADS_MAX)) {
 		if (s->flow->older && m->app == APP_HTTP && m->n_names == 0)
 			s->side->done = true;
 		else

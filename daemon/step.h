@@ -4,6 +4,7 @@
 #ifndef MINEWALL_STEP_H
 #define MINEWALL_STEP_H
 
+#include "daemon/lookup.h"
 #include "daemon/pipeline.h"
 #include "daemon/suspect.h"
 #include "inspect/quic.h"
@@ -18,6 +19,10 @@ struct pipeline {
 	pipeline_start *start;
 	void *start_arg;
 	struct suspects *suspects;
+	struct lookups *lookups;
+	struct answers *answers;
+	struct score *score;
+	uint8_t carry[STREAM_BYTES_MAX / 2];	/* a DNS stream's bytes while it moves on */
 	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */
 };
 

@@ -14,7 +14,7 @@
 #include "nft/starts.h"
 
 _Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY &&
-	       QUEUE_STATE_PENDING == STATE_PENDING,
+	       QUEUE_STATE_PENDING == STATE_PENDING && QUEUE_STATE_REPLY == STATE_REPLY,
 	       "the rules and the reader agree on the values in the packet mark");
 
 /* Something to do once the verdicts are sent. */
@@ -82,6 +82,12 @@ static void give_verdict(struct worker *w, const struct queued *packet, const st
 			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
+	if (o->verdict == VERDICT_DROP) {
+		queue_drop(w->queue, packet);
+		if (o->refuse)
+			refuse_send(w->shared->refuse, o, packet->interface);
+		return;
+	}
 	if (by_netlink)
 		marked = mark_flow(w, o, state);
 	if (o->verdict == VERDICT_BLOCK && !marked)
@@ -141,7 +147,7 @@ static void note_names(struct worker *w, const struct outcome *o)
 	struct element pairs[32];
 	size_t n;
 
-	if (o->facts->n_names == 0 || o->verdict == VERDICT_BLOCK ||
+	if (o->facts->n_names == 0 || o->facts->app == APP_DNS || o->verdict == VERDICT_BLOCK ||
 	    !tenants_harmless(w->shared->tenants, s->dst, s->proto, s->dport))
 		return;
 	/* Rare: a blocked name and a harmless one share an address. What the blocked one taught is given back at once. */
@@ -149,11 +155,28 @@ static void note_names(struct worker *w, const struct outcome *o)
 		table_delete(w->shared->table, pairs, n, NULL);
 }
 
+/* Before the client hears of it, and so before its SYN: what a blocked name taught about the address of a harmless one, at whatever
+ * port, is given back. */
+static void note_answers(struct worker *w, const struct outcome *o)
+{
+	struct element pairs[32];
+	size_t n;
+
+	for (unsigned i = 0; i < o->n_harmless; i++) {
+		const uint8_t *address = o->harmless[i].addr;
+
+		if (!tenants_resolved(w->shared->tenants, address))
+			continue;
+		while ((n = learnt_take_named(w->shared->learnt, address, 0, 0, pairs, 32)) > 0)
+			table_delete(w->shared->table, pairs, n, NULL);
+	}
+}
+
 static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
-	count(o->verdict == VERDICT_BLOCK ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
+	count(o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
 	if (o->reason != REASON_NONE)
 		count(&c->reasons[o->reason]);
 	if (o->overload)
@@ -177,6 +200,7 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 		return;
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
+	note_answers(w, &o);
 	give_verdict(w, packet, &o);
 	account(w, &o, now_ms / 1000);
 	if (o.event)
@@ -204,6 +228,18 @@ static void not_taught(struct worker *w, uint64_t now_s)
 	note(w, "set_full", "the kernel takes no more endpoints; each connection is still judged and blocked");
 }
 
+/* Between the verdict and the lesson a harmless name may have been seen there, by this worker or another. */
+static void heed_tenants(struct worker *w, struct lesson *l)
+{
+	const struct element *e = &l->element;
+
+	if (l->event.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port))
+		return;
+	table_delete(w->shared->table, e, 1, NULL);
+	learnt_forget(w->shared->learnt, e);
+	l->event.learned = SCOPE_FLOW;
+}
+
 static void teach(struct worker *w)
 {
 	uint64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
@@ -217,6 +253,7 @@ static void teach(struct worker *w)
 		if (done) {
 			l->event.learned = l->element.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
 			learnt_put(w->shared->learnt, &l->element, &l->event, now_s);
+			heed_tenants(w, l);
 		}
 		if (l->event.mac_known)
 			learnt_host(w->shared->learnt, l->event.subject.src, l->event.family, l->event.mac, now_s);
@@ -336,6 +373,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.reassembly = settings->memory_reassembly / share,
 		.key = { shared->hash_key[0], shared->hash_key[1] },
 		.score = shared->score,
+		.answers = shared->answers,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;

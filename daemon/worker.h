@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/answers.h"
 #include "daemon/blind.h"
 #include "daemon/event.h"
 #include "daemon/learnt.h"
 #include "daemon/pipeline.h"
+#include "daemon/refuse.h"
 #include "daemon/ring.h"
 #include "daemon/score.h"
 #include "daemon/tenants.h"
@@ -26,6 +28,8 @@ struct worker_shared {
 	struct learnt *learnt;
 	struct tenants *tenants;
 	struct score *score;
+	struct answers *answers;
+	_Atomic(struct refuse *) refuse;	/* NULL until a policy wants it */
 	struct blind *blind;
 	struct ring *events;
 	struct watchdog *watchdog;	/* NULL when failing closed */

@@ -3,6 +3,7 @@
 #include "inspect/inspect.h"
 
 #include "inspect/body.h"
+#include "inspect/dns.h"
 #include "inspect/http.h"
 #include "inspect/http2.h"
 #include "inspect/magic.h"
@@ -15,6 +16,7 @@
 /* Cheapest refusal first; no two of them can match the same bytes. Those of a body and of a WebSocket wait to be asked for. */
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
+	{ "dns", APP_DNS, dns_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
 	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
@@ -34,6 +36,8 @@ void inspect_reset(struct facts *out)
 	out->tls_version = 0;
 	out->tls_ech = out->tls_alpn = false;
 	out->tls_hello = (struct view){ 0 };
+	out->dns.n_answers = 0;
+	out->dns.response = false;
 	out->quic_version = 0;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };

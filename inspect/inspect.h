@@ -112,6 +112,9 @@ struct dns_facts {
 	uint16_t id;
 	uint16_t type;		/* of the question */
 	uint8_t rcode;
+	bool recursion;		/* wanted by the client */
+	bool edns;		/* it has an OPT record (RFC 6891) */
+	struct view question;	/* the question section as sent, if it holds one question; else empty */
 	unsigned n_answers;
 	struct dns_answer answers[FACTS_ANSWERS_MAX];
 };
@@ -196,6 +199,7 @@ struct inspect_input {
 	const uint8_t *p;		/* the stream from its start, or from where the last message said `again` */
 	size_t len;
 	enum side side;
+	uint16_t port;			/* of the server, 0: not known; never evidence, but says how long to wait for it */
 	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
 	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME, AGAIN_AS) */
 	enum carrier carrier;

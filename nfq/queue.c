@@ -112,7 +112,13 @@ int queue_wake(struct queue *q)
 static enum packet_origin origin_of(unsigned state)
 {
 	return state == QUEUE_STATE_OLDER_ORIGINAL ? ORIGIN_OLDER_ORIGINAL :
-	       state == QUEUE_STATE_OLDER_REPLY ? ORIGIN_OLDER_REPLY : ORIGIN_ORIGINAL;
+	       state == QUEUE_STATE_OLDER_REPLY ? ORIGIN_OLDER_REPLY :
+	       state == QUEUE_STATE_REPLY ? ORIGIN_REPLY : ORIGIN_ORIGINAL;
+}
+
+static uint32_t interface_of(const struct nlattr *attr)
+{
+	return attr ? ntohl(mnl_attr_get_u32(attr)) : 0;
 }
 
 /* The name of an interface, from a memory that never changes what it gave out: flows hold on to it. */
@@ -156,6 +162,7 @@ static bool read_packet(struct queue *q, const struct nlmsghdr *h, struct queued
 	out->id = ntohl(header->packet_id);
 	out->mark = mark & ~q->config.mark_mask;
 	out->output = header->hook == NF_INET_LOCAL_OUT;
+	out->interface = interface_of(attr[out->output ? NFQA_IFINDEX_OUTDEV : NFQA_IFINDEX_INDEV]);
 	out->parsed = attr[NFQA_PAYLOAD] &&
 		      packet_parse(mnl_attr_get_payload(attr[NFQA_PAYLOAD]), mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]),
 				   (info & NFQA_SKB_CSUM_NOTVERIFIED) && !(info & (NFQA_SKB_CSUMNOTREADY | NFQA_SKB_GSO)),

@@ -171,6 +171,11 @@ void expr_helper(struct expr_rule *r, const char *name)
 	refer(r, NFT_OBJECT_CT_HELPER, name);
 }
 
+void expr_notrack(struct expr_rule *r)
+{
+	append(r, "notrack");
+}
+
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain)
 {
 	struct nftnl_expr *e = append(r, "immediate");

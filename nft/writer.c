@@ -172,6 +172,24 @@ void writer_match_payload(struct expr_rule *r)
 	expr_cmp(r, NFT_CMP_GTE, &zero, sizeof(zero));
 }
 
+void writer_match_dns_port(struct expr_rule *r, enum side side)
+{
+	const uint8_t port[2] = { 0, 53 };
+
+	writer_load_port(r, side, 0);
+	expr_cmp(r, NFT_CMP_EQ, port, sizeof(port));
+}
+
+/* The third byte: QR, the opcode, which is 0 of a standard query, and three flags. */
+void writer_match_dns_header(struct expr_rule *r, bool answer)
+{
+	const uint8_t mask = 0xf8, flip = 0;
+
+	expr_payload(r, NFT_PAYLOAD_INNER_HEADER, 2, 1, 0);
+	expr_bitwise(r, &mask, &flip, sizeof(mask));
+	writer_match_u8(r, answer ? 0x80 : 0);
+}
+
 void writer_match_quic(struct expr_rule *r, uint8_t type, uint32_t version)
 {
 	/* the long form, the type, and not the bit that clients may grease (RFC 9287) */

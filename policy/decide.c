@@ -256,8 +256,9 @@ static struct decision judge_protocol(const struct policy *p, const struct subje
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
 				  const struct detect_rule *detect, enum scope by_evidence, struct sight *sight)
 {
+	const char *telltale = policy_telltale(name, len);
 	struct decision d = { .scope = SCOPE_FLOW };
-	struct name_hit hit;
+	struct name_hit hit = { 0 };
 
 	if (p->extra_names && name_set_match(p->extra_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
@@ -273,9 +274,17 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
 		d.rule = hit.source ? "list" : "block.names";
 		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
+	} else if (telltale) {
+		sight->listed = true;
+		if (detect->action == DETECT_OFF)
+			return d;
+		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = "telltale";
+		hit.entry = telltale;
 	} else {
 		return d;
 	}
+	d.telltale = telltale && d.action != ACTION_ALLOW;
 	d.evidence = EVIDENCE_NAME;
 	d.entry = hit.entry;
 	d.line = hit.line;
@@ -303,7 +312,7 @@ static struct decision judge_target(const struct policy *p, const struct subject
 }
 
 /* Which key of `detect:` rules a kind of name. SOCKS has none of its own: it is judged as names always are. */
-static unsigned detector_of(enum name_kind kind)
+static unsigned detector_of(enum name_kind kind, enum app app)
 {
 	switch (kind) {
 	case NAME_TLS_SNI:
@@ -311,7 +320,7 @@ static unsigned detector_of(enum name_kind kind)
 	case NAME_QUIC_SNI:
 		return DETECTOR_QUIC;
 	case NAME_DNS:
-		return DETECTOR_DNS;
+		return app == APP_DNS ? DETECTOR_DNS : DETECTOR_TLS;
 	case NAME_HTTP_HOST:
 	case NAME_CONNECT:
 		return DETECTOR_HTTP;
@@ -325,7 +334,7 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 				  const struct name_fact *name)
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
-	struct sight sight = { .detector = detector_of(name->kind), .name = name };
+	struct sight sight = { .detector = detector_of(name->kind, facts->app), .name = name };
 	const struct detect_rule *detect = sight.detector < DETECTORS ? &p->detect[sight.detector] : &always;
 	struct decision d = { .scope = SCOPE_FLOW };
 
@@ -338,6 +347,11 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	if (d.action != ACTION_NONE)
 		d.name = name;
 	spare_shared(p, who, &d);
+	/* A resolver knows all names: nothing is said of its address. */
+	if (facts->app == APP_DNS) {
+		d.scope = SCOPE_FLOW;
+		d.timeout_s = 0;
+	}
 	return d;
 }
 
@@ -351,6 +365,9 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 
 		if (d.action > worst.action)
 			worst = d;
+		/* The aliases in an answer are its question's, which comes first. */
+		if (i == 0 && d.action == ACTION_ALLOW && facts->app == APP_DNS && facts->dns.response)
+			break;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
 	if (worst.action == ACTION_ALLOW &&

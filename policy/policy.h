@@ -51,6 +51,7 @@ struct settings {
 	uint32_t pair_timeout_s;
 	enum scope scope;
 	bool reset;
+	bool dns_refused;				/* detect: {dns: {answer: refused}}; default: dropped in silence */
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
 	uint32_t memory_endpoints;			/* elements of each learnt set in the kernel */
@@ -158,6 +159,7 @@ struct decision {
 	unsigned line;		/* of that entry in its file, 0 = none */
 	bool silent;		/* drop without a reset */
 	const struct name_fact *name;	/* which name decided, or NULL */
+	bool telltale;		/* a name that only a mining program asks for (policy_telltale) */
 };
 
 /* Judges by addresses alone: allow.hosts, allow.addresses, block.addresses. Called for a flow's first packet. */
@@ -170,7 +172,9 @@ struct decision policy_decide_address(const struct policy *p, const struct subje
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
  * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
  * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing
- * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
+ * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. A DNS message never teaches: its address is a
+ * resolver's. An answer to an allowed question is allowed, whatever its aliases. A name of kind DNS in a flow that is no DNS one is what
+ * an answer said of its address: `detect.tls` judges it. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
@@ -190,6 +194,10 @@ void policy_explain(const struct policy *p, const struct subject *who, const str
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
+
+/* The entry of the built-in table of names that only a mining program asks for which covers this name (any case, no port), or NULL.
+ * Strong evidence about the host that asks. */
+const char *policy_telltale(const void *name, size_t len);
 
 const char *evidence_text(enum evidence e);	/* "address", "name", "protocol", "score" */
 const char *scope_text(enum scope s);

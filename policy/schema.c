@@ -30,6 +30,7 @@ static const char *const detect_names[] = {
 	[DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block",
 };
 static const char *const format_names[] = { [LIST_PLAIN] = "plain", [LIST_HOSTS] = "hosts" };
+static const char *const answer_names[] = { "drop", "refused" };	/* as bool dns_refused */
 static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wallets */
 
 static const struct doc_words modes = { mode_names, COUNT(mode_names) };
@@ -38,6 +39,7 @@ static const struct doc_words hooks = { hook_names, COUNT(hook_names) };
 const struct doc_words schema_scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
+static const struct doc_words answers = { answer_names, COUNT(answer_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 
 /* A file of shared ranges: far more than any operator publishes. */
@@ -330,6 +332,18 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 	return doc_read_word(doc, value, &word, to);
 }
 
+static int read_dns_answer(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct doc_key as = *key;
+	unsigned clear = 0;
+
+	as.offset = 0;
+	if (doc_read_word(doc, value, &as, &clear))
+		return -1;
+	((struct policy *)to)->settings.dns_refused = clear;
+	return 0;
+}
+
 #define DETECTOR(name, id)										\
 	static const struct doc_key name##_keys[] = {							\
 		{ "action", "detect." #name ".action", doc_read_word, AT(detect[id].action), &detects },	\
@@ -340,10 +354,16 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 DETECTOR(tls, DETECTOR_TLS);
 DETECTOR(quic, DETECTOR_QUIC);
 DETECTOR(http, DETECTOR_HTTP);
-DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
 DETECTOR(getwork, DETECTOR_GETWORK);
 DETECTOR(node, DETECTOR_NODE);
+
+/* A DNS message teaches nothing, so it has no scope. */
+static const struct doc_key dns_keys[] = {
+	{ "action", "detect.dns.action", doc_read_word, AT(detect[DETECTOR_DNS].action), &detects },
+	{ "answer", "detect.dns.answer", read_dns_answer, 0, &answers },
+};
+static const struct doc_keys dns_mapping = KEYS(dns_keys, 0, "{action: block, answer: refused}");
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },

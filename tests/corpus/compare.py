@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from compare_dns import expect_dns  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
@@ -173,6 +176,8 @@ def check_derived(tally, rows, flows, beyond):
             good = names_of(lines, "quic_sni") != []
         elif r["kind"] == "http":
             good = expect_http(text, lines)
+        elif r["kind"] == "dns":
+            good = expect_dns(text, lines)
         elif text == "no mining":
             good = not any(is_mining(f) or f["verdict"]["action"] == "drop" for f in lines)
         elif r["kind"] in ("stratum", "websocket") and r["path"] not in beyond:

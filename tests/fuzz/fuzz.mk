@@ -6,13 +6,14 @@ FUZZ_CC      ?= clang
 FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 FUZZ_inspect  := $(wildcard inspect/*.c)
+FUZZ_dns      := $(FUZZ_inspect)
 FUZZ_websocket := $(FUZZ_inspect)
 FUZZ_http2    := $(FUZZ_inspect)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
-FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/start.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
+FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/start.c daemon/datagram.c daemon/lookup.c daemon/answers.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
 FUZZ_quic     := $(FUZZ_pipeline)
-FUZZERS       := inspect websocket http2 packet policy pipeline quic
+FUZZERS       := inspect dns websocket http2 packet policy pipeline quic
 
 $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h inspect/* policy/* nfq/* daemon/*)
 	$(call say,FUZZ,$@)

@@ -22,6 +22,7 @@ struct feed {
 	enum app only;
 	enum carrier carrier;
 	unsigned seen;
+	uint16_t port;
 };
 
 static struct facts feed_facts;
@@ -33,7 +34,7 @@ static inline enum inspect_result feed_as(struct feed how, const void *bytes, si
 {
 	struct inspect_input in = {
 		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = feed_dialects,
-		.carrier = how.carrier, .seen = how.seen,
+		.carrier = how.carrier, .seen = how.seen, .port = how.port,
 	};
 
 	free(feed_block);

@@ -252,6 +252,51 @@ static void test_detect(void **state)
 	policy_free(p);
 }
 
+/* A DNS message teaches nothing, an answer is its question's, and a name that DNS gave a TLS flow's address is TLS' business. */
+static void test_dns(void **state)
+{
+	struct policy *p = policy_of(V "detect: {tls: monitor, dns: {action: block, answer: refused}}\nallow: {names: [good.example]}\n"
+				     "block: {names: [pool.example], scope: endpoint}\n", NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 53);
+	struct facts m = *named(NAME_DNS, "pool.example");
+
+	(void)state;
+	assert_true(p->settings.dns_refused);
+	check(policy_decide(p, &s, &m), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.app = APP_DNS;
+	check(policy_decide(p, &s, &m), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.names[1] = m.names[0];
+	m.names[0] = named(NAME_DNS, "good.example")->names[0];
+	m.n_names = 2;
+	check(policy_decide(p, &s, &m), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.dns.response = true;
+	check(policy_decide(p, &s, &m), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	policy_free(p);
+}
+
+static void test_telltale(void **state)
+{
+	struct policy *p = policy_of(V "allow: {names: [donate.ssl.xmrig.com]}\n", "donate.v2.xmrig.com\nxmrig.com\n");
+	struct subject s = who("192.168.1.2", "203.0.113.7", 443);
+	struct decision d = policy_decide(p, &s, named(NAME_TLS_SNI, "Donate.V9.xmrig.com."));
+
+	(void)state;
+	check(d, ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "list");
+	assert_true(d.telltale);
+	d = policy_decide(p, &s, named(NAME_TLS_SNI, "www.xmrig.com"));
+	assert_true(d.action == ACTION_BLOCK && !d.telltale);
+	d = policy_decide(p, &s, named(NAME_TLS_SNI, "donate.ssl.xmrig.com"));
+	assert_true(d.action == ACTION_ALLOW && !d.telltale);
+	policy_free(p);
+	p = policy_of(V, NULL);
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "donate.v2.xmrig.com")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "telltale");
+	assert_non_null(policy_telltale("x.donate.v2.xmrig.com.", 22));
+	assert_null(policy_telltale("donate.xmrig.com", 16));
+	assert_null(policy_telltale("donate..xmrig.com", 17));
+	assert_null(policy_telltale("", 0));
+	policy_free(p);
+}
+
 static void test_scope(void **state)
 {
 	struct policy *p = policy_of(V "block: {names: [pool.example], addresses: [198.51.100.7], scope: flow}\n", NULL);
@@ -427,6 +472,8 @@ int main(void)
 		cmocka_unit_test(test_protocol),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_detect),
+		cmocka_unit_test(test_dns),
+		cmocka_unit_test(test_telltale),
 		cmocka_unit_test(test_scope),
 		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_monitor),

@@ -31,7 +31,7 @@ static void only(void **state)
 	(void)state;
 	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_TLS }, head, sizeof(head) - 1), INSPECT_NO);
 	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_HTTP }, head, sizeof(head) - 1), INSPECT_MATCH);
-	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_DNS }, head, sizeof(head) - 1), INSPECT_NO);
+	assert_int_equal(feed_as((struct feed){ SIDE_CLIENT, false, APP_SOCKS }, head, sizeof(head) - 1), INSPECT_NO);
 }
 
 static void nothing(void **state)
@@ -43,13 +43,13 @@ static void nothing(void **state)
 	assert_int_equal(feed_last("\r\n", 2), INSPECT_NO);
 }
 
-/* First bytes of SSH, RDP, SMB, BitTorrent, PostgreSQL, XMPP, MQTT, DNS over TCP, Kafka: no decision is held open. */
+/* First bytes of SSH, RDP, SMB, BitTorrent, PostgreSQL, XMPP, MQTT, a DNS answer over TCP, Kafka: no decision is held open. */
 static void others(void **state)
 {
 	static const struct { const char *p; size_t len; } rows[] = {
 		{ "SSH-2.0-x\r\n", 11 }, { "\x03\0\0\x13\x0e\xe0", 6 }, { "\0\0\0\x45\xffSMB", 8 },
 		{ "\x13" "BitTorrent protocol", 20 }, { "\0\0\0\x08\x04\xd2\x16\x2f", 8 }, { "<?xml version", 13 },
-		{ "\x10\x1f\0\x04MQTT", 8 }, { "\0\x1d\xab\xcd\x01\0", 6 }, { "\0\0\0\x2b\0\x12\0\x03\0\0\0\x01", 12 },
+		{ "\x10\x1f\0\x04MQTT", 8 }, { "\0\x1d\xab\xcd\x81\0", 6 }, { "\0\0\0\x2b\0\x12\0\x03\0\0\0\x01", 12 },
 	};
 	size_t i;
 

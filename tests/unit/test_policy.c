@@ -298,6 +298,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "shared: [104.16.0.1/12]\n", ":2:10: shared: '104.16.0.1/12' has bits behind its prefix, expected 104.16.0.0/12" },
 	{ V "detect: {irc: block}\n",
 	  ":2:10: unknown key 'irc' in detect, expected one of: tls, quic, http, dns, stratum, getwork, node" },
+	{ V "detect: {dns: {answer: nxdomain}}\n", ":2:24: detect.dns.answer is 'nxdomain', expected drop or refused" },
+	{ V "detect: {dns: {scope: flow}}\n", ":2:16: unknown key 'scope' in detect.dns, expected one of: action, answer" },
 	{ V "detect: {tls: drop}\n", ":2:15: detect.tls is 'drop', expected off, monitor or block" },
 	{ V "detect: {tls: [block]}\n", ":2:15: detect.tls is a list, expected off, monitor or block" },
 	{ V "detect: {stratum: {action: drop}}\n", ":2:28: detect.stratum.action is 'drop', expected off, monitor or block" },

@@ -256,6 +256,56 @@ static void test_udp(void **state)
 	replay_table_free(t);
 }
 
+/* DNS over UDP is queued in every state, and its answers, too; of other datagrams on its port nothing more than elsewhere. */
+static void test_dns(void **state)
+{
+	static const uint8_t query[12] = { 1, 2, 1 }, answer[12] = { 1, 2, 0x81 };
+	struct replay_table *t = replay_table_new();
+	struct packet ask = from(CLIENT, 0, 12), tell = from(SERVER, 0, 12);
+	struct replay_step step;
+
+	(void)state;
+	ask.proto = tell.proto = 17;
+	ask.dport = tell.sport = 53;
+	ask.payload = query;
+	tell.payload = answer;
+	step = replay_table_see(t, &ask, noon);
+	assert_true(step.hand);
+	assert_int_equal(ask.origin, ORIGIN_ORIGINAL);
+	replay_flow_judged(step.flow, VERDICT_DROP);
+	assert_true(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(tell.origin, ORIGIN_REPLY);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	tell.payload = query;
+	assert_false(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(step.flow->state, REPLAY_PASS);
+	assert_true(replay_table_see(t, &ask, noon).hand);
+	ask.payload = answer;
+	assert_false(replay_table_see(t, &ask, noon).hand);
+	replay_table_free(t);
+}
+
+static void test_dns_over_tcp(void **state)
+{
+	static const uint8_t bytes[12];
+	struct replay_table *t = replay_table_new();
+	struct packet syn = from(CLIENT, PACKET_SYN, 0), ask = from(CLIENT, PACKET_ACK, 12), tell = from(SERVER, PACKET_ACK, 12);
+	struct replay_step step;
+
+	(void)state;
+	syn.dport = ask.dport = tell.sport = 53;
+	ask.payload = tell.payload = bytes;
+	replay_table_see(t, &syn, noon);
+	step = replay_table_see(t, &ask, noon);
+	assert_true(step.hand);
+	assert_true(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(tell.origin, ORIGIN_REPLY);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	assert_false(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(step.flow->state, REPLAY_PASS);
+	replay_table_free(t);
+}
+
 /* A glimpse gives a line its place, and leaves its state to the first whole packet. */
 static void test_glimpse(void **state)
 {
@@ -308,7 +358,7 @@ int main(void)
 		cmocka_unit_test(test_data_in_syn),
 		cmocka_unit_test(test_simultaneous_open),
 		cmocka_unit_test(test_no_entry),
-		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_udp), cmocka_unit_test(test_dns), cmocka_unit_test(test_dns_over_tcp),
 		cmocka_unit_test(test_glimpse),
 		cmocka_unit_test(test_many),
 	};

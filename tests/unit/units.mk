@@ -14,23 +14,24 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
 	inspect/payee inspect/magic inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
+$(eval $(call unit,dns,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain \
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide policy/explain \
 	policy/dialects inspect/dialects inspect/require inspect/json
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/decide policy/explain
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide policy/explain
 # rows of dialects are checked where they are asked
 POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/names,))
@@ -38,17 +39,11 @@ $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,policy/lists policy/names policy/file,))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1))
-CORE := inspect/ja4 daemon/pipeline daemon/step daemon/segment daemon/start daemon/datagram daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream $(QUIC) $(INSPECT) $(POLICY_UNITS)
-$(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log inspect/ja4 $(CORE),jansson nettle yaml-0.1))
-$(eval $(call unit,pipeline,$(CORE),yaml-0.1 nettle))
-$(eval $(call unit,datagram,$(CORE),yaml-0.1 nettle))
-$(eval $(call unit,table,nft/table nft/rules nft/guard nft/starts nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
-$(eval $(call unit,check,cli/check $(POLICY_UNITS),yaml-0.1 jansson))
-CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream inspect/ja4 $(QUIC) $(INSPECT) $(POLICY_UNITS)
+CORE := daemon/pipeline daemon/step daemon/segment daemon/start daemon/datagram daemon/lookup daemon/answers daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream inspect/ja4 $(QUIC) $(INSPECT) $(POLICY_UNITS)
 $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),jansson nettle yaml-0.1))
 $(eval $(call unit,pipeline,$(CORE),yaml-0.1 nettle))
 $(eval $(call unit,datagram,$(CORE),yaml-0.1 nettle))
-$(eval $(call unit,table,nft/table nft/rules nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
+$(eval $(call unit,table,nft/table nft/rules nft/guard nft/starts nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
 $(eval $(call unit,check,cli/check cli/check_diff cli/event_line daemon/score $(POLICY_UNITS),yaml-0.1 jansson))
 $(eval $(call unit,stream,nfq/stream,))
 $(eval $(call unit,flow,nfq/flow nfq/stream,))
@@ -61,3 +56,5 @@ $(eval $(call unit,body,$(INSPECT),))
 $(eval $(call unit,websocket,$(INSPECT),))
 $(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
 $(eval $(call unit,http2,$(INSPECT),))
+$(eval $(call unit,answers,daemon/answers daemon/refuse,))
+$(eval $(call unit,lookup,$(CORE),yaml-0.1 nettle))
