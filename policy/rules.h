@@ -12,6 +12,7 @@
 
 /* List ids fit into a name's seven bits, and 0 is the policy file. */
 #define RULES_LISTS_MAX 64
+_Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
@@ -25,6 +26,9 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
+	char *url, *signature, *public_key, *ca;
+	uint32_t refresh_s, max_age_s, min_entries;
+	uint8_t max_shrink;
 	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
@@ -36,8 +40,11 @@ struct policy {
 	struct name_set *block_names;
 	struct name_set *allow_names;
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
+	int64_t read_at_ms;
+	uint64_t digest;	/* FNV-1a of the files' bytes, one after the other: told apart are only texts of one author */
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
+	struct list_source sources[RULES_LISTS_MAX];
 	size_t n_lists;
 	struct dialect_rules dialects;
 	struct group groups[GROUPS_MAX];
@@ -61,5 +68,11 @@ const char *rules_detector_text(unsigned detector);
  * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
 int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
+
+/* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
+int sources_complete(struct policy *p);
+
+/* The policy's word for a format, "auto" for none. */
+const char *schema_format(enum list_format format);
 
 #endif
