@@ -228,8 +228,13 @@ static void begin_tracking(struct replay_flow *f, const struct packet *k)
  * and invalid packets are not queued. */
 static void follow_handshake(struct replay_flow *f, const struct packet *k)
 {
-	if (has(k, PACKET_SYN | PACKET_ACK))
+	if (has(k, PACKET_SYN | PACKET_ACK)) {
 		f->answered = true;
+		if (!is_original(f, k) && f->state == REPLAY_INSPECTING) {
+			f->started = true;
+			f->start = k->ack;
+		}
+	}
 	if (is_syn(k) && !is_original(f, k) && f->state == REPLAY_INSPECTING)
 		f->crossed = true;
 	if (f->answered)
@@ -317,6 +322,7 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 		f->handed = true;
 		packet->origin = !f->older ? (is_original(f, packet) ? ORIGIN_ORIGINAL : ORIGIN_REPLY) :
 				 is_original(f, packet) ? ORIGIN_OLDER_ORIGINAL : ORIGIN_OLDER_REPLY;
+		packet->pending = f->state == REPLAY_PENDING;
 	}
 	return step;
 }
