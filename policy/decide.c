@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Facts in, decision out: the order of the rules and what is taught to the kernel, and nothing else. Allocates
  * nothing and reads no clock: it runs for every flow. */
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -452,4 +453,30 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 	struct sight sight = { 0 };
 
 	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
+}
+
+const struct hygiene_port *hygiene_ports(size_t *n)
+{
+	static const struct hygiene_port ports[] = {
+		{ HYGIENE_SMB, IPPROTO_TCP, 445 },	{ HYGIENE_NETBIOS, IPPROTO_TCP, 139 }, { HYGIENE_NETBIOS, IPPROTO_UDP, 137 },
+		{ HYGIENE_NETBIOS, IPPROTO_UDP, 138 },	{ HYGIENE_RDP, IPPROTO_TCP, 3389 },    { HYGIENE_RDP, IPPROTO_UDP, 3389 },
+	};
+
+	*n = sizeof(ports) / sizeof(ports[0]);
+	return ports;
+}
+
+const char *hygiene_text(enum hygiene service)
+{
+	switch (service) {
+	case HYGIENE_SMB:
+		return "hygiene.smb";
+	case HYGIENE_NETBIOS:
+		return "hygiene.netbios";
+	case HYGIENE_RDP:
+		return "hygiene.rdp";
+	case HYGIENE_COUNT:
+		break;
+	}
+	return "";
 }

@@ -21,6 +21,16 @@ enum detect { DETECT_OFF, DETECT_MONITOR, DETECT_BLOCK };
 /* Services of the LAN that have no business with the internet: worms that bring miners spread by them. */
 enum hygiene { HYGIENE_SMB, HYGIENE_NETBIOS, HYGIENE_RDP, HYGIENE_COUNT };
 
+struct hygiene_port {
+	enum hygiene service;
+	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
+/* Their ports, `*n` of them, and the policy's words for them ("hygiene.smb"). */
+const struct hygiene_port *hygiene_ports(size_t *n);
+const char *hygiene_text(enum hygiene service);
+
 /* One network. IPv4 is kept v4-mapped (::ffff:a.b.c.d, prefix + 96). port 0 = any. */
 struct network {
 	uint8_t addr[16];
