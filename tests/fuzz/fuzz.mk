@@ -14,7 +14,7 @@ FUZZERS       := inspect packet policy pipeline
 $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/*)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)/$*
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml $(IDN:lib%=-l%)
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
 	$(Q)for f in $(FUZZERS); do echo "== $$f"; $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 \
