@@ -195,7 +195,7 @@ void apply_to_flows(struct daemon *d)
 	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
 
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if (policy_blocked_addresses(p).n == 0 || policy_settings(p)->mode != MODE_ENFORCE)
+	if (!policy_blocks_addresses(p) || policy_settings(p)->mode != MODE_ENFORCE)
 		return;
 	if (connmark_open(&c.connmark))
 		return;

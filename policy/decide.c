@@ -63,11 +63,11 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 /* The flow's own destination, or where its tunnel leads. */
 static bool allowed_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, struct decision *d)
 {
-	const struct network *net = address_set_match(&p->allow_addresses, addr, port);
+	const struct network *net = address_set_match(&p->allow_addresses, addr, port, NULL);
 	const char *rule = "allow.addresses";
 
 	if (!net) {
-		net = address_set_match(&p->extra_addresses, addr, port);
+		net = address_set_match(&p->extra_addresses, addr, port, NULL);
 		rule = "allow --for";
 	}
 	if (net)
@@ -78,7 +78,7 @@ static bool allowed_destination(const struct policy *p, const uint8_t addr[16], 
 /* Exempt hosts first: theirs is the stronger promise. */
 static bool allowed_by_address(const struct policy *p, const struct subject *who, struct decision *d)
 {
-	const struct network *net = address_set_match(&p->allow_hosts, who->src, 0);
+	const struct network *net = address_set_match(&p->allow_hosts, who->src, 0, NULL);
 
 	if (net) {
 		*d = by_network(ACTION_ALLOW, "allow.hosts", net);
@@ -86,24 +86,54 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 	}
 	if (allowed_destination(p, who->dst, who->dport, d))
 		return true;
-	net = address_set_match(&p->extra_addresses, who->src, 0);
+	net = address_set_match(&p->extra_addresses, who->src, 0, NULL);
 	if (net)
 		*d = by_network(ACTION_ALLOW, "allow --for", net);
 	return net;
 }
 
+static const struct list_rule *list_of(const struct policy *p, unsigned source)
+{
+	return &p->lists[(source & ~LIST_IMPORTANT) - 1];
+}
+
+/* An entry of a list for the address, unless another list excepts it. */
+static const struct network *listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port)
+{
+	const struct network *net = address_set_match(&p->list_addresses, addr, port, p->rank);
+
+	if (net && !(net->source & LIST_IMPORTANT) && address_set_match(&p->excepted_addresses, addr, port, NULL))
+		return NULL;
+	return net;
+}
+
+/* block.addresses, then the lists. Behind an address of a shared range live others: a stranger's list that names it is only
+ * worth a line in the log. */
+static bool blocked_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, enum scope by_evidence,
+				struct decision *d)
+{
+	const struct network *net = address_set_match(&p->block_addresses, addr, port, NULL);
+
+	if (net) {
+		*d = by_network(ACTION_BLOCK, "block.addresses", net);
+	} else {
+		net = listed_address(p, addr, port);
+		if (!net)
+			return false;
+		*d = by_network(list_of(p, net->source)->action == DETECT_BLOCK && !address_set_match(&p->shared, addr, 0, NULL) ?
+				ACTION_BLOCK : ACTION_MONITOR, "list", net);
+		d->list = list_of(p, net->source)->name;
+	}
+	teach(p, d, SCOPE_AUTO, by_evidence);
+	return true;
+}
+
 struct decision policy_decide_address(const struct policy *p, const struct subject *who)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
-	const struct network *net;
 
-	if (allowed_by_address(p, who, &d))
-		return d;
-	net = address_set_match(&p->block_addresses, who->dst, who->dport);
-	if (net) {
-		d = by_network(ACTION_BLOCK, "block.addresses", net);
-		teach(p, &d, SCOPE_AUTO, SCOPE_ENDPOINT);
-	}
+	if (!allowed_by_address(p, who, &d))
+		blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d);
 	return d;
 }
 
@@ -128,6 +158,16 @@ static struct decision judge_protocol(const struct policy *p, const struct facts
 	return d;
 }
 
+/* Of block.names or a list. What a list excepts ("@@") no list blocks, but the admin's own word stands. */
+static bool blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit)
+{
+	struct name_hit exception;
+
+	if (!name_set_match(p->block_names, name, len, hit))
+		return false;
+	return !hit->source || hit->source & LIST_IMPORTANT || !name_set_match(p->excepted_names, name, len, &exception);
+}
+
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
 				  const struct detect_rule *detect, enum scope by_evidence)
@@ -141,10 +181,13 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	} else if (name_set_match(p->allow_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
 		d.rule = "allow.names";
-	} else if (name_set_match(p->block_names, name, len, &hit)) {
-		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
-		d.rule = hit.source ? "list" : "block.names";
-		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
+	} else if (blocked_name(p, name, len, &hit)) {
+		const struct list_rule *list = hit.source ? list_of(p, hit.source) : NULL;
+		bool monitor = detect->action == DETECT_MONITOR || (list && list->action == DETECT_MONITOR);
+
+		d.action = monitor ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = list ? "list" : "block.names";
+		d.list = list ? list->name : NULL;
 	} else {
 		return d;
 	}
@@ -160,15 +203,9 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 static struct decision judge_target(const struct policy *p, const struct name_fact *name)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
-	const struct network *net;
 
-	if (!allowed_destination(p, name->addr, name->port, &d)) {
-		net = address_set_match(&p->block_addresses, name->addr, name->port);
-		if (!net)
-			return d;
-		d = by_network(ACTION_BLOCK, "block.addresses", net);
-		teach(p, &d, SCOPE_AUTO, SCOPE_FLOW);
-	}
+	if (!allowed_destination(p, name->addr, name->port, &d) && !blocked_destination(p, name->addr, name->port, SCOPE_FLOW, &d))
+		return d;
 	d.name = name;
 	return d;
 }
@@ -208,7 +245,7 @@ static struct decision judge_fact(const struct policy *p, const struct subject *
 	if (d.action != ACTION_NONE)
 		d.name = name;
 	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0)) {
+	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0, NULL)) {
 		d.scope = SCOPE_FLOW;
 		d.timeout_s = 0;
 	}
@@ -269,7 +306,7 @@ struct decision policy_decide_score(const struct policy *p, const struct subject
 	d.rule = d.action == ACTION_BLOCK ? "score.block" : "score.report";
 	teach(p, &d, SCOPE_AUTO, SCOPE_PAIR);
 	/* Behind an address of a shared range live others: one client's habits say nothing of them. */
-	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0)) {
+	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0, NULL)) {
 		d.scope = SCOPE_FLOW;
 		d.timeout_s = 0;
 	}
@@ -281,4 +318,25 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
 
 	return judge_text(p, name, len, &always, SCOPE_PAIR);
+}
+
+size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max)
+{
+	struct name_hit hits[RULES_LISTS_MAX];
+	size_t total = 0, n;
+
+	for (unsigned exceptions = 0; exceptions < 2; exceptions++) {
+		n = name_set_all(exceptions ? p->excepted_names : p->block_names, name, len, hits, RULES_LISTS_MAX);
+		for (size_t i = 0; i < n && i < RULES_LISTS_MAX && total + i < max; i++) {
+			const struct list_rule *list = hits[i].source ? list_of(p, hits[i].source) : NULL;
+
+			to[total + i] = (struct entry_info) {
+				.list = list ? list->name : NULL, .entry = hits[i].entry, .line = hits[i].line,
+				.action = list ? list->action : DETECT_BLOCK, .exception = exceptions,
+				.important = hits[i].source & LIST_IMPORTANT,
+			};
+		}
+		total += n < RULES_LISTS_MAX ? n : RULES_LISTS_MAX;
+	}
+	return total;
 }

@@ -8,8 +8,17 @@
 #include "policy/names.h"
 #include "policy/policy.h"
 
-/* List ids fit into a name's seven bits, and 0 is the policy file. */
-#define RULES_LISTS_MAX 64
+/* List ids fit into a source's bits below LIST_IMPORTANT, and 0 is the policy file. */
+#define RULES_LISTS_MAX 63
+
+/* Categories that the policy gives an action; others need no mention. */
+#define RULES_CATEGORIES_MAX 64
+
+/* Longest name or category of a list: it goes into every event. */
+#define LABEL_MAX 64
+
+/* Which of two sources wins: the admin's own word, then the stronger action, then what excepts cannot take back. */
+enum { RANK_NONE, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
 
@@ -23,7 +32,14 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
+	enum detect action;	/* complete once all keys are read */
+	bool has_action;	/* of its own */
 	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+};
+
+struct category {
+	char name[LABEL_MAX + 1];
+	enum detect action;
 };
 
 struct policy {
@@ -31,7 +47,12 @@ struct policy {
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
 	struct name_set *allow_names;
+	struct name_set *excepted_names;		/* of lists: @@ and the like */
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
+	struct address_set list_addresses, excepted_addresses;
+	uint8_t rank[NAME_SOURCE_MAX + 1];		/* by source: a list's id, LIST_IMPORTANT set or not */
+	struct category categories[RULES_CATEGORIES_MAX];
+	size_t n_categories;
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;

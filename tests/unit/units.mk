@@ -21,10 +21,12 @@ $(eval $(call unit,http,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/name_entry policy/names policy/addresses policy/decide
+LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
+	policy/name_entry policy/names policy/addresses
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file $(LISTS) policy/decide
 $(eval $(call unit,names,policy/name_entry policy/names,$(IDN)))
 $(eval $(call unit,addresses,policy/addresses,))
-$(eval $(call unit,lists,policy/lists policy/name_entry policy/names policy/file,$(IDN)))
+$(eval $(call unit,lists,$(LISTS) policy/file,$(IDN)))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream $(INSPECT) $(POLICY_UNITS)
