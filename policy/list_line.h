@@ -89,6 +89,10 @@ void list_skip_name(struct list *list, struct span word, enum name_problem probl
 
 /* The readers: one line each, trimmed, not empty; comments are theirs. */
 void list_plain_line(struct list *list, struct span line);
+/* Reads lines as long as they are of the commonest kind: one good name, in the hosts format behind the same address as in the line
+ * before; the rest of the text is left. */
+void list_quick(struct list *list, struct span *text);
+
 void list_wildcard_line(struct list *list, struct span line);
 void list_hosts_line(struct list *list, struct span line);
 void list_adblock_line(struct list *list, struct span line);

@@ -88,20 +88,23 @@ void list_wildcard_line(struct list *list, struct span line)
 		list_entry(list, word, LIST_ITSELF);
 }
 
-/* The line after a line is nearly always of its kind: the same address and blank, one name, nothing behind it. */
-static bool hosts_quick(struct list *list, struct span line)
+void list_quick(struct list *list, struct span *text)
 {
-	size_t prefix = span_len(list->prefix), run;
+	size_t prefix = span_len(list->prefix);
 	struct name_entry entry;
 
-	if (!prefix || span_len(line) <= prefix || memcmp(line.p, list->prefix.p, prefix))
-		return false;
-	line.p += prefix;
-	run = name_scan(line.p, span_len(line), &entry);
-	if (run != span_len(line) || run > NAME_LEN_MAX || name_settle(&entry) != NAME_GOOD || list_is_local(entry.text, entry.len))
-		return false;
-	list_add_name(list, &entry, 0);
-	return true;
+	while (span_len(*text) > prefix && !list->error && !memcmp(text->p, list->prefix.p, prefix)) {
+		const char *name = text->p + prefix, *end = name + name_scan(name, (size_t)(text->end - name), &entry);
+
+		if (end < text->end && *end == '\r')
+			end++;
+		if (end == text->end || *end != '\n' || entry.len > NAME_LEN_MAX || name_settle(&entry) != NAME_GOOD ||
+		    list_is_local(entry.text, entry.len))
+			return;
+		list->line++;
+		list_add_name(list, &entry, 0);
+		text->p = end + 1;
+	}
 }
 
 void list_hosts_line(struct list *list, struct span line)
@@ -110,7 +113,7 @@ void list_hosts_line(struct list *list, struct span line)
 	const char *begin = line.p;
 	bool sink, address;
 
-	if (hosts_quick(list, line) || is_comment(line))
+	if (is_comment(line))
 		return;
 	first = next_word(&line, 0);
 	address = list_is_sink(first, &sink);

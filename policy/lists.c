@@ -106,7 +106,7 @@ bool list_is_local(const char *name, size_t len)
 	struct span s = { name, name + len };
 
 	/* They start with one of three letters; the others need not be compared with eight words. */
-	if (!len || !strchr("lLbBiI", *name))
+	if (!len || ((*name | 0x20) != 'l' && (*name | 0x20) != 'b' && (*name | 0x20) != 'i'))
 		return false;
 	if (span_starts(s, "ip6-"))
 		return true;
@@ -212,11 +212,16 @@ static void read_line(struct list *list, struct span line, size_t len, enum list
 /* A text of lines. RPZ: a blank in front means the owner of the line before. */
 static void read_lines(struct list *list, struct span all, enum list_format format)
 {
+	list->prefix = (struct span) { all.p, all.p };
 	if (format == LIST_ADBLOCK)
 		list_adblock_init(list, all);
 	while (all.p < all.end && !list->error) {
-		struct span line = next_line(&all), trimmed = span_trim(line);
+		struct span line, trimmed;
 
+		if (format == LIST_PLAIN || (format == LIST_HOSTS && !span_empty(list->prefix)))
+			list_quick(list, &all);
+		line = next_line(&all);
+		trimmed = span_trim(line);
 		list->line++;
 		if (!span_empty(trimmed))
 			read_line(list, format == LIST_RPZ ? (struct span) { line.p, trimmed.end } : trimmed, span_len(line), format);

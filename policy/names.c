@@ -13,7 +13,7 @@
 /* A record: a byte of length, one of source and `below`, the line (7 bits a byte, the last one without its top bit), "*." if
  * below, the name and a NUL. A length of 0 ends a bucket early: repeats were there. */
 #define RECORD_BELOW 0x80
-#define RECORD_MAX (2 + 5 + 2 + NAME_ENTRY_MAX + 1)
+#define RECORD_MAX (2 + 5 + 2 + NAME_ENTRY_MAX + 1 + 16)
 
 /* Slack behind texts that are hashed, whole words at a time. */
 #define WORD_PAD 8
@@ -27,19 +27,16 @@
 /* How far ahead of the work memory is asked for, in entries: one miss an entry is most of what a big list costs. */
 #define AHEAD 16
 
-/* SipHash-1-3 (Aumasson, Bernstein: SipHash, 2012). The state goes on from label to label, so that the hashes of all
- * suffixes of a name cost one pass. */
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
-
 struct bucket {
 	uint32_t filter[2];
 	uint32_t end;			/* of its records in the arena; they begin where those of the bucket before end */
 };
 
+/* In `end`: a name is there more than once, of several sources. Two million names of 270 bytes need 30 bits. */
+#define BUCKET_AGAIN 0x80000000u
+
 struct name_set {
-	struct sip seed;
+	uint64_t seed, key;
 	size_t n;			/* entries added; after the seal: distinct names */
 	char *arena;
 	size_t used, size;
@@ -52,54 +49,32 @@ struct name_set {
 	uint8_t rank[NAME_SOURCE_MAX + 1];
 };
 
-static inline uint64_t rotate(uint64_t x, unsigned by)
+/* The 128-bit product of two words, both halves folded into one. */
+static inline uint64_t fold_product(uint64_t a, uint64_t b)
 {
-	return x << by | x >> (64 - by);
+#ifdef __SIZEOF_INT128__
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+	uint64_t ll = (a & UINT32_MAX) * (b & UINT32_MAX), lh = (a & UINT32_MAX) * (b >> 32);
+	uint64_t hl = (a >> 32) * (b & UINT32_MAX), hh = (a >> 32) * (b >> 32);
+	uint64_t middle = (ll >> 32) + (lh & UINT32_MAX) + (hl & UINT32_MAX);
+
+	return ((ll & UINT32_MAX) | middle << 32) ^ (hh + (lh >> 32) + (hl >> 32) + (middle >> 32));
+#endif
 }
 
-static inline void sip_round(struct sip *s)
+/* The hash goes on from label to label, from the right, so that those of all suffixes of a name cost one pass. Its key is secret:
+ * nobody can choose names that fall into one bucket; and what falls there is compared as text. The label's length in the top byte
+ * of its last word keeps "ab.c" and "a.bc" apart. Reads up to eight bytes behind the label. */
+static inline uint64_t hash_label(const struct name_set *set, uint64_t hash, const char *label, size_t len)
 {
-	s->v0 += s->v1;
-	s->v1 = rotate(s->v1, 13) ^ s->v0;
-	s->v0 = rotate(s->v0, 32);
-	s->v2 += s->v3;
-	s->v3 = rotate(s->v3, 16) ^ s->v2;
-	s->v0 += s->v3;
-	s->v3 = rotate(s->v3, 21) ^ s->v0;
-	s->v2 += s->v1;
-	s->v1 = rotate(s->v1, 17) ^ s->v2;
-	s->v2 = rotate(s->v2, 32);
-}
+	size_t rest = len & 7, i;
 
-static inline void sip_word(struct sip *s, uint64_t word)
-{
-	s->v3 ^= word;
-	sip_round(s);
-	s->v0 ^= word;
-}
-
-static uint64_t sip_finish(struct sip s)
-{
-	s.v2 ^= 0xff;
-	sip_round(&s);
-	sip_round(&s);
-	sip_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-/* The label's length in the top byte of its last word keeps "ab.c" and "a.bc" apart. Reads up to eight bytes behind. */
-static void sip_label(struct sip *s, const char *label, size_t len)
-{
-	uint64_t word;
-	size_t rest = len & 7;
-
-	for (size_t i = 0; i + 8 <= len; i += 8) {
-		memcpy(&word, label + i, sizeof(word));
-		sip_word(s, le64toh(word));
-	}
-	memcpy(&word, label + len - rest, sizeof(word));
-	word = le64toh(word) & ((UINT64_C(1) << 8 * rest) - 1);
-	sip_word(s, word | (uint64_t)len << 56);
+	for (i = 0; i + 8 <= len; i += 8)
+		hash = fold_product(hash ^ eight_load(label + i, 8), set->key);
+	return fold_product(hash ^ ((eight_load(label + i, 8) & ((UINT64_C(1) << 8 * rest) - 1)) | (uint64_t)len << 56), set->key);
 }
 
 static uint64_t depth_bit(unsigned depth)
@@ -148,10 +123,8 @@ struct name_set *name_set_new(void)
 		free(set);
 		return NULL;
 	}
-	set->seed = (struct sip) {
-		key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
-		key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573),
-	};
+	set->seed = key[0];
+	set->key = key[1] | 1;		/* never a factor that forgets */
 	memset(set->rank, 1, sizeof(set->rank));
 	return set;
 }
@@ -198,13 +171,12 @@ static int reserve(struct name_set *set)
 /* Label by label from the right, as a look-up does. */
 static uint64_t entry_hash(const struct name_set *set, const struct name_entry *entry)
 {
-	struct sip state = set->seed;
+	uint64_t hash = set->seed;
 	size_t end = entry->len;
 
 	for (unsigned i = entry->n_dots; i-- > 0; end = entry->dots[i])
-		sip_label(&state, entry->text + entry->dots[i] + 1, end - entry->dots[i] - 1);
-	sip_label(&state, entry->text, end);
-	return sip_finish(state);
+		hash = hash_label(set, hash, entry->text + entry->dots[i] + 1, end - entry->dots[i] - 1);
+	return hash_label(set, hash, entry->text, end);
 }
 
 int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned source, unsigned line)
@@ -226,7 +198,8 @@ int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned 
 		*to++ = '*';
 		*to++ = '.';
 	}
-	memcpy(to, entry->text, entry->len);
+	for (size_t i = 0; i < entry->len; i += 16)	/* both have the room; a copy of any length would cost more */
+		memcpy(to + i, entry->text + i, 16);
 	to[entry->len] = '\0';
 	set->used = (size_t)(to + entry->len + 1 - set->arena);
 	set->hashes[set->n++] = entry_hash(set, entry);
@@ -316,7 +289,7 @@ static void distribute(struct name_set *set, char *arena, uint64_t *again)
 
 /* Whether the record at `at` says nothing that one before it does not: the same name of the same source. "x" covers all that "*.x"
  * does. Counts names that were there before. */
-static bool is_repeat(struct name_set *set, const char *from, const char *at, const struct record *r)
+static bool is_repeat(struct name_set *set, const char *from, const char *at, const struct record *r, bool *several)
 {
 	bool known = false;
 
@@ -333,27 +306,31 @@ static bool is_repeat(struct name_set *set, const char *from, const char *at, co
 		}
 	}
 	set->n -= known;
+	*several = *several || known;
 	return false;
 }
 
 /* Moves what stays to the front; the rest becomes zeros. */
 static void thin_out(struct name_set *set, uint32_t b)
 {
-	char *from = set->arena + set->buckets[b].end, *end = set->arena + set->buckets[b + 1].end, *to = from;
+	char *from = set->arena + (set->buckets[b].end & ~BUCKET_AGAIN), *end = set->arena + set->buckets[b + 1].end, *to = from;
 	const char *at = from;
+	bool several = false;
 
 	while (at < end) {
 		struct record r;
 		const char *next = record_read(at, &r);
 		size_t size = (size_t)(next - at);
 
-		if (!is_repeat(set, from, to, &r)) {
+		if (!is_repeat(set, from, to, &r, &several)) {
 			memmove(to, at, size);
 			to += size;
 		}
 		at = next;
 	}
 	memset(to, 0, (size_t)(end - to));
+	if (several)
+		set->buckets[b + 1].end |= BUCKET_AGAIN;
 }
 
 int name_set_seal(struct name_set *set)
@@ -451,42 +428,50 @@ struct finder {
 	bool all;
 };
 
-static struct name_hit hit_of(const struct record *r)
+/* Deeper names come later and win over others of their rank; "x" wins over "*.x". */
+static void take(struct finder *finder, const struct record *r, bool *here, bool *below)
 {
-	return (struct name_hit) { .entry = r->name - 2 * r->below, .source = r->source, .line = r->line };
+	unsigned rank = finder->set->rank[r->source];
+
+	if (finder->all) {
+		finder->n++;
+		if (finder->n > finder->max)
+			return;
+		finder->hits[finder->n - 1] = (struct name_hit) { .entry = r->name - 2 * r->below, .source = r->source, .line = r->line };
+	} else if (rank > finder->rank || (rank == finder->rank && (!*here || (*below && !r->below)))) {
+		*finder->hits = (struct name_hit) { .entry = r->name - 2 * r->below, .source = r->source, .line = r->line };
+		finder->rank = rank;
+		finder->n = 1;
+		*here = true;
+		*below = r->below;
+	}
 }
 
-/* Deeper names come later and win over others of their rank; "x" wins over "*.x". */
 static void find_in(struct finder *finder, const struct bucket *before, const char *name, size_t len, bool deeper)
 {
-	const struct name_set *set = finder->set;
-	const char *at = set->arena + before[0].end, *end = set->arena + before[1].end;
+	const char *at = finder->set->arena + (before[0].end & ~BUCKET_AGAIN), *end = finder->set->arena + (before[1].end & ~BUCKET_AGAIN);
 	bool here = false, below = false;
 
+	__builtin_prefetch(at + 64);
 	while (at < end && *at) {
+		size_t size = record_size(at), other = (unsigned char)*at;
 		struct record r;
 
-		at = record_read(at, &r);
-		if (r.len != len || memcmp(r.name, name, len) || (r.below && !deeper))
-			continue;
-		if (finder->all) {
-			if (finder->n < finder->max)
-				finder->hits[finder->n] = hit_of(&r);
-			finder->n++;
-		} else if (set->rank[r.source] > finder->rank || (set->rank[r.source] == finder->rank && (!here || (below && !r.below)))) {
-			*finder->hits = hit_of(&r);
-			finder->rank = set->rank[r.source];
-			finder->n = 1;
-			here = true;
-			below = r.below;
+		if (other == len && !memcmp(at + size - 1 - len, name, len)) {
+			record_read(at, &r);
+			if (!r.below || deeper)
+				take(finder, &r, &here, &below);
+			if (!(before[1].end & BUCKET_AGAIN))
+				return;
 		}
+		at += size;
 	}
 }
 
 static void find(struct finder *finder, const void *host, size_t len)
 {
 	const struct name_set *set = finder->set;
-	struct sip state = set->seed;
+	uint64_t hash = set->seed;
 	struct folded f;
 	size_t end;
 
@@ -496,13 +481,11 @@ static void find(struct finder *finder, const void *host, size_t len)
 	for (unsigned depth = 1; depth <= f.n && depth <= set->depth_max; depth++) {
 		const char *name = f.text + f.labels[f.n - depth];
 		const struct bucket *before;
-		uint64_t hash;
 
-		sip_label(&state, name, (size_t)(f.text + end - name));
+		hash = hash_label(set, hash, name, (size_t)(f.text + end - name));
 		end = (size_t)(name - f.text) - 1;
 		if (!(set->depths & depth_bit(depth)))
 			continue;
-		hash = sip_finish(state);
 		before = bucket_before(set, hash);
 		if (filter_has(before + 1, filter_bits(hash)))
 			find_in(finder, before, name, (size_t)(f.text + f.len - name), depth < f.n);
