@@ -94,6 +94,14 @@ static bool is_dataset(struct span line)
 	return n > 0 && name_parse(text, (size_t)n, &entry) == NAME_GOOD;
 }
 
+/* What rules for browsers begin with, whatever their first thousand lines are. */
+static bool is_adblock_head(struct span line)
+{
+	static const char *const heads[] = { "[adblock", "! title:", "! expires:" };
+
+	return STARTS_WITH_ONE(line, heads);
+}
+
 static enum list_format by_line(struct span line)
 {
 	enum list_format format = by_begin(line);
@@ -127,8 +135,10 @@ enum list_format list_detect(struct span text)
 		struct span line = span_trim(next_line(&text));
 		enum list_format format = span_empty(line) || span_len(line) > 64 * LIST_LINE_MAX ? LIST_AUTO : by_line(line);
 
-		if (format == LIST_NFTABLES || span_starts(line, "[adblock"))
+		if (format == LIST_NFTABLES)
 			return format;
+		if (is_adblock_head(line))
+			return LIST_ADBLOCK;
 		votes[format]++;
 		n += format != LIST_AUTO;
 	}

@@ -212,7 +212,7 @@ static void read_line(struct list *list, struct span line, size_t len, enum list
 /* A text of lines. RPZ: a blank in front means the owner of the line before. */
 static void read_lines(struct list *list, struct span all, enum list_format format)
 {
-	list->prefix = (struct span) { all.p, all.p };
+	list->prefix = list->owner = list->origin = (struct span) { all.p, all.p };
 	if (format == LIST_ADBLOCK)
 		list_adblock_init(list, all);
 	while (all.p < all.end && !list->error) {

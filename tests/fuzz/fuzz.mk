@@ -9,7 +9,8 @@ FUZZ_inspect  := $(wildcard inspect/*.c)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c)
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
-FUZZERS       := inspect packet policy pipeline
+FUZZ_lists    := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
+FUZZERS       := inspect packet policy lists pipeline
 
 $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard inspect/* policy/* nfq/* daemon/*)
 	$(call say,FUZZ,$@)

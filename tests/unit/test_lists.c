@@ -230,6 +230,7 @@ static void test_formats(void **state)
 		  "e.example CNAME e.example.\nf.example CNAME walled.example.\ng.example A 0.0.0.0\n  AAAA ::\nh.example A 192.0.2.1\n"
 		  "24.0.2.0.192.rpz-ip CNAME .\n128.1.zz.db8.2001.rpz-ip CNAME .\n32.1.2.0.192.rpz-client-ip CNAME .\nns.x.rpz-nsdname CNAME .\n"
 		  "* CNAME .\ni.example CNAME rpz-tcp-only.\nj.example TXT x\nk.example CNAME\n", "rpz 6+2+2: redirect 2 directive 4 wide 1 syntax 1" },
+		{ "$TTL 60\n  CNAME .\n\tA 0.0.0.0\na.example CNAME\n$ORIGIN\n$INCLUDE x\nb.example. CNAME .\n. CNAME .\n", "rpz 1+0+0: directive 1 name 1 syntax 1" },
 		/* ipset */
 		{ "create s hash:net family inet\nadd s 192.0.2.1\nadd s 198.51.100.0/24 timeout 60\nadd s 198.51.100.7 nomatch\nadd s 192.0.2.2,tcp:3333\n"
 		  "add s 192.0.2.3-192.0.2.9 comment \"nomatch\"\nadd s 192.0.2.4,tcp:1-9\nadd s 192.0.2.4,tcp:1,192.0.2.5\nadd s x\nadd s\nCOMMIT\nflush s\n",
