@@ -4,7 +4,7 @@
 BUILD   ?= build
 PREFIX  ?= /usr
 CC      ?= cc
-PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle
+PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle zlib
 DIRS    := inspect policy nfq nft daemon cli
 VERSION := 0.1.0
 

@@ -19,10 +19,8 @@ static const char unblock_usage[] =
 
 static void print_why(const json_t *why)
 {
-	const char *name = event_text(why, "tls", "sni");
+	const char *name = event_named(why, NULL);
 
-	if (!*name)
-		name = event_text(why, "http", "hostname");
 	printf("%s", event_text(why, "mining", "evidence"));
 	if (*name)
 		printf(" %s", name);

@@ -206,6 +206,8 @@ enum capture_result capture_next(struct capture *c, struct capture_packet *out)
 		if (!read_frame(c, h, frame, out))
 			continue;
 		out->when = h->ts;
+		out->packet.when_s = h->ts.tv_sec;
+		out->packet.interface = NULL;
 		out->now_ms = c->now_ms;
 		return CAPTURE_PACKET;
 	}

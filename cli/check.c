@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall check`: reads the policy and its lists as the daemon would, and says in a few lines what they mean or in
  * one line what is wrong. Changes nothing and talks to no daemon. */
+#include "cli/check_diff.h"
 #include "cli/cli.h"
+#include "cli/event_line.h"
 
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <string.h>
 
 #include "policy/policy.h"
 
@@ -16,12 +20,13 @@
 enum { CHECK_GOOD = 0, CHECK_FAILED = 1, CHECK_USAGE = 2, CHECK_INVALID = 4, CHECK_DENIED = 5 };
 
 static const char help[] =
-	"usage: minewall check [-c FILE] [--json]\n"
+	"usage: minewall check [-c FILE] [--json | --diff]\n"
 	"\n"
 	"Reads the policy and the lists that it names, as `minewall run` would, and says what they mean.\n"
 	"\n"
 	"  -c FILE   another policy than " DEFAULT_POLICY "\n"
 	"  --json    one JSON object instead of text\n"
+	"  --diff    which connections of the last 24 hours of the log it would treat otherwise\n"
 	"  --help    this help\n"
 	"\n"
 	"Exit: 0 the policy is good, 4 it is not (one line says where and why), 5 a file may not be read, 2 wrong usage.\n";
@@ -29,13 +34,14 @@ static const char help[] =
 struct options {
 	const char *policy;
 	bool json;
+	bool diff;
 	bool help;
 };
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
-		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "json", no_argument, NULL, 'j' }, { "diff", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -49,6 +55,9 @@ static bool read_options(int argc, char **argv, struct options *options)
 			break;
 		case 'j':
 			options->json = true;
+			break;
+		case 'd':
+			options->diff = true;
 			break;
 		case 'h':
 			options->help = true;
@@ -93,22 +102,53 @@ static void print_list(const struct list_info *list)
 		printf("     %s: %zu names, %zu addresses, %zu exceptions\n", list->name, list->names, list->addresses, list->exceptions);
 }
 
+/* Methods that others have, too: a row needs more than such a name (PROTOCOLS 1.10). */
+static bool is_everybodys(const char *method)
+{
+	static const char *const names[] = { "login", "submit", "job", "auth", "authorize", "subscribe", "status", "keepalive", "result",
+					     "call", "echo", "error", "ping", "message", "update" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(names[i], method))
+			return true;
+	return false;
+}
+
+static void print_dialects(const struct policy *p)
+{
+	const struct dialect_table *t = policy_dialects(p);
+	size_t n = policy_own_dialects(p);
+
+	if (n)
+		printf("dialects:        %zu of its own\n", n);
+	for (size_t i = 0; i < n; i++)
+		if (t->rows[i].method && !t->rows[i].require && is_everybodys(t->rows[i].method))
+			printf("warning: dialects: '%s' takes every message with the method '%s' for mining; give it a 'require'\n",
+			       t->rows[i].dialect, t->rows[i].method);
+}
+
 static void print_text(const char *path, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
 	const struct list_info *lists;
-	size_t n = policy_lists(p, &lists);
+	const char *const *files;
+	size_t n = policy_lists(p, &lists), n_files = policy_files(p, &files);
 
 	printf("%s is good\n", path);
+	for (size_t i = 1; i < n_files; i++)
+		printf("and with it:     %s\n", files[i]);
 	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
 	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
 	if (policy_list_addresses(p))
 		printf("listed networks: %zu\n", policy_list_addresses(p));
 	for (size_t i = 0; i < n; i++)
 		print_list(&lists[i]);
+	if (policy_rules(p))
+		printf("rules:           %zu\n", policy_rules(p));
 	print_networks("blocked:        ", policy_blocked_addresses(p));
 	print_networks("allowed:        ", policy_allowed_addresses(p));
 	print_networks("allowed hosts:  ", policy_exempt_hosts(p));
+	print_dialects(p);
 }
 
 static json_t *json_networks(struct networks nets)
@@ -146,8 +186,9 @@ static json_t *json_lists(const struct policy *p)
 
 static int print_json(const char *path, const struct policy *p)
 {
-	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
+	json_t *object = json_pack("{s:s, s:b, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "policy", path, "valid", 1,
 				   "mode", mode_text(policy_settings(p)), "names", (json_int_t)policy_names(p),
+				   "own_dialects", (json_int_t)policy_own_dialects(p),
 				   "lists", json_lists(p), "blocked_addresses", json_networks(policy_blocked_addresses(p)),
 				   "allowed_addresses", json_networks(policy_allowed_addresses(p)),
 				   "allowed_hosts", json_networks(policy_exempt_hosts(p)));
@@ -161,6 +202,31 @@ static int print_json(const char *path, const struct policy *p)
 	}
 	json_decref(object);
 	return result;
+}
+
+static void print_difference(const json_t *event, const struct decision *now, void *arg)
+{
+	static const char *const words[] = {
+		[ACTION_NONE] = "it would pass", [ACTION_ALLOW] = "it would be allowed", [ACTION_MONITOR] = "it would only be logged",
+		[ACTION_BLOCK] = "it would be blocked",
+	};
+
+	event_print(event);
+	printf("    now %s%s%s\n", words[now->action], now->rule ? " by " : "", now->rule ? now->rule : "");
+	++*(long *)arg;
+}
+
+static int print_diff(const struct policy *p)
+{
+	const char *log = policy_settings(p)->log_file;
+	long different = 0, n = check_diff(p, log, print_difference, &different);
+
+	if (n < 0) {
+		fprintf(stderr, "minewall check: %s: %s; the daemon that wrote it names it in log.file\n", log, strerror((int)-n));
+		return CHECK_FAILED;
+	}
+	printf("%ld of %ld findings of the last 24 hours would be treated otherwise\n", different, n);
+	return CHECK_GOOD;
 }
 
 static int exit_code(const struct policy_error *error)
@@ -194,7 +260,9 @@ int check_main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error.text);
 		return exit_code(&error);
 	}
-	if (options.json)
+	if (options.diff)
+		result = print_diff(p);
+	else if (options.json)
 		result = print_json(options.policy, p);
 	else
 		print_text(options.policy, p);

@@ -26,12 +26,15 @@ int pause_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 
-/* What most verbs take: -c FILE, --json, --help, for some --for DURATION, and up to one argument of their own. */
+/* What most verbs take: -c FILE, --json, --help, up to one argument of their own, and of the rest what their usage names. */
 struct cli_args {
 	const char *policy;
 	bool json;
 	const char *argument;
-	const char *duration;	/* of --for */
+	const char *duration;	/* of --for and --confirm */
+	const char *from;	/* --from HOST */
+	const char *at;		/* --at TIME */
+	bool keep;		/* --keep */
 };
 
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;

@@ -26,25 +26,42 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' },
 		{ "for", required_argument, NULL, 'f' },
+		{ "confirm", required_argument, NULL, 'C' },
+		{ "from", required_argument, NULL, 'F' },
+		{ "at", required_argument, NULL, 'A' },
+		{ "keep", no_argument, NULL, 'k' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int c;
+	int c, which = 0;
+	char option[16];
 
 	*out = (struct cli_args){ .policy = CLI_POLICY };
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":c:f:jh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, ":c:jh", options, &which)) != -1) {
+		snprintf(option, sizeof(option), "--%s", options[which].name);
+		if (strchr("fCFAk", c) && !strstr(usage, option)) {
+			fprintf(stderr, "minewall %s: it takes no %s\n", argv[0], option);
+			return EXIT_USAGE;
+		}
 		switch (c) {
 		case 'c':
 			out->policy = optarg;
 			break;
 		case 'f':
+		case 'C':
 			out->duration = optarg;
-			if (strstr(usage, "--for"))
-				break;
-			fprintf(stderr, "minewall %s: it takes no --for\n", argv[0]);
-			return EXIT_USAGE;
+			break;
+		case 'F':
+			out->from = optarg;
+			break;
+		case 'A':
+			out->at = optarg;
+			break;
+		case 'k':
+			out->keep = true;
+			break;
 		case 'j':
 			out->json = true;
 			break;
@@ -58,6 +75,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		default:
 			return cli_bad_option(argv);
 		}
+	}
 	if (argument && optind < argc)
 		out->argument = argv[optind++];
 	if (optind < argc) {

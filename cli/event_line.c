@@ -12,6 +12,25 @@ const char *event_text(const json_t *j, const char *outer, const char *key)
 	return s ? s : "";
 }
 
+const char *event_named(const json_t *j, const char **kind)
+{
+	static const struct {
+		const char *outer, *key, *word;
+	} names[] = {
+		{ "tls", "sni", "TLS" }, { "quic", "sni", "QUIC" }, { "http", "hostname", "HTTP" }, { "dns", "rrname", "DNS" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *name = event_text(j, names[i].outer, names[i].key);
+
+		if (kind)
+			*kind = names[i].word;
+		if (*name)
+			return name;
+	}
+	return "";
+}
+
 static void print_score(const json_t *mining)
 {
 	const json_t *score = json_object_get(mining, "score");
@@ -26,12 +45,8 @@ static void print_score(const json_t *mining)
 
 static void print_what(const json_t *j)
 {
-	const char *name = event_text(j, "tls", "sni"), *kind = "TLS";
+	const char *kind, *name = event_named(j, &kind);
 
-	if (!*name) {
-		name = event_text(j, "http", "hostname");
-		kind = "HTTP";
-	}
 	if (*name)
 		printf(" %s %s", kind, name);
 	if (*event_text(j, "mining", "dialect"))
@@ -40,6 +55,8 @@ static void print_what(const json_t *j)
 		printf(" %s", event_text(j, "mining", "method"));
 	if (*event_text(j, "mining", "agent"))
 		printf(" agent \"%s\"", event_text(j, "mining", "agent"));
+	if (*event_text(j, "mining", "worker"))
+		printf(" worker \"%s\"", event_text(j, "mining", "worker"));
 	if (*event_text(j, "mining", "login_hash"))
 		printf(" wallet #%.8s", event_text(j, "mining", "login_hash"));
 	print_score(json_object_get(j, "mining"));
@@ -69,6 +86,8 @@ void event_print(const json_t *j)
 		printf("  [list %s: %s]", event_text(j, "mining", "list"), event_text(j, "mining", "entry"));
 	else if (*event_text(j, "mining", "rule"))
 		printf("  [%s]", event_text(j, "mining", "rule"));
+	if (count > 1 && json_object_get(j, "src_port"))
+		printf("  %lld times", (long long)count);
 	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
 		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
 	printf("  #%s\n", event_text(j, "mining", "id"));

@@ -2,9 +2,11 @@
 /* `minewall explain`: asks the same policy code that judges packets, then the daemon what it has learnt, and
  * prints each step. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/event_line.h"
@@ -13,9 +15,11 @@
 #include "policy/addresses.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] NAME|ADDRESS[:PORT]|#EVENT\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|#EVENT\n\n"
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
-	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n";
+	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
+	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
+	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n";
 
 struct question {
 	const struct cli_args *args;
@@ -23,30 +27,46 @@ struct question {
 	const char *what;
 	struct network net;		/* if by_address */
 	bool by_address;
+	struct subject who;
+	struct name_fact name;
+	json_t *steps;
 	struct decision decision;
 	json_t *learnt;			/* rows of the daemon, or NULL: not running */
 	json_t *allowed;		/* its temporary allowances */
 };
 
 /* An inside host is asked by allow.hosts, an outside one by the other rules. */
-static struct decision judge_address(const struct question *q)
+static struct decision judge_address(struct question *q, const struct policy *p)
 {
-	const struct policy *p = q->allowing ? q->allowing : q->policy;
-	struct subject inside = { .proto = 6 }, outside = { .proto = 6, .dport = q->net.port };
+	struct subject inside = { .proto = 6, .when_s = q->who.when_s };
 	struct decision d;
 
-	memcpy(outside.dst, q->net.addr, sizeof(outside.dst));
+	memcpy(q->who.dst, q->net.addr, sizeof(q->who.dst));
+	q->who.dport = q->net.port;
 	memcpy(inside.src, q->net.addr, sizeof(inside.src));
-	d = policy_decide_address(p, &outside);
-	return d.action == ACTION_NONE ? policy_decide_address(p, &inside) : d;
+	d = policy_decide_address(p, &q->who);
+	return d.action == ACTION_NONE && !q->args->from ? policy_decide_address(p, &inside) : d;
+}
+
+static struct decision judge_name(struct question *q, const struct policy *p)
+{
+	struct view text = { (const uint8_t *)q->what, strlen(q->what) };
+	struct facts facts = { .app = APP_TLS, .n_names = 1 };
+
+	q->name = (struct name_fact){ .kind = NAME_TLS_SNI, .matchable = true, .text = text, .host = text };
+	facts.names[0] = q->name;
+	return policy_decide(p, &q->who, &facts);
+}
+
+static void add_step(const char *what, const char *outcome, void *arg)
+{
+	json_array_append_new(arg, json_pack("{s:s, s:s}", "step", what, "outcome", outcome));
 }
 
 /* The host that an event names, without the port of a Host header; "" if none. */
 static void event_host(const json_t *event, char *out, size_t size)
 {
-	const char *name = event_text(event, "tls", "sni");
-
-	snprintf(out, size, "%s", *name ? name : event_text(event, "http", "hostname"));
+	snprintf(out, size, "%s", event_named(event, NULL));
 	if (*out != '[')
 		out[strcspn(out, ":")] = '\0';
 }
@@ -90,14 +110,17 @@ static void judge(struct question *q)
 	const char *texts[64];
 	size_t n = json_array_size(q->allowed);
 	struct policy_error error;
+	const struct policy *p;
 
 	if (n > sizeof(texts) / sizeof(texts[0]))
 		n = sizeof(texts) / sizeof(texts[0]);
 	for (size_t i = 0; i < n; i++)
 		texts[i] = event_text(json_array_get(q->allowed, i), NULL, "what");
 	q->allowing = n ? policy_allowing(q->policy, texts, n, &error) : NULL;
-	q->decision = q->by_address ? judge_address(q) :
-		      policy_decide_name(q->allowing ? q->allowing : q->policy, q->what, strlen(q->what));
+	p = q->allowing ? q->allowing : q->policy;
+	q->decision = q->by_address ? judge_address(q, p) : judge_name(q, p);
+	q->steps = json_array();
+	policy_explain(p, &q->who, q->by_address ? NULL : &q->name, add_step, q->steps);
 }
 
 static const char *action_text(enum action a)
@@ -125,15 +148,21 @@ static const char *list_file(const struct question *q, const char *list)
 static void print_decision(const struct question *q)
 {
 	const struct decision *d = &q->decision;
+	json_t *step;
+	size_t i;
 
 	printf("%s: %s\n", q->what, action_text(d->action));
 	if (d->rule && !d->line)
 		printf("  by %s: %s\n", d->rule, d->entry ? d->entry : "");
+	else if (d->rule && !d->entry)
+		printf("  by %s\n", d->rule);
 	else if (d->rule)
 		printf("  by %s%s%s: %s  (%s, line %u)\n", d->rule, d->list ? " " : "", d->list ? d->list : "", d->entry ? d->entry : "",
 		       list_file(q, d->list), d->line);
 	else
 		printf("  no rule and no list names it; a mining protocol spoken there would be blocked all the same\n");
+	json_array_foreach(q->steps, i, step)
+		printf("  %zu. %s: %s\n", i + 1, event_text(step, NULL, "step"), event_text(step, NULL, "outcome"));
 	if (d->action == ACTION_BLOCK && d->scope != SCOPE_FLOW)
 		printf("  the kernel is then taught the %s for %u s\n", scope_text(d->scope), d->timeout_s);
 	if (policy_settings(q->policy)->mode == MODE_MONITOR)
@@ -168,6 +197,7 @@ static void print_as_json(const struct question *q)
 		json_object_set_new(j, "by", json_pack("{s:s, s:s*, s:s*, s:i, s:s, s:s}", "rule", d->rule, "list", d->list, "entry",
 						       d->entry, "line", (int)d->line, "file", list_file(q, d->list), "evidence",
 						       evidence_text(d->evidence)));
+	json_object_set(j, "steps", q->steps);
 	if (q->learnt)
 		json_object_set(j, "learnt", q->learnt);
 	cli_print_json(j);
@@ -214,6 +244,7 @@ static int explain_event(struct question *q)
 {
 	json_t *event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
 	char target[EVENT_NAME_MAX];
+	struct network net;
 	int code = EXIT_NO;
 
 	if (!event) {
@@ -222,6 +253,12 @@ static int explain_event(struct question *q)
 	}
 	if (!q->args->json)
 		event_print(event);
+	memset(&net, 0, sizeof(net));
+	if (!q->args->from && address_parse(event_text(event, NULL, "src_ip"), strlen(event_text(event, NULL, "src_ip")), &net) == ADDRESS_GOOD)
+		memcpy(q->who.src, net.addr, sizeof(q->who.src));
+	if (address_parse(event_text(event, NULL, "dest_ip"), strlen(event_text(event, NULL, "dest_ip")), &net) == ADDRESS_GOOD)
+		memcpy(q->who.dst, net.addr, sizeof(q->who.dst));
+	q->who.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port"));
 	event_host(event, target, sizeof(target));
 	if (!*target)
 		snprintf(target, sizeof(target), strchr(event_text(event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
@@ -230,6 +267,47 @@ static int explain_event(struct question *q)
 	code = explain(q);
 	json_decref(event);
 	return code;
+}
+
+/* "2026-11-23 22:30" or "22:30"; -1: neither. */
+static int64_t read_time(const char *text)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char *end;
+
+	localtime_r(&now, &tm);
+	tm.tm_sec = 0;
+	end = strptime(text, strchr(text, '-') ? "%Y-%m-%d%n%H:%M" : "%H:%M", &tm);
+	tm.tm_isdst = -1;
+	return end && !*end ? (int64_t)mktime(&tm) : -1;
+}
+
+/* Who asks, and when. -1: go on; else the exit code, with its line said. */
+static int read_who(struct question *q)
+{
+	const char *from = q->args->from;
+	struct network net;
+	uint8_t *mac = q->who.mac;
+	int end = 0;
+
+	q->who.proto = IPPROTO_TCP;
+	q->who.when_s = q->args->at ? read_time(q->args->at) : (int64_t)time(NULL);
+	if (q->who.when_s < 0) {
+		fprintf(stderr, "minewall explain: '%s' is no time; for example --at 22:30 or --at '2026-11-23 22:30'\n", q->args->at);
+		return EXIT_USAGE;
+	}
+	memset(&net, 0, sizeof(net));
+	if (from && sscanf(from, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5, &end) == 6 &&
+	    !from[end]) {
+		q->who.mac_known = true;
+	} else if (from && address_parse(from, strlen(from), &net) == ADDRESS_GOOD && !net.port && net.prefix == 128) {
+		memcpy(q->who.src, net.addr, sizeof(q->who.src));
+	} else if (from) {
+		fprintf(stderr, "minewall explain: '%s' is no host; for example --from 192.168.1.50\n", from);
+		return EXIT_USAGE;
+	}
+	return -1;
 }
 
 int explain_main(int argc, char **argv)
@@ -241,6 +319,9 @@ int explain_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	code = read_who(&q);
+	if (code >= 0)
+		return code;
 	q.policy = policy_load(args.policy, &error);
 	if (!q.policy) {
 		fprintf(stderr, "%s\n", error.text);
@@ -250,6 +331,7 @@ int explain_main(int argc, char **argv)
 	code = *q.what == '#' ? explain_event(&q) : explain(&q);
 	json_decref(q.learnt);
 	json_decref(q.allowed);
+	json_decref(q.steps);
 	policy_free(q.allowing);
 	policy_free(q.policy);
 	return code;

@@ -6,9 +6,23 @@
 #include "policy/policy.h"
 
 static const char usage[] =
-	"minewall reload [-c POLICY]\n\n"
+	"minewall reload [-c POLICY] [--confirm DURATION | --keep]\n\n"
 	"The daemon reads its policy and lists anew and swaps them in; connections go on. Those that the new policy blocks are cut\n"
-	"within 5 seconds, and what it does not want any more is let go. A wrong policy changes nothing (exit code 4).\n";
+	"within 5 seconds, and what it does not want any more is let go. A wrong policy changes nothing (exit code 4).\n\n"
+	"  --confirm DURATION  the policy before comes back after DURATION (60s 5m), unless the new one is confirmed by then\n"
+	"  --keep              confirms it\n";
+
+static int keep(const struct cli_args *args)
+{
+	json_t *reply;
+	int code = cli_ask(args, json_pack("{s:s, s:b}", "verb", "reload", "keep", true), &reply);
+
+	if (code >= 0)
+		return code;
+	printf("the new policy stays\n");
+	json_decref(reply);
+	return EXIT_DONE;
+}
 
 int reload_main(int argc, char **argv)
 {
@@ -16,10 +30,18 @@ int reload_main(int argc, char **argv)
 	struct policy_error error;
 	struct policy *p;
 	json_t *reply;
+	uint64_t confirm_s;
 	int code = cli_parse(argc, argv, usage, NULL, &args);
 
 	if (code >= 0)
 		return code;
+	confirm_s = args.duration ? cli_duration(args.duration) : 0;
+	if (args.duration && (!confirm_s || args.keep)) {
+		fprintf(stderr, "minewall reload: for how long? for example --confirm 60s; then, alone, --keep\n");
+		return EXIT_USAGE;
+	}
+	if (args.keep)
+		return keep(&args);
 	/* Said here, since a broken policy does not say where its daemon is. */
 	p = policy_load(args.policy, &error);
 	if (!p) {
@@ -27,10 +49,12 @@ int reload_main(int argc, char **argv)
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	policy_free(p);
-	code = cli_ask(&args, json_pack("{s:s}", "verb", "reload"), &reply);
+	code = cli_ask(&args, json_pack("{s:s, s:I}", "verb", "reload", "confirm_s", (json_int_t)confirm_s), &reply);
 	if (code >= 0)
 		return code;
 	printf("the new policy holds: %lld names\n", (long long)json_integer_value(json_object_get(reply, "names")));
+	if (confirm_s)
+		printf("for %s only: `minewall reload --keep` keeps it\n", args.duration);
 	json_decref(reply);
 	return EXIT_DONE;
 }

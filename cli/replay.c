@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/replay_flow.h"
 #include "cli/replay_line.h"
+#include "daemon/answers.h"
 #include "daemon/event.h"
 #include "daemon/pipeline.h"
 #include "daemon/score.h"
@@ -31,6 +32,7 @@ struct replay {
 	struct replay_table *table;
 	struct pipeline *pipeline;
 	struct score *score;
+	struct answers *answers;
 	bool lost;		/* a line could not be made */
 };
 
@@ -119,6 +121,8 @@ static void fini_tables(struct replay *r)
 	r->pipeline = NULL;
 	score_free(r->score);
 	r->score = NULL;
+	answers_free(r->answers);
+	r->answers = NULL;
 }
 
 /* The core as large as this capture needs it: nothing may be evicted for want of room. */
@@ -134,9 +138,11 @@ static bool make_pipeline(struct replay *r)
 	if (config.reassembly > BYTES_MAX)
 		config.reassembly = BYTES_MAX;
 	r->score = score_new(config.key);
-	if (!r->score)
+	r->answers = answers_new(config.key);
+	if (!r->score || !r->answers)
 		return false;
 	config.score = r->score;
+	config.answers = r->answers;
 	r->pipeline = pipeline_new(&config);
 	if (r->pipeline)
 		pipeline_policy(r->pipeline, r->policy);

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #define BUCKETS_FIRST 1024
+#define DNS_PORT 53
 
 struct replay_table {
 	struct replay_flow **buckets;
@@ -235,6 +236,31 @@ static void follow_handshake(struct replay_flow *f, const struct packet *k)
 		f->crossed = false;
 }
 
+/* A datagram that may be a DNS message is queued in every state but BLOCKED: from one port come queries for many names. The
+ * third byte is the answer's bit and the kind of query. */
+static bool is_lookup(const struct packet *k)
+{
+	uint8_t bits;
+
+	if (k->proto != IPPROTO_UDP || (k->sport != DNS_PORT && k->dport != DNS_PORT) || k->payload_len < 3)
+		return false;
+	bits = k->payload[2] & 0xf8;
+	return (k->dport == DNS_PORT && bits == 0) || (k->sport == DNS_PORT && bits == 0x80);
+}
+
+/* A first packet of QUIC, version 1 or 2: it may begin another connection. */
+static bool is_quic_initial(const struct packet *k)
+{
+	static const uint8_t one[] = { 0x80, 0, 0, 0, 1 }, two[] = { 0x90, 0x6b, 0x33, 0x43, 0xcf };
+	uint8_t head[sizeof(one)];
+
+	if (k->proto != IPPROTO_UDP || k->payload_len < sizeof(head))
+		return false;
+	memcpy(head, k->payload, sizeof(head));
+	head[0] &= 0xb0;
+	return !memcmp(head, one, sizeof(one)) || !memcmp(head, two, sizeof(two));
+}
+
 /* Would the rules queue this packet? Turns PENDING into PASS as the kernel does. */
 static bool is_queued(struct replay_flow *f, const struct packet *k)
 {
@@ -242,17 +268,20 @@ static bool is_queued(struct replay_flow *f, const struct packet *k)
 
 	if (!k->payload_wire || (f->crossed && !is_syn(k)))
 		return false;
+	if (f->state != REPLAY_BLOCKED && f->state != REPLAY_UNTRACKED && is_lookup(k))
+		return true;
 	switch (f->state) {
 	case REPLAY_OLDER:
 		return true;
 	case REPLAY_INSPECTING:
-		return original;
+		return original || (k->proto == IPPROTO_TCP && k->sport == DNS_PORT);
 	case REPLAY_PENDING:
 		if (!original)
 			f->state = REPLAY_PASS;
 		return original;
-	case REPLAY_UNTRACKED:
 	case REPLAY_PASS:
+		return original && is_quic_initial(k);
+	case REPLAY_UNTRACKED:
 	case REPLAY_BLOCKED:
 		break;
 	}
@@ -286,7 +315,7 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 	step.hand = is_queued(f, packet) && packet->payload_len;
 	if (step.hand) {
 		f->handed = true;
-		packet->origin = !f->older ? ORIGIN_ORIGINAL :
+		packet->origin = !f->older ? (is_original(f, packet) ? ORIGIN_ORIGINAL : ORIGIN_REPLY) :
 				 is_original(f, packet) ? ORIGIN_OLDER_ORIGINAL : ORIGIN_OLDER_REPLY;
 	}
 	return step;
@@ -296,9 +325,15 @@ void replay_flow_judged(struct replay_flow *f, enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_ACCEPT:
+	case VERDICT_DROP:
+		break;
+	case VERDICT_RESUME:
+		if (f->state == REPLAY_PENDING)
+			f->state = REPLAY_INSPECTING;
 		break;
 	case VERDICT_CLEAR:
-		f->state = REPLAY_PENDING;
+		if (f->state != REPLAY_PASS)
+			f->state = REPLAY_PENDING;
 		break;
 	case VERDICT_BLOCK:
 		f->state = REPLAY_BLOCKED;

@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/quic.h"
+
 struct replay_result {
 	json_t *names;
 	json_t *mining;		/* NULL: nothing found */
 	enum app app;
 	enum reason reason;
 	uint16_t tls_version;
+	uint32_t quic_version;
+	char ja4[JA4_TEXT];
 	bool drop;
 };
 
@@ -66,6 +70,19 @@ static struct replay_result *result_of(struct replay_flow *f)
 	return r;
 }
 
+/* An answer repeats the name that its query asked for. */
+static bool has_name(const struct replay_result *r, const struct name_fact *n)
+{
+	json_t *entry, *name = replay_line_text(n->text);
+	bool found = false;
+	size_t i;
+
+	json_array_foreach(r->names, i, entry)
+		found |= json_equal(json_object_get(entry, "name"), name);
+	json_decref(name);
+	return found;
+}
+
 static int add_name(struct replay_result *r, const struct name_fact *n)
 {
 	json_t *entry;
@@ -98,6 +115,8 @@ static json_t *mining_json(const struct outcome *o, const struct event *e)
 
 int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct event *e)
 {
+	/* who is let be with a node does not mine */
+	bool found = o->facts->mining && o->facts->stratum.kind != MINING_NODE;
 	struct replay_result *r = result_of(f);
 	json_t *mining;
 	int err = 0;
@@ -105,21 +124,29 @@ int replay_line_add(struct replay_flow *f, const struct outcome *o, const struct
 	if (!r)
 		return -ENOMEM;
 	for (unsigned i = 0; i < o->facts->n_names && !err; i++)
-		err = add_name(r, &o->facts->names[i]);
+		if (!o->facts->dns.response || !has_name(r, &o->facts->names[i]))
+			err = add_name(r, &o->facts->names[i]);
 	if (o->app != APP_UNKNOWN)
 		r->app = o->app;
 	if (o->reason != REASON_NONE)
 		r->reason = o->reason;
 	if (o->facts->tls_version && !r->tls_version)
 		r->tls_version = o->facts->tls_version;
-	r->drop |= o->verdict == VERDICT_BLOCK;
-	if (!o->facts->mining && !(o->event && is_finding(o)))
+	if (o->facts->quic_version)
+		r->quic_version = o->facts->quic_version;
+	if (!r->ja4[0])
+		ja4_text(r->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
+	r->drop |= o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
+	if (!found && !(o->event && is_finding(o)))
 		return err;
 	mining = mining_json(o, e);
 	if (!r->mining)
 		r->mining = mining;
-	else if (mining) {	/* what was said first stands */
-		json_object_update_missing(r->mining, mining);
+	else if (mining) {	/* what was said first stands, but for what blocks */
+		if (e->blocked)
+			json_object_update(r->mining, mining);
+		else
+			json_object_update_missing(r->mining, mining);
 		json_decref(mining);
 	}
 	return r->mining ? err : -ENOMEM;
@@ -176,29 +203,47 @@ static json_t *ends_json(const struct replay_flow *f, struct timeval when, const
 	return j;
 }
 
-/* EVE's own places for the first name of a kind. */
-static void set_protocol(json_t *j, const struct replay_result *r)
+/* The first name of a kind, at the place that EVE has for it. */
+static void set_first(json_t *object, const char *key, const struct replay_result *r, enum name_kind kind)
 {
-	json_t *entry, *tls = json_object(), *http = json_object();
+	json_t *entry;
 	size_t i;
 
 	json_array_foreach(r->names, i, entry) {
-		const char *kind = json_string_value(json_object_get(entry, "kind"));
-		bool sni = !strcmp(kind, name_kind_text(NAME_TLS_SNI));
-		bool host = !strcmp(kind, name_kind_text(NAME_HTTP_HOST));
+		const char *word = json_string_value(json_object_get(entry, "kind"));
 
-		if (sni && !json_object_get(tls, "sni"))
-			json_object_set(tls, "sni", json_object_get(entry, "name"));
-		if (host && !json_object_get(http, "hostname"))
-			json_object_set(http, "hostname", json_object_get(entry, "name"));
+		if (!json_object_get(object, key) && !strcmp(word, name_kind_text(kind)))
+			json_object_set(object, key, json_object_get(entry, "name"));
 	}
-	set_word(tls, "version", tls_text(r->tls_version));
-	if (json_object_size(tls))
-		json_object_set(j, "tls", tls);
-	if (json_object_size(http))
-		json_object_set(j, "http", http);
-	json_decref(tls);
-	json_decref(http);
+}
+
+static void set_object(json_t *j, const char *key, json_t *object)
+{
+	if (json_object_size(object))
+		json_object_set(j, key, object);
+	json_decref(object);
+}
+
+static void set_protocol(json_t *j, const struct replay_result *r)
+{
+	json_t *tls = json_object(), *quic = json_object(), *http = json_object(), *dns = json_object();
+	char version[QUIC_VERSION_TEXT];
+
+	set_first(tls, "sni", r, NAME_TLS_SNI);
+	set_first(quic, "sni", r, NAME_QUIC_SNI);
+	set_first(http, "hostname", r, NAME_HTTP_HOST);
+	set_first(dns, "rrname", r, NAME_DNS);
+	if (r->quic_version) {
+		quic_version_text(version, r->quic_version);
+		set_word(quic, "version", version);
+	} else {
+		set_word(tls, "version", tls_text(r->tls_version));
+	}
+	set_word(r->quic_version ? quic : tls, "ja4", r->ja4[0] ? r->ja4 : NULL);
+	set_object(j, "tls", tls);
+	set_object(j, "quic", quic);
+	set_object(j, "http", http);
+	set_object(j, "dns", dns);
 }
 
 json_t *replay_line_json(const struct replay_flow *f, const char *name)
@@ -259,7 +304,8 @@ static void print_ends(FILE *to, const struct replay_flow *f, struct timeval whe
 
 static void print_mining(FILE *to, json_t *mining)
 {
-	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "list", "entry", "rule" };
+	static const char *const keys[] = { "evidence", "dialect", "method", "agent", "algo", "worker", "list", "entry",
+					    "rule" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		json_t *value = json_object_get(mining, keys[i]);

@@ -83,6 +83,10 @@ static void print_status(const json_t *j)
 		printf("PAUSED for another %lld s: nothing is judged or blocked\n", (long long)number(j, NULL, "paused_s"));
 	json_array_foreach(json_object_get(j, "allowed"), i, queue)
 		printf("allowed for a time: %s, %lld s left\n", text(queue, "what"), (long long)number(queue, NULL, "left_s"));
+	if (number(j, NULL, "confirm_s"))
+		printf("NOT CONFIRMED: the policy before comes back in %lld s; `minewall reload --keep` keeps this one\n",
+		       (long long)number(j, NULL, "confirm_s"));
+	printf("policy generation: %lld\n", (long long)number(j, NULL, "generation"));
 	printf("names: %lld\n", (long long)number(j, NULL, "names"));
 	json_array_foreach(json_object_get(j, "queues"), i, queue)
 		printf("queue %lld: %s, %lld packets, %lld waiting, %lld lost\n", (long long)number(queue, NULL, "number"),

@@ -102,6 +102,9 @@ static json_t *status(struct daemon *d)
 		return NULL;
 	json_object_set_new(j, "packets", json_pack("{s:I, s:I, s:I, s:I}", "judged", SUM(d, packets), "undecided", SUM(d, accepted),
 						    "cleared", SUM(d, cleared), "blocked", SUM(d, blocked)));
+	json_object_set_new(j, "generation", json_integer(d->generation));
+	if (d->fallback)
+		json_object_set_new(j, "confirm_s", json_integer((json_int_t)(d->confirm_until_s - daemon_now_s())));
 	json_object_set_new(j, "flows", json_integer(SUM(d, flows)));
 	json_object_set_new(j, "findings", json_integer(SUM(d, found)));
 	json_object_set_new(j, "events_lost", json_integer((json_int_t)(ring_lost(d->shared.events) + event_log_lost(d->log))));
@@ -208,11 +211,17 @@ static json_t *failure(const struct policy_error *error)
 			 error->kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM);
 }
 
-static json_t *reload(struct daemon *d)
+static json_t *reload(struct daemon *d, const json_t *request)
 {
+	json_int_t confirm_s = json_integer_value(json_object_get(request, "confirm_s"));
 	struct policy_error error;
 
-	return apply_reload(d, &error) ? failure(&error) : json_pack("{s:b, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy));
+	if (json_is_true(json_object_get(request, "keep")) && !apply_confirm(d))
+		return json_pack("{s:b, s:s}", "ok", false, "error", "no policy waits to be confirmed");
+	if (!json_is_true(json_object_get(request, "keep")) && apply_reload(d, confirm_s > 0 ? (uint64_t)confirm_s : 0, &error))
+		return failure(&error);
+	return json_pack("{s:b, s:I, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy), "generation",
+			 (json_int_t)d->generation);
 }
 
 static json_t *allow(struct daemon *d, const json_t *request)
@@ -246,7 +255,7 @@ json_t *answer(struct daemon *d, const json_t *request)
 	if (verb && !strcmp(verb, "unblock"))
 		return unblock(d, json_string_value(json_object_get(request, "target")));
 	if (verb && !strcmp(verb, "reload"))
-		return reload(d);
+		return reload(d, request);
 	if (verb && !strcmp(verb, "allow"))
 		return allow(d, request);
 	if (verb && !strcmp(verb, "pause"))

@@ -35,6 +35,21 @@ static struct table_network *table_networks(struct networks a, struct networks b
 	return out;
 }
 
+/* Opened with the first policy that wants it: one that only drops needs no such socket. */
+static int open_refuse(struct daemon *d, const struct settings *s)
+{
+	struct refuse *r;
+	int err;
+
+	if (!s->dns_refused || d->shared.refuse)
+		return 0;
+	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
+	if (err)
+		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+	d->shared.refuse = r;
+	return err;
+}
+
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -42,14 +57,17 @@ static int install(struct daemon *d, const struct policy *p)
 	struct networks extra = policy_extra_addresses(p);
 	struct table_config config = {
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
-		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .bypass = s->fail == FAIL_OPEN,
+		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .answers = s->dns_refused, .bypass = s->fail == FAIL_OPEN,
 		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
 	struct table_error error;
-	int err = -ENOMEM;
+	int err = open_refuse(d, s);
 
+	if (err)
+		goto out;
+	err = -ENOMEM;
 	/* An exempt host is exempt with all its ports. */
 	for (size_t i = 0; i < config.n_exempt; i++)
 		exempt[i].port = 0;
@@ -64,6 +82,7 @@ static int install(struct daemon *d, const struct policy *p)
 		fprintf(stderr, "minewall: %s\n", error.text);
 	else
 		d->table_there = true;
+out:
 	free(exempt);
 	free(allowed);
 	return err;
@@ -124,32 +143,52 @@ void apply_teach(struct daemon *d, const struct element *elements, size_t n)
 		log_warn(err, "%zu of %zu endpoints could not be given back to the kernel", n - done, n);
 }
 
-bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why)
+/* The name that taught it, as a fact. */
+static struct facts facts_of(const struct event *why)
+{
+	struct facts f = { .n_names = 1 };
+
+	f.names[0] = (struct name_fact){ .kind = why->name_kind, .matchable = true,
+					 .host = { (const uint8_t *)why->host, strlen(why->host) } };
+	return f;
+}
+
+static struct decision judge_anew(const struct daemon *d, const struct subject *who, const struct event *why)
 {
 	const struct policy *p = d->shared.policy;
-	struct subject who = { .dport = e->port, .proto = e->proto };
-	struct facts mining = { .mining = true };
-	struct decision by_address;
+	struct facts facts = facts_of(why);
 
-	memcpy(who.src, e->src, sizeof(who.src));
-	memcpy(who.dst, e->dst, sizeof(who.dst));
-	mining.stratum.kind = strcmp(why->rule, "detect.getwork") ? MINING_STRATUM : MINING_GETWORK;
-	by_address = policy_decide_address(p, &who);
-	if (policy_settings(p)->mode != MODE_ENFORCE || by_address.action == ACTION_ALLOW)
-		return false;
 	switch (why->evidence) {
-	case EVIDENCE_ADDRESS:
-		return by_address.action == ACTION_BLOCK;
 	case EVIDENCE_NAME:
-		return policy_decide_name(p, why->host, strlen(why->host)).action == ACTION_BLOCK;
+		return policy_decide(p, who, &facts);
 	case EVIDENCE_SCORE:
-		return policy_decide_score(p, &who, score_points(why->marks)).action == ACTION_BLOCK;
+		return policy_decide_score(p, who, score_points(why->marks));
 	case EVIDENCE_PROTOCOL:
-		return policy_decide(p, &who, &mining).action == ACTION_BLOCK;
+		facts.n_names = 0;
+		facts.mining = true;
+		facts.stratum.kind = why->kind;
+		return policy_decide(p, who, &facts);
+	case EVIDENCE_ADDRESS:
 	case EVIDENCE_NONE:
 		break;
 	}
-	return true;
+	return policy_decide_address(p, who);
+}
+
+bool apply_justified(const struct daemon *d, const struct element *e, const struct event *why)
+{
+	struct subject who = { .dport = e->port, .proto = e->proto, .when_s = time(NULL) };
+	struct decision now;
+
+	if (policy_settings(d->shared.policy)->mode != MODE_ENFORCE)
+		return false;
+	memcpy(who.src, e->src, sizeof(who.src));
+	memcpy(who.dst, e->dst, sizeof(who.dst));
+	who.mac_known = e->pair && learnt_host_get(d->shared.learnt, e->src, e->family, who.mac);
+	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW)
+		return false;
+	now = judge_anew(d, &who, why);
+	return why->evidence == EVIDENCE_NONE || (now.action == ACTION_BLOCK && (e->pair || now.scope == SCOPE_ENDPOINT));
 }
 
 /* Lets go of what the policy does not want any more. */
@@ -178,7 +217,7 @@ static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 {
 	struct flow_check *c = arg;
 	const struct settings *s = policy_settings(c->d->shared.policy);
-	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto };
+	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto, .when_s = time(NULL) };
 
 	memcpy(who.src, t->src, sizeof(who.src));
 	memcpy(who.dst, t->dst, sizeof(who.dst));
@@ -195,7 +234,7 @@ void apply_to_flows(struct daemon *d)
 	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
 
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if (!policy_blocks_addresses(p) || policy_settings(p)->mode != MODE_ENFORCE)
+	if ((!policy_blocks_addresses(p) && !policy_rules(p)) || policy_settings(p)->mode != MODE_ENFORCE)
 		return;
 	if (connmark_open(&c.connmark))
 		return;
@@ -250,9 +289,12 @@ static const struct policy *effective(const struct daemon *d, const struct polic
 /* Makes `base` and the allowances the policy that runs. On failure nothing has changed; `base` stays the caller's. */
 static int become(struct daemon *d, struct policy *base, struct policy_error *error)
 {
-	const struct policy *before = d->shared.policy, *now = effective(d, base, error);
+	const struct policy *before = d->shared.policy, *now;
 	struct policy *old_base = d->policy;
 
+	if (base != old_base)
+		policy_stamp(base, d->generation + 1);
+	now = effective(d, base, error);
 	if (!now)
 		return -1;
 	if (!d->paused_until_s && install(d, now)) {
@@ -264,10 +306,11 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 	}
 	d->policy = base;
 	d->settings = policy_settings(base);
+	d->generation = d->settings->generation;
 	if (swap(d, now)) {
 		if (before != old_base)
 			policy_free((struct policy *)before);
-		if (old_base != base)
+		if (old_base != base && old_base != d->fallback)
 			policy_free(old_base);
 	}
 	if (!d->paused_until_s) {	/* else when the pause ends */
@@ -287,7 +330,40 @@ static const char *needs_restart(const struct settings *a, const struct settings
 	       strcmp(a->log_file, b->log_file) ? "log.file" : NULL;
 }
 
-int apply_reload(struct daemon *d, struct policy_error *error)
+/* The doubt is over: the policy before is not needed any more. */
+static void forget_fallback(struct daemon *d)
+{
+	if (d->fallback != d->policy)
+		policy_free(d->fallback);
+	d->fallback = NULL;
+	d->confirm_until_s = 0;
+}
+
+bool apply_confirm(struct daemon *d)
+{
+	bool asked = d->fallback;
+
+	forget_fallback(d);
+	return asked;
+}
+
+/* Nobody confirmed the new policy: perhaps it has locked its author out. */
+static void roll_back(struct daemon *d)
+{
+	struct policy *before = d->fallback;
+	struct policy_error error;
+
+	d->fallback = NULL;
+	d->confirm_until_s = 0;
+	if (become(d, before, &error)) {
+		log_info("%s", error.text);
+		policy_free(before);
+		return;
+	}
+	daemon_note(d, "rolled_back", "nobody confirmed the new policy in time: the one before is back; the file is as it was left");
+}
+
+int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *error)
 {
 	struct policy *p = policy_load(d->policy_path, error);
 	const char *key = p ? needs_restart(d->settings, policy_settings(p)) : NULL;
@@ -297,10 +373,18 @@ int apply_reload(struct daemon *d, struct policy_error *error)
 			 d->policy_path, key);
 		error->kind = POLICY_INVALID;
 	}
+	if (confirm_s && p && !key && !d->fallback)
+		d->fallback = d->policy;
 	if (!p || key || become(d, p, error)) {
 		policy_free(p);
+		if (d->fallback == d->policy)
+			d->fallback = NULL;
 		return -1;
 	}
+	if (confirm_s)
+		d->confirm_until_s = daemon_now_s() + confirm_s;
+	else
+		forget_fallback(d);
 	daemon_note(d, "reloaded", d->settings->mode == MODE_ENFORCE ? "the policy was read anew: enforce" : "the policy was read anew: monitor");
 	return 0;
 }
@@ -363,6 +447,19 @@ static int resume(struct daemon *d)
 	return err;
 }
 
+void apply_hours(struct daemon *d)
+{
+	uint64_t hours = policy_hours(d->shared.policy, time(NULL));
+
+	if (hours == d->hours || d->paused_until_s)
+		return;
+	d->hours = hours;
+	forget_unjustified(d);
+	apply_to_flows(d);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_rejudge(d->workers[i]);
+}
+
 int apply_pause(struct daemon *d, uint64_t for_s)
 {
 	char detail[64];
@@ -409,6 +506,8 @@ void apply_tick(struct daemon *d)
 		log_info("%s", error.text);
 	if (d->paused_until_s && d->paused_until_s <= now)
 		resume(d);
+	if (d->fallback && d->confirm_until_s <= now)
+		roll_back(d);
 }
 
 int apply_due_ms(const struct daemon *d)
@@ -418,6 +517,8 @@ int apply_due_ms(const struct daemon *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		if (worker_rejudging(d->workers[i]))
 			return REJUDGE_EVERY_MS;
+	if (d->fallback && (!due || d->confirm_until_s < due))
+		due = d->confirm_until_s;
 	for (size_t i = 0; i < d->n_allowances; i++)
 		if (!due || d->allowances[i].until_s < due)
 			due = d->allowances[i].until_s;

@@ -12,11 +12,16 @@ int apply_table(struct daemon *d);
 /* Ends flows to addresses that the policy blocks and that were open before it: their connmark becomes BLOCKED. */
 void apply_to_flows(struct daemon *d);
 
-/* Reads the policy file anew and swaps it in. 0, or -1 with `error` filled: then nothing has changed. */
-int apply_reload(struct daemon *d, struct policy_error *error);
+/* Reads the policy file anew and swaps it in. 0, or -1 with `error` filled: then nothing has changed. `confirm_s` not 0: after so
+ * many seconds the policy before comes back, unless apply_confirm is called (false: nothing was to be confirmed). */
+int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *error);
+bool apply_confirm(struct daemon *d);
 
 /* Allows a name or address for `for_s` seconds (0: takes such an allowance back) and lets go of what it is blocked by. */
 int apply_allowance(struct daemon *d, const char *what, uint64_t for_s, struct policy_error *error);
+
+/* When the hours of a rule have begun or ended: lets go of what was taught by it, and has accepted flows judged anew. */
+void apply_hours(struct daemon *d);
 
 /* Takes the table away for `for_s` seconds, learnt elements put aside; 0 ends a pause. 0 or -errno. */
 int apply_pause(struct daemon *d, uint64_t for_s);

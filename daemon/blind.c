@@ -44,6 +44,7 @@ bool blind_reason(enum reason r)
 	case REASON_MALFORMED:
 	case REASON_OLDER:
 	case REASON_DEPTH:
+	case REASON_QUIC:
 		return true;
 	case REASON_NONE:
 	case REASON_CLEAN:

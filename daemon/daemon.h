@@ -38,6 +38,10 @@ struct daemon {
 	char blind[512];		/* what hides flows from us, "" if nothing does */
 	struct allowance allowances[DAEMON_ALLOWANCES_MAX];
 	size_t n_allowances;
+	uint32_t generation;		/* of the policy that runs */
+	struct policy *fallback;	/* comes back unless the one that runs is confirmed; NULL: no such doubt */
+	uint64_t confirm_until_s;
+	uint64_t hours;			/* policy_hours when it was asked last */
 	uint64_t paused_at_s, paused_until_s;	/* 0: not paused */
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;

@@ -19,9 +19,13 @@
 
 #include "daemon/log.h"
 #include "daemon/score.h"
+#include "inspect/quic.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE };
+
+/* With its "0x". */
+#define ETHEREUM_ADDRESS 42
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
@@ -48,12 +52,24 @@ size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 	return n;
 }
 
+/* "0x" and hex digits in upper or lower case are one address: the case is only a checksum (EIP-55). */
+static size_t same_case(uint8_t out[ETHEREUM_ADDRESS], const uint8_t *bytes, size_t len)
+{
+	if (len != ETHEREUM_ADDRESS || bytes[0] != '0' || (bytes[1] | 0x20) != 'x')
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		out[i] = bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] | 0x20 : bytes[i];
+	return len;
+}
+
 /* The keyed hash of a wallet or login: 128 bits of HMAC-SHA-256, as 32 hex digits. */
 static void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8_t *bytes, size_t len)
 {
 	struct hmac_sha256_ctx ctx;
-	uint8_t digest[16];
+	uint8_t digest[16], lower[ETHEREUM_ADDRESS];
 
+	if (same_case(lower, bytes, len))
+		bytes = lower;
 	hmac_sha256_set_key(&ctx, 32, key);
 	hmac_sha256_update(&ctx, len, bytes);
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
@@ -111,10 +127,12 @@ static void copy_text(char *out, size_t size, const char *text)
 
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
+	e->kind = s->kind;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);
 	copy_view(e->algo, sizeof(e->algo), s->algo);
+	copy_view(e->worker, sizeof(e->worker), s->worker);
 	if (s->login.len && key)
 		event_hash(e->login, key, s->login.p, s->login.len);
 	if (s->login.len && clear)
@@ -127,7 +145,7 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	const struct name_fact *name = d->name ? d->name : o->facts->n_names ? &o->facts->names[0] : NULL;
 
 	memset(e, 0, sizeof(*e));
-	e->blocked = o->verdict == VERDICT_BLOCK;
+	e->blocked = o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP;
 	e->evidence = d->evidence;
 	e->reason = o->reason;
 	e->app = o->app;
@@ -136,6 +154,9 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	e->older = o->older;
 	e->learned = SCOPE_FLOW;
 	e->tls_version = o->facts->tls_version;
+	e->quic_version = o->facts->quic_version;
+	if (o->event)
+		ja4_text(e->ja4, o->facts->tls_hello, o->facts->quic_version != 0);
 	if (name) {
 		e->named = true;
 		e->name_kind = name->kind;
@@ -149,6 +170,8 @@ void event_fill(struct event *e, const struct outcome *o, const struct packet *p
 	copy_text(e->rule, sizeof(e->rule), d->rule);
 	e->line = d->line;
 	e->marks = o->marks;
+	e->telltale = d->telltale;
+	e->repeats = o->repeats;
 	/* The sender's: of use if the sender is the client. */
 	e->mac_known = packet && packet->mac_known && o->turned == (packet->origin == ORIGIN_OLDER_REPLY);
 	if (e->mac_known)
@@ -213,25 +236,32 @@ static const char *tls_version_text(uint16_t v)
 	}
 }
 
+struct alert {
+	int id;
+	int severity;
+	const char *text;
+};
+
 static json_t *alert_json(const struct event *e)
 {
-	static const struct {
-		int id;
-		int severity;
-		const char *text;
-	} kinds[] = {
+	static const struct alert kinds[] = {
 		[EVIDENCE_NONE] = { SID_CONTRADICTION, 2, "minewall: retransmission contradicts what was seen" },
 		[EVIDENCE_ADDRESS] = { SID_ADDRESS, 1, "minewall: blocked address" },
 		[EVIDENCE_NAME] = { SID_NAME, 1, "minewall: mining name" },
-		[EVIDENCE_PROTOCOL] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
 		[EVIDENCE_SCORE] = { SID_SCORE, 2, "minewall: behaves like a miner" },
 	};
+	static const struct alert protocols[] = {
+		[MINING_STRATUM] = { SID_PROTOCOL, 1, "minewall: mining protocol" },
+		[MINING_GETWORK] = { SID_GETWORK, 2, "minewall: work asked of a coin's node" },
+		[MINING_NODE] = { SID_NODE, 3, "minewall: node of a coin's network" },
+	};
+	static const struct alert telltale = { SID_TELLTALE, 1, "minewall: name that only a miner asks for" };
+	const struct alert *is = e->telltale ? &telltale : e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
 	bool again = e->count > 0;
 
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
-			 "signature", again ? "minewall: stopped in the kernel" : kinds[e->evidence].text,
-			 "signature_id", again ? SID_REPEATED : kinds[e->evidence].id, "category", "Crypto mining",
-			 "severity", kinds[e->evidence].severity);
+			 "signature", again ? "minewall: stopped in the kernel" : is->text,
+			 "signature_id", again ? SID_REPEATED : is->id, "category", "Crypto mining", "severity", is->severity);
 }
 
 /* The sum, and what it is made of. */
@@ -257,8 +287,11 @@ static json_t *mining_json(const struct event *e)
 	put(m, "method", e->method);
 	put(m, "agent", e->agent);
 	put(m, "algo", e->algo);
+	put(m, "worker", e->worker);
 	put(m, "login_hash", e->login);
 	put(m, "login", e->login_clear);
+	if (e->evidence == EVIDENCE_PROTOCOL)
+		put(m, "kind", e->kind == MINING_GETWORK ? "getwork" : e->kind == MINING_NODE ? "node" : "stratum");
 	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
 	put(m, "list", e->list);
 	put(m, "entry", e->entry);
@@ -269,22 +302,33 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (e->telltale)
+		json_object_set_new(m, "telltale", json_true());
+	if (e->generation)
+		json_object_set_new(m, "generation", json_integer(e->generation));
 	if (e->older)
 		json_object_set_new(m, "older", json_true());
 	if (e->reason == REASON_CONTRADICTION)
 		put(m, "reason", reason_text(e->reason));
-	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1));
+	json_object_set_new(m, "count", json_integer(e->count ? (json_int_t)e->count : 1 + (json_int_t)e->repeats));
 	return m;
 }
 
 static void put_name(json_t *j, const struct event *e)
 {
+	bool quic = e->quic_version || (e->named && e->name_kind == NAME_QUIC_SNI);
+	bool handshake = e->named ? e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI : *e->ja4;
 	json_t *o = json_object();
+	char version[QUIC_VERSION_TEXT];
 
-	if (e->named && (e->name_kind == NAME_TLS_SNI || e->name_kind == NAME_QUIC_SNI)) {
-		put(o, "sni", e->name);
-		put(o, "version", tls_version_text(e->tls_version));
-		json_object_set(j, e->name_kind == NAME_TLS_SNI ? "tls" : "quic", o);
+	if (handshake) {
+		if (e->named)
+			put(o, "sni", e->name);
+		if (e->quic_version)
+			quic_version_text(version, e->quic_version);
+		put(o, "version", e->quic_version ? version : quic ? NULL : tls_version_text(e->tls_version));
+		put(o, "ja4", e->ja4);
+		json_object_set(j, quic ? "quic" : "tls", o);
 	} else if (e->named && e->name_kind == NAME_DNS) {
 		put(o, "rrname", e->name);
 		json_object_set(j, "dns", o);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "daemon/pipeline.h"
+#include "inspect/ja4.h"
 
 /* Longest of each text, in bytes with the NUL; longer ones are cut. A host name has at most 253 bytes. */
 #define EVENT_NAME_MAX 260
@@ -26,6 +27,7 @@ struct event {
 	enum evidence evidence;
 	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
 	enum app app;
+	enum mining_kind kind;
 	struct subject subject;
 	uint8_t family;
 	bool older;
@@ -34,11 +36,17 @@ struct event {
 	char name[EVENT_NAME_MAX];	/* as sent, escaped */
 	char host[EVENT_NAME_MAX];	/* its host alone */
 	uint16_t tls_version;
+	uint32_t quic_version;
+	char ja4[JA4_TEXT];		/* of the ClientHello, if there was one */
 	char dialect[EVENT_TEXT_MAX], method[EVENT_TEXT_MAX], agent[EVENT_TEXT_MAX], algo[EVENT_TEXT_MAX];
+	char worker[EVENT_TEXT_MAX];
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
 	unsigned line;
+	bool telltale;			/* a name that only a miner asks for */
+	uint32_t repeats;		/* DNS: the same finding, counted since the last event about it */
+	uint32_t generation;		/* of the policy that judged; 0: not a daemon's */
 	unsigned marks;			/* EVIDENCE_SCORE: the signs, as bits (daemon/watch.h) */
 	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */
 	uint64_t count;			/* attempts that the kernel stopped by itself; 0: this is a judged one */

@@ -184,6 +184,11 @@ static struct element element_of(const struct entry *e, uint64_t now_s)
 	return out;
 }
 
+bool learnt_has_neighbours(enum evidence evidence, enum app app)
+{
+	return evidence == EVIDENCE_NAME || evidence == EVIDENCE_SCORE || (evidence == EVIDENCE_PROTOCOL && app == APP_HTTP);
+}
+
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max)
 {
 	struct entry *e, *newer;
@@ -192,7 +197,8 @@ size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto,
 	pthread_mutex_lock(&l->lock);
 	for (e = l->oldest; e && n < max; e = newer) {
 		newer = e->newer;
-		if (!e->event || e->event->evidence != EVIDENCE_NAME || e->key.port != port || e->key.proto != proto ||
+		if (!e->event || !learnt_has_neighbours(e->event->evidence, e->event->app) ||
+		    (port && (e->key.port != port || e->key.proto != proto)) ||
 		    memcmp(e->key.dst, dst, sizeof(e->key.dst)))
 			continue;
 		out[n++] = element_of(e, 0);

@@ -25,7 +25,11 @@ bool learnt_get(struct learnt *l, const struct element *e, struct event *out);
 /* Forgets an element that was deleted. */
 void learnt_forget(struct learnt *l, const struct element *e);
 
-/* Takes out up to `max` elements that name evidence taught at this address, protocol and port. */
+/* Does the evidence say nothing of others at the same address? So it is with names, and with mining that HTTP or a WebSocket carries:
+ * a CDN may stand in front of it. */
+bool learnt_has_neighbours(enum evidence evidence, enum app app);
+
+/* Takes out up to `max` elements that such evidence taught at this address, protocol and port; port 0: at any. */
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
 
 /* Entries of all kinds. */

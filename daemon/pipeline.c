@@ -20,7 +20,10 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 		return NULL;
 	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
 	p->suspects = suspects_new(config->score);
-	if (!p->flows || !p->suspects) {
+	p->lookups = lookups_new(config->key);
+	p->answers = config->answers;
+	p->score = config->score;
+	if (!p->flows || !p->suspects || !p->lookups) {
 		pipeline_free(p);
 		return NULL;
 	}
@@ -33,6 +36,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	flow_table_free(p->flows);
 	suspects_free(p->suspects);
+	lookups_free(p->lookups);
 	free(p);
 }
 
@@ -60,6 +64,7 @@ const char *reason_text(enum reason r)
 	case REASON_CONTRADICTION:	return "contradiction";
 	case REASON_OLDER:		return "older";
 	case REASON_DEPTH:		return "depth";
+	case REASON_QUIC:		return "quic";
 	case REASON_COUNT:		break;
 	}
 	return "";
@@ -125,7 +130,7 @@ static bool ports_reused(const struct flow *f, const struct packet *packet)
 	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
 }
 
-static void describe(struct outcome *out, const struct flow *f)
+static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
 {
 	const struct flow_key *key = &f->key;
 
@@ -134,6 +139,10 @@ static void describe(struct outcome *out, const struct flow *f)
 	out->subject.sport = key->sport;
 	out->subject.dport = key->dport;
 	out->subject.proto = key->proto;
+	out->subject.mac_known = f->mac_known;
+	memcpy(out->subject.mac, f->mac, sizeof(f->mac));
+	out->subject.interface = f->interface;
+	out->subject.when_s = when_s;
 	out->family = key->family;
 	out->older = f->older;
 	out->app = f->app;
@@ -145,7 +154,22 @@ static void reset_facts(struct facts *facts)
 	facts->n_names = 0;
 	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
 	facts->tls_version = 0;
+	facts->dns.response = false;
+	facts->dns.n_answers = 0;
+	facts->tls_hello = (struct view){ 0 };
+	facts->quic_version = 0;
 	facts->again = AGAIN_NO;
+}
+
+/* What the first packet tells of a flow; where it is an answer, link address and interface are the server's. */
+static void begin(struct flow *f, const struct packet *packet)
+{
+	f->older = packet->origin != ORIGIN_ORIGINAL;
+	if (packet->origin == ORIGIN_OLDER_REPLY)
+		return;
+	f->mac_known = packet->mac_known;
+	memcpy(f->mac, packet->mac, sizeof(f->mac));
+	f->interface = packet->interface;
 }
 
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms)
@@ -155,15 +179,17 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	bool fresh;
 
 	reset_facts(&p->found);
+	s.out.facts = &p->found;
+	if (lookup_take(&s))
+		return s.out;
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
 	if (!fresh && ports_reused(s.flow, packet)) {
 		flow_drop(p->flows, s.flow);
 		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
 	}
 	if (fresh)
-		s.flow->older = packet->origin != ORIGIN_ORIGINAL;
-	describe(&s.out, s.flow);
-	s.out.facts = &p->found;
+		begin(s.flow, packet);
+	describe(&s.out, s.flow, packet->when_s);
 	take(&s, fresh);
 	s.out.app = s.flow->app;
 	return s.out;
@@ -193,7 +219,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	return d;
 }
 
-bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out)
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, int64_t when_s, struct outcome *out)
 {
 	for (; n > 0 && *cursor < flow_slots(p->flows); n--) {
 		struct flow *f = flow_at(p->flows, (*cursor)++);
@@ -201,7 +227,7 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		if (!f || f->state == FLOW_BLOCKED)
 			continue;
 		memset(out, 0, sizeof(*out));
-		describe(out, f);
+		describe(out, f, when_s);
 		out->decision = judge_again(p, f, &out->subject);
 		if (out->decision.action != ACTION_BLOCK)
 			continue;

@@ -12,14 +12,17 @@
 #include "nfq/packet.h"
 #include "policy/policy.h"
 
+struct answers;
 struct score;
 
 struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one worker */
 
 enum verdict {
 	VERDICT_ACCEPT,		/* let it pass, the flow's state stays (no decision yet) */
+	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
+	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many */
 };
 
 /* Why a flow ended without a name or a protocol that decides. */
@@ -35,6 +38,7 @@ enum reason {
 	REASON_CONTRADICTION,	/* a retransmission that differs from what was seen: dropped */
 	REASON_OLDER,		/* older than the daemon, nothing found */
 	REASON_DEPTH,		/* more tunnels inside each other than are entered */
+	REASON_QUIC,		/* QUIC that could not be read: another version, or its start was not seen */
 	REASON_COUNT,
 };
 
@@ -51,6 +55,11 @@ struct outcome {
 	bool turned;
 	uint8_t family;
 	struct decision decision;	/* of the event; action NONE otherwise */
+	uint32_t repeats;		/* findings like this one since the last event about it */
+	bool refuse;			/* with VERDICT_DROP: the client gets a DNS answer that says REFUSED */
+	/* Addresses that a DNS answer gave for a name which nothing speaks against: valid until the next call. */
+	const struct dns_answer *harmless;
+	unsigned n_harmless;
 	unsigned marks;			/* of evidence SCORE: see daemon/watch.h */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
 	const struct facts *facts;
@@ -60,6 +69,7 @@ struct pipeline_config {
 	uint32_t flows;			/* slots of the flow table */
 	uint64_t reassembly;		/* bytes */
 	uint64_t key[2];		/* secret of the hash */
+	struct answers *answers;	/* shared in the same way; NULL: nothing is learnt from DNS answers */
 	struct score *score;		/* shared by the workers, must outlive the pipeline; NULL: nothing is watched */
 };
 
@@ -73,9 +83,10 @@ void pipeline_policy(struct pipeline *p, const struct policy *policy);
 /* Judges one packet that the kernel rules queued. `now_ms`: any monotonic clock (a capture's time in replay). */
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms);
 
-/* After pipeline_policy: judges flows that were accepted by the policy before, `n` slots of the table from `*cursor` on. True: `out` tells
+/* After pipeline_policy, or when a rule's hours begin or end (`when_s`, of the epoch): judges flows that were accepted by the policy before, `n` slots of the table from `*cursor` on. True: `out` tells
  * of a flow that is blocked now; ask again. False: these slots are done; `*cursor` is 0 again when all are. */
-bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, struct outcome *out);
+bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, int64_t when_s,
+		      struct outcome *out);
 
 /* Forgets a flow (replay: its 5-tuple is used again). */
 void pipeline_forget(struct pipeline *p, const struct packet *packet);

@@ -60,6 +60,8 @@ static enum exit_code open_policy(struct daemon *d)
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	d->settings = policy_settings(d->policy);
+	d->generation = 1;
+	policy_stamp(d->policy, d->generation);
 	d->shared.policy = d->policy;
 	return EXIT_DONE;
 }
@@ -146,9 +148,10 @@ static enum exit_code open_memory(struct daemon *d)
 	d->shared.learnt = learnt_new();
 	d->shared.tenants = tenants_new(d->shared.hash_key);
 	d->shared.score = score_new(d->shared.hash_key);
+	d->shared.answers = answers_new(d->shared.hash_key);
 	d->shared.blind = blind_new(d->shared.hash_key);
 	d->shared.events = ring_new();
-	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.blind || !d->shared.events) {
+	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
 		log_warn(ENOMEM, "starting");
 		return EXIT_SYSTEM;
 	}
@@ -373,6 +376,7 @@ static void heed_timer(struct daemon *d)
 		log_info("the watchdog had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
+	apply_hours(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);
 }
@@ -429,6 +433,8 @@ static void undo(struct daemon *d)
 	ring_free(d->shared.events);
 	tenants_free(d->shared.tenants);
 	score_free(d->shared.score);
+	answers_free(d->shared.answers);
+	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
 	if (d->control >= 0) {

@@ -21,17 +21,34 @@ static bool may_wait(const struct step *s, uint32_t start, const struct inspect_
 
 	if (work <= WORK_FREE || in->ended || start != s->side->shown_at || in->len >= shown + shown / 16)
 		return false;
+	if (in->only == APP_WEBSOCKET || in->only == APP_HTTP2)	/* masked or packed: any byte may end it */
+		return work > WORK_CLOSING;
 	return work > WORK_CLOSING || (!memchr(packet->payload, '\n', packet->payload_len) &&
 				       !memchr(packet->payload, '}', packet->payload_len));
+}
+
+/* Shows the bytes, and counts what that cost. */
+static enum inspect_result look(struct step *s, const struct inspect_input *in)
+{
+	enum inspect_result r;
+
+	in->scratch->unpacked = 0;
+	r = inspect_stream(in, &s->p->message);
+	if (s->flow->work <= WORK_CLOSING)
+		s->flow->work += (uint32_t)(in->len + in->scratch->unpacked);
+	return r;
 }
 
 static void inspect_from(struct step *s, uint32_t start)
 {
 	struct inspect_input in = {
+		.port = s->flow->key.dport,
 		.side = s->flow->older ? SIDE_UNSURE : SIDE_CLIENT,
 		.dialects = policy_dialects(s->p->policy),
 		.scratch = &s->p->scratch,
 	};
+	unsigned names;
+	size_t used;
 	bool more;
 
 	s->p->scratch.used = 0;
@@ -42,6 +59,7 @@ static void inspect_from(struct step *s, uint32_t start)
 		if (!in.len)
 			return;
 		in.only = start == s->side->next ? s->side->only : APP_UNKNOWN;
+		in.seen = start == s->side->next ? s->side->seen : 0;
 		in.ended = s->packet->tcp_flags & PACKET_FIN || start + in.len >= STREAM_BYTES_MAX;
 		more = false;
 		if (may_wait(s, start, &in)) {
@@ -50,12 +68,15 @@ static void inspect_from(struct step *s, uint32_t start)
 		}
 		s->side->shown_at = start;
 		s->side->shown = (uint32_t)in.len;
-		if (s->flow->work <= WORK_CLOSING)
-			s->flow->work += (uint32_t)in.len;
-		switch (inspect_stream(&in, &s->p->message)) {
+		names = s->p->found.n_names;
+		used = s->p->scratch.used;
+		switch (look(s, &in)) {
 		case INSPECT_MATCH:
 			more = step_judge_message(s, start);
 			start = s->side->next;
+			/* Any number of queries may come; where nobody holds their names there is room for the next one. */
+			if (s->p->message.app == APP_DNS && s->p->found.n_names == names && !s->out.event)
+				s->p->scratch.used = used;
 			break;
 		case INSPECT_MORE:
 			s->wanted = true;
@@ -78,17 +99,21 @@ static void inspect_from(struct step *s, uint32_t start)
 static void inspect_afresh(struct step *s)
 {
 	struct flow_side *side = s->side;
+	bool anywhere = s->flow->app == APP_TLS || s->flow->app == APP_UNKNOWN;
 
-	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news ||
-	    (s->flow->app != APP_TLS && s->flow->app != APP_UNKNOWN))
+	if (s->flow->state != FLOW_CLEARED || s->flow->older || !s->news || !(anywhere || side->reading_afresh))
 		return;
 	s->wanted = false;
 	if (side->reading_afresh && side->afresh <= s->at && stream_run_start(&side->stream, s->at) <= side->afresh)
 		inspect_from(s, side->afresh);
 	if (s->wanted || s->flow->state == FLOW_BLOCKED)
 		return;
+	side->reading_afresh = false;
+	if (!anywhere)
+		return;
 	side->afresh = s->at;
 	side->only = APP_UNKNOWN;
+	side->seen = 0;
 	inspect_from(s, s->at);
 	side->reading_afresh = s->wanted;
 }
@@ -111,8 +136,13 @@ static void inspect_segment(struct step *s)
 		if (s->at < side->told)
 			side->told = s->at;
 		inspect_from(s, run);
-		if (s->flow->app == APP_UNKNOWN)
+		if (s->wanted && s->flow->state == FLOW_CLEARED) {
+			/* other bytes than were judged: they are read to their end */
+			side->afresh = run;
+			side->reading_afresh = true;
+		} else if (s->flow->app == APP_UNKNOWN) {
 			inspect_afresh(s);
+		}
 		return;
 	}
 	if (s->news && s->at < side->told && !(s->packet->tcp_flags & PACKET_SYN))
@@ -168,6 +198,32 @@ static bool comes_back(const struct step *s)
 	return false;
 }
 
+/* A resolver's connection goes on for as long as it likes: what was judged of it makes room for what comes. */
+static void move_on(struct step *s)
+{
+	struct flow_side *side = s->side;
+	struct stream_pool *pool = flow_streams(s->p->flows);
+	uint32_t seq = side->stream.base + side->next, moved;
+	size_t len = 0;
+	const uint8_t *rest;
+
+	if (s->flow->app != APP_DNS || s->flow->key.dport != LOOKUP_PORT || s->flow->state != FLOW_INSPECTING ||
+	    s->flow->older || side->only != APP_DNS || side->next < STREAM_BYTES_MAX - sizeof(s->p->carry))
+		return;
+	rest = stream_run(&side->stream, side->next, &len);
+	/* Not while there are gaps, or bytes beyond what is stored. */
+	if (side->next + len != side->stream.end || side->stream.end == STREAM_BYTES_MAX)
+		return;
+	if (len)
+		memcpy(s->p->carry, rest, len);
+	stream_clear(pool, &side->stream);
+	side->next = side->told = side->shown = side->shown_at = 0;
+	side->taken = (uint32_t)len;
+	s->flow->work = 0;
+	if (len)
+		stream_add(pool, &side->stream, seq, s->p->carry, len, true, &moved);
+}
+
 /* Stops the search when it has cost enough: bytes a flow, packets of an older one. */
 static void spend(struct step *s)
 {
@@ -193,7 +249,7 @@ static enum stream_result store(struct step *s)
 					      packet->payload_len, packet->checksum != CHECKSUM_BAD, &moved);
 
 	side->shown_at += moved;
-	if (moved && side->next) {
+	if (moved && (side->next || side->seen)) {
 		side->next += moved;
 		side->told += moved;
 	}
@@ -202,6 +258,7 @@ static enum stream_result store(struct step *s)
 		/* Its earlier bytes are gone: this segment is judged as a start, which is better than not at all. */
 		side->stream.lost = false;
 		side->next = side->told = 0;
+		side->seen = 0;
 		s->out.overload = s->flow->state == FLOW_INSPECTING;
 	}
 	s->at = packet->seq - side->stream.base;
@@ -221,6 +278,7 @@ static enum stream_result contradict(struct step *s)
 	stream_clear(flow_streams(s->p->flows), &s->side->stream);
 	s->side->next = s->side->told = 0;
 	s->side->only = APP_UNKNOWN;
+	s->side->seen = 0;
 	return store(s);
 }
 
@@ -229,6 +287,8 @@ static bool is_lost_body(const struct step *s)
 {
 	const struct flow_side *side = s->side;
 
+	if (side->stream.lost && side->only == APP_HTTP_BODY)
+		return (int32_t)(s->packet->seq - side->stream.base - side->next) > 0;
 	return side->stream.lost && s->flow->state == FLOW_CLEARED && s->flow->app != APP_TLS && side->next &&
 	       (int32_t)(s->packet->seq - side->stream.base - side->next) >= 0;
 }
@@ -240,8 +300,11 @@ void segment_take(struct step *s)
 	struct flow_side *side = s->side = side_for(s);
 	enum stream_result added;
 
-	if (is_lost_body(s))
+	if (is_lost_body(s)) {
+		s->out.overload = s->flow->state == FLOW_INSPECTING;
+		step_clear(s, REASON_BUDGET);
 		return;
+	}
 	added = store(s);
 	if (added == STREAM_CONTRADICTS || (decoys && added != STREAM_KNOWN))
 		added = contradict(s);
@@ -255,5 +318,6 @@ void segment_take(struct step *s)
 		side->end_seq = packet->seq + (uint32_t)packet->payload_len;
 	if (added != STREAM_FAR)
 		inspect_segment(s);
+	move_on(s);
 	spend(s);
 }

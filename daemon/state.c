@@ -33,8 +33,8 @@ static void get(const json_t *o, const char *key, char *to, size_t size)
 /* The reason as far as a later event needs it. Wallet hashes and agents belong to one connection and stay out. */
 static json_t *reason_json(const struct event *why)
 {
-	json_t *o = json_pack("{s:i, s:i, s:b, s:i, s:i, s:i}", "evidence", why->evidence, "app", why->app, "named", why->named,
-			      "name_kind", why->name_kind, "line", (int)why->line, "marks", (int)why->marks);
+	json_t *o = json_pack("{s:i, s:i, s:b, s:i, s:i, s:i, s:i}", "evidence", why->evidence, "app", why->app, "named", why->named,
+			      "name_kind", why->name_kind, "line", (int)why->line, "marks", (int)why->marks, "kind", why->kind);
 
 	put(o, "name", why->name);
 	put(o, "host", why->host);
@@ -56,6 +56,7 @@ static int number(const json_t *o, const char *key, int max)
 static void read_reason(const json_t *o, struct event *why)
 {
 	why->evidence = (enum evidence)number(o, "evidence", EVIDENCE_SCORE);
+	why->kind = (enum mining_kind)number(o, "kind", MINING_NODE);
 	why->app = (enum app)number(o, "app", APP_STRATUM);
 	why->named = json_is_true(json_object_get(o, "named"));
 	why->name_kind = (enum name_kind)number(o, "name_kind", NAME_DNS);
@@ -189,6 +190,8 @@ static void load_one(struct daemon *d, const json_t *o)
 	if (why.evidence == EVIDENCE_NONE || !apply_justified(d, &e, &why))
 		return;
 	learnt_put(d->shared.learnt, &e, &why, daemon_now_s());
+	if (why.evidence == EVIDENCE_NAME)
+		tenants_teach(d->shared.tenants, e.dst, e.proto, e.port);
 	if (d->adopted == 0)
 		apply_teach(d, &e, 1);
 }

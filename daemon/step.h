@@ -4,8 +4,10 @@
 #ifndef MINEWALL_STEP_H
 #define MINEWALL_STEP_H
 
+#include "daemon/lookup.h"
 #include "daemon/pipeline.h"
 #include "daemon/suspect.h"
+#include "inspect/quic.h"
 #include "nfq/flow.h"
 
 struct pipeline {
@@ -15,6 +17,11 @@ struct pipeline {
 	struct facts message;	/* of the message at hand */
 	struct inspect_scratch scratch;
 	struct suspects *suspects;
+	struct lookups *lookups;
+	struct answers *answers;
+	struct score *score;
+	uint8_t carry[STREAM_BYTES_MAX / 2];	/* a DNS stream's bytes while it moves on */
+	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */
 };
 
 /* One packet on its way. */
@@ -32,6 +39,10 @@ struct step {
 
 /* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
 void step_clear(struct step *s, enum reason reason);
+
+/* Takes a judgement back, as something else has begun on the flow: it is looked at as before, whatever the server answers. */
+void step_resume(struct step *s);
+
 void step_block(struct step *s, enum reason reason);
 
 /* Reports the flow's first finding, and blocks it if the decision says so. True: the flow is blocked. */

@@ -9,6 +9,7 @@
 
 #include "daemon/step.h"
 #include "daemon/watch.h"
+#include "inspect/ja4.h"
 
 /* Flows watched at a time; the one watched longest gives way. A watched flow has no SNI, which few have. */
 #define WATCHED_MAX 512
@@ -63,6 +64,14 @@ static void give_up(struct flow *f, struct suspect *x)
 	f->watch = 0;
 }
 
+/* What XMRig's own builds send, by OpenSSL 3.0 without a server name (PROTOCOLS 3.2). Other programs do, too. */
+static bool is_fingerprint(struct view hello)
+{
+	char text[JA4_TEXT];
+
+	return ja4_text(text, hello, false) && !strcmp(text, "t13i310900_e8f1e7e78f70_1f22a2ca17c4");
+}
+
 /* A ClientHello that names nobody and offers no protocol, as miners' do. */
 static struct suspect *begin_tls(struct step *s, unsigned *marks)
 {
@@ -72,6 +81,8 @@ static struct suspect *begin_tls(struct step *s, unsigned *marks)
 	*marks = 1u << MARK_NO_SNI | 1u << MARK_NO_ALPN;
 	if (score_pool_port(s->out.subject.dport))
 		*marks |= 1u << MARK_PORT;
+	if (is_fingerprint(s->p->found.tls_hello))
+		*marks |= 1u << MARK_FINGERPRINT;
 	*marks |= score_attempt(s->p->suspects->score, &s->out.subject, s->now_ms);
 	return x;
 }

@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/mix.h"
+
 /* 32,768 places of 8 bytes: more addresses than a small network talks to in a day. */
 #define SETS 8192
 #define WAYS 4
 
 #define HARMLESS 1u
 #define TAUGHT 2u
+/* Stands for the address alone; no protocol has this number. */
+#define ANY_PROTO 255
 #define TAG_MASK (~(uint64_t)3)
 
 struct tenants {
@@ -35,21 +39,9 @@ void tenants_free(struct tenants *t)
 	free(t);
 }
 
-/* The finaliser of MurmurHash3, which plain 64-bit arithmetic gives on 32-bit routers, too. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 33) * 0xff51afd7ed558ccdull;
-	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ull;
-	return x ^ x >> 33;
-}
-
 static uint64_t hash(const struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port)
 {
-	uint64_t a, b;
-
-	memcpy(&a, dst, sizeof(a));
-	memcpy(&b, dst + 8, sizeof(b));
-	return mix(mix(mix(a ^ t->key[0]) ^ b ^ t->key[1]) ^ ((uint64_t)proto << 16 | port) ^ t->key[0]) | 4;
+	return mix(mix_address(t->key[0], dst) ^ t->key[1] ^ ((uint64_t)proto << 16 | port)) | 4;
 }
 
 /* Adds `flag` to the place of this endpoint, made if missing; returns the flags that were there before. */
@@ -80,12 +72,19 @@ bool tenants_harmless(struct tenants *t, const uint8_t dst[16], uint8_t proto, u
 	return put(t, hash(t, dst, proto, port), HARMLESS, TAUGHT) & TAUGHT;
 }
 
+bool tenants_resolved(struct tenants *t, const uint8_t dst[16])
+{
+	return tenants_harmless(t, dst, ANY_PROTO, 0);
+}
+
+/* The address itself has a place, too: for names that DNS puts there, at whatever port. */
 bool tenants_teach(struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port)
 {
-	uint64_t h = hash(t, dst, proto, port);
+	uint64_t h = hash(t, dst, proto, port), any = hash(t, dst, ANY_PROTO, 0);
 
-	if (put(t, h, 0, 0) & HARMLESS)
+	if ((put(t, h, 0, 0) | put(t, any, 0, 0)) & HARMLESS)
 		return false;
 	put(t, h, TAUGHT, 0);
+	put(t, any, TAUGHT, 0);
 	return true;
 }

@@ -12,7 +12,8 @@
 #include "daemon/log.h"
 #include "nft/connmark.h"
 
-_Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY,
+_Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY &&
+	       QUEUE_STATE_REPLY == STATE_REPLY,
 	       "the rules and the reader agree on the values in the packet mark");
 
 /* Something to do once the verdicts are sent. */
@@ -31,7 +32,7 @@ struct worker {
 	struct connmark *connmark;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
-	atomic_bool rejudging;
+	atomic_bool rejudging, again;
 	uint32_t cursor;
 	uint64_t said_full_s;
 	atomic_bool stop;
@@ -75,9 +76,16 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 static void give_verdict(struct worker *w, const struct queued *packet, const struct outcome *o)
 {
 	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
-			   o->verdict == VERDICT_CLEAR ? STATE_PENDING : STATE_OLDER;
+			   o->verdict == VERDICT_CLEAR ? STATE_PENDING :
+			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
+	if (o->verdict == VERDICT_DROP) {
+		queue_drop(w->queue, packet);
+		if (o->refuse)
+			refuse_send(w->shared->refuse, o, packet->interface);
+		return;
+	}
 	if (by_netlink)
 		marked = mark_flow(w, o, state);
 	if (o->verdict == VERDICT_BLOCK && !marked)
@@ -116,8 +124,8 @@ static bool lesson_element(const struct worker *w, const struct outcome *o, cons
 	 * kernel refuse that server to everybody. */
 	if (o->decision.evidence == EVIDENCE_PROTOCOL && w->settings->n_out == 0 && is_private(e->dst, e->family))
 		return false;
-	/* A name says nothing of its neighbours at the same address. */
-	return (o->decision.evidence != EVIDENCE_NAME && o->decision.evidence != EVIDENCE_SCORE) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
+	/* What says nothing of the neighbours at the same address teaches only while there are none. */
+	return !learnt_has_neighbours(o->decision.evidence, o->app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port);
 }
 
 static void note_finding(struct worker *w, const struct queued *packet, const struct outcome *o)
@@ -126,6 +134,7 @@ static void note_finding(struct worker *w, const struct queued *packet, const st
 
 	event_fill(&lesson->event, o, &packet->packet, w->shared->login_key, w->settings->log_wallets);
 	clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+	lesson->event.generation = w->settings->generation;
 	lesson->teach = lesson_element(w, o, &packet->packet, &lesson->element);
 	count(&w->counters.found);
 }
@@ -136,7 +145,7 @@ static void note_names(struct worker *w, const struct outcome *o)
 	struct element pairs[32];
 	size_t n;
 
-	if (o->facts->n_names == 0 || o->verdict == VERDICT_BLOCK ||
+	if (o->facts->n_names == 0 || o->facts->app == APP_DNS || o->verdict == VERDICT_BLOCK ||
 	    !tenants_harmless(w->shared->tenants, s->dst, s->proto, s->dport))
 		return;
 	/* Rare: a blocked name and a harmless one share an address. What the blocked one taught is given back at once. */
@@ -144,11 +153,28 @@ static void note_names(struct worker *w, const struct outcome *o)
 		table_delete(w->shared->table, pairs, n, NULL);
 }
 
+/* Before the client hears of it, and so before its SYN: what a blocked name taught about the address of a harmless one, at whatever
+ * port, is given back. */
+static void note_answers(struct worker *w, const struct outcome *o)
+{
+	struct element pairs[32];
+	size_t n;
+
+	for (unsigned i = 0; i < o->n_harmless; i++) {
+		const uint8_t *address = o->harmless[i].addr;
+
+		if (!tenants_resolved(w->shared->tenants, address))
+			continue;
+		while ((n = learnt_take_named(w->shared->learnt, address, 0, 0, pairs, 32)) > 0)
+			table_delete(w->shared->table, pairs, n, NULL);
+	}
+}
+
 static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
-	count(o->verdict == VERDICT_BLOCK ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
+	count(o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
 	if (o->reason != REASON_NONE)
 		count(&c->reasons[o->reason]);
 	if (o->overload)
@@ -172,6 +198,7 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 		return;
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
+	note_answers(w, &o);
 	give_verdict(w, packet, &o);
 	account(w, &o, now_ms / 1000);
 	if (o.event)
@@ -199,6 +226,18 @@ static void not_taught(struct worker *w, uint64_t now_s)
 	note(w, "set_full", "the kernel takes no more endpoints; each connection is still judged and blocked");
 }
 
+/* Between the verdict and the lesson a harmless name may have been seen there, by this worker or another. */
+static void heed_tenants(struct worker *w, struct lesson *l)
+{
+	const struct element *e = &l->element;
+
+	if (l->event.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port))
+		return;
+	table_delete(w->shared->table, e, 1, NULL);
+	learnt_forget(w->shared->learnt, e);
+	l->event.learned = SCOPE_FLOW;
+}
+
 static void teach(struct worker *w)
 {
 	uint64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
@@ -212,6 +251,7 @@ static void teach(struct worker *w)
 		if (done) {
 			l->event.learned = l->element.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
 			learnt_put(w->shared->learnt, &l->element, &l->event, now_s);
+			heed_tenants(w, l);
 		}
 		if (l->event.mac_known)
 			learnt_host(w->shared->learnt, l->event.subject.src, l->event.family, l->event.mac, now_s);
@@ -252,7 +292,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 {
 	struct outcome o;
 
-	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, &o)) {
+	while (w->n_lessons < QUEUE_BATCH && pipeline_rejudge(w->pipeline, &w->cursor, REJUDGE_SLOTS, now_ms, time(NULL), &o)) {
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
@@ -262,6 +302,7 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		}
 		event_fill(&lesson->event, &o, NULL, w->shared->login_key, w->settings->log_wallets);
 		clock_gettime(CLOCK_REALTIME, &lesson->event.when);
+		lesson->event.generation = w->settings->generation;
 		lesson->teach = lesson_element(w, &o, NULL, &lesson->element);
 		count(&w->counters.found);
 	}
@@ -273,8 +314,9 @@ static void take_policy(struct worker *w)
 {
 	const struct policy *now = atomic_load_explicit(&w->shared->policy, memory_order_acquire);
 
-	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed))
+	if (now == atomic_load_explicit(&w->policy, memory_order_relaxed) && !atomic_load_explicit(&w->again, memory_order_relaxed))
 		return;
+	atomic_store(&w->again, false);
 	pipeline_policy(w->pipeline, now);
 	w->settings = policy_settings(now);
 	w->cursor = 0;
@@ -322,6 +364,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.reassembly = settings->memory_reassembly / share,
 		.key = { shared->hash_key[0], shared->hash_key[1] },
 		.score = shared->score,
+		.answers = shared->answers,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;
@@ -371,6 +414,12 @@ void worker_stop(struct worker *w)
 const struct worker_counters *worker_counters(const struct worker *w)
 {
 	return &w->counters;
+}
+
+void worker_rejudge(struct worker *w)
+{
+	atomic_store(&w->again, true);
+	queue_wake(w->queue);
 }
 
 void worker_wake(struct worker *w)

@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/answers.h"
 #include "daemon/blind.h"
 #include "daemon/event.h"
 #include "daemon/learnt.h"
 #include "daemon/pipeline.h"
+#include "daemon/refuse.h"
 #include "daemon/ring.h"
 #include "daemon/score.h"
 #include "daemon/tenants.h"
@@ -26,6 +28,8 @@ struct worker_shared {
 	struct learnt *learnt;
 	struct tenants *tenants;
 	struct score *score;
+	struct answers *answers;
+	_Atomic(struct refuse *) refuse;	/* NULL until a policy wants it */
 	struct blind *blind;
 	struct ring *events;
 	struct watchdog *watchdog;	/* NULL when failing closed */
@@ -55,6 +59,9 @@ void worker_wake(struct worker *w);
 
 /* The policy that the worker judges by now: the one before may be freed when no worker says it any more. */
 const struct policy *worker_policy(const struct worker *w);
+
+/* Has it judge the flows that it accepted anew. */
+void worker_rejudge(struct worker *w);
 
 /* Is it still judging flows that it accepted by an earlier policy? Then it wants to be woken now and then. */
 bool worker_rejudging(const struct worker *w);

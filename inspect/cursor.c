@@ -69,6 +69,12 @@ void cursor_skip(struct cursor *c, size_t n)
 	cursor_take(c, n);
 }
 
+void cursor_skip_run(struct cursor *c, uint8_t value)
+{
+	while (!c->error && c->pos < c->have && c->base[c->pos] == value)
+		c->pos++;
+}
+
 struct cursor cursor_sub(struct cursor *c, size_t n)
 {
 	struct cursor sub = { .error = c->error };

@@ -43,6 +43,9 @@ void cursor_skip(struct cursor *c, size_t n);
 /* A frame of the next `n` announced bytes, which may have arrived in part only; the outer cursor steps over it. */
 struct cursor cursor_sub(struct cursor *c, size_t n);
 
+/* Steps over all bytes of this value that come next. */
+void cursor_skip_run(struct cursor *c, uint8_t value);
+
 /* One line without its LF and one CR before it. SHORT if no LF has arrived. */
 struct view cursor_line(struct cursor *c);
 

@@ -6,21 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "inspect/cursor.h"
+#include "inspect/body.h"
 #include "inspect/name.h"
 
 /* The longest registered method has 17 letters (IANA); odd ones shall pass, random text shall not. */
 #define HTTP_METHOD_MAX 64
-
-struct http_head {
-	struct view method;
-	struct view target;
-	bool version_10;
-	bool close;
-	bool keep_alive;
-	bool upgrade;
-	bool body;
-};
 
 static bool http_blank(uint8_t c)
 {
@@ -69,15 +59,18 @@ static bool http_has_token(struct view v, const char *word)
 	return false;
 }
 
-/* A number that is not plainly zero announces a body. */
-static bool http_nonzero(struct view v)
+/* What is not plainly zero announces a body; of two lengths that differ none is believed. */
+static void http_length(struct http_head *head, struct view v)
 {
+	uint64_t n = 0;
 	size_t i;
 
-	for (i = 0; i < v.len; i++)
-		if (v.p[i] != '0')
-			return true;
-	return false;
+	for (i = 0; i < v.len && v.p[i] >= '0' && v.p[i] <= '9' && n < HTTP_LENGTH_UNKNOWN / 16; i++)
+		n = n * 10 + v.p[i] - '0';
+	if (i < v.len || (head->body && head->length != n))
+		n = HTTP_LENGTH_UNKNOWN;
+	head->body |= n > 0;
+	head->length = head->body ? n : 0;
 }
 
 /* Can these bytes begin a request line? MATCH: the method and its blank are there. */
@@ -190,6 +183,19 @@ static struct view http_join(struct view v, struct view more, struct inspect_scr
 	return v;
 }
 
+bool http_mining_field(struct view name)
+{
+	static const char *const fields[] = { "X-Mining-Extensions", "X-Mining-Hashrate", "X-Hash-Difficulty" };
+	size_t i;
+
+	if (name.len < 2 || (name.p[0] | 0x20) != 'x' || name.p[1] != '-')
+		return false;
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (http_is(name, fields[i]))
+			return true;
+	return false;
+}
+
 static void http_field(struct http_head *head, struct view name, struct view value, struct facts *out)
 {
 	if (http_is(name, "Host")) {
@@ -199,11 +205,17 @@ static void http_field(struct http_head *head, struct view name, struct view val
 		head->close |= http_has_token(value, "close");
 		head->keep_alive |= http_has_token(value, "keep-alive");
 	} else if (http_is(name, "Content-Length")) {
-		head->body |= http_nonzero(value);
+		http_length(head, value);
 	} else if (http_is(name, "Transfer-Encoding")) {
-		head->body = true;
+		head->coded = true;
+		head->chunked |= http_has_token(value, "chunked");
 	} else if (http_is(name, "Upgrade")) {
 		head->upgrade = true;
+		head->websocket |= http_has_token(value, "websocket");
+	} else if (http_is(name, "User-Agent")) {
+		head->agent = value;
+	} else if (!head->mining.len && http_mining_field(name)) {
+		head->mining = name;
 	}
 }
 
@@ -240,52 +252,130 @@ static bool http_fields(struct cursor *c, struct http_head *head, struct inspect
 	}
 }
 
-static void http_again(const struct http_head *head, struct facts *out)
+void http_behind(const struct http_head *head, struct facts *out)
 {
-	if (http_is(head->method, "CONNECT"))
-		out->again = AGAIN_FRESH;
-	else if (head->body || head->upgrade || head->close || (head->version_10 && !head->keep_alive))
+	out->again = AGAIN_AS;
+	if (head->websocket)
+		out->next = APP_WEBSOCKET;
+	else if (head->upgrade)		/* it may be refused, or begin with bytes that somebody else knows, as h2c does */
+		out->next = APP_HTTP;
+	else if (head->close || (head->version_10 && !head->keep_alive))
 		out->again = AGAIN_NO;
 	else
 		out->again = AGAIN_SAME;
 }
 
-static enum inspect_result http_request(const struct inspect_input *in, struct cursor *c, struct facts *out)
+static void http_again(const struct http_head *head, struct facts *out)
 {
-	struct view rest = { c->base + c->pos, c->have - c->pos }, line;
-	struct http_head head = { 0 };
-	enum inspect_result r = http_method(rest);
+	if (http_is(head->method, "CONNECT")) {
+		out->again = AGAIN_FRESH;
+	} else if (head->body) {
+		out->again = AGAIN_WHOLE;
+		out->next = APP_HTTP_BODY;
+	} else {
+		http_behind(head, out);
+	}
+}
 
+void http_mining(struct facts *out, struct view field, struct view agent, unsigned side)
+{
+	out->mining = true;
+	out->stratum = (struct stratum_facts){ .kind = MINING_GETWORK, .carrier = CARRIER_HTTP, .dialect = "getwork",
+					       .sides = side, .method = field, .agent = agent };
+}
+
+enum inspect_result http_head(const struct inspect_input *in, struct cursor *c, struct http_head *head, struct facts *out)
+{
+	struct view rest, line;
+	enum inspect_result r;
+
+	while (cursor_peek(c) == '\r' || cursor_peek(c) == '\n')
+		cursor_skip(c, 1);
+	if (!cursor_left(c))
+		return in->ended ? INSPECT_NO : INSPECT_MORE;
+	rest = (struct view){ c->base + c->pos, c->have - c->pos };
+	r = http_method(rest);
 	if (r != INSPECT_MATCH)
 		return r == INSPECT_MORE && in->ended ? INSPECT_NO : r;
 	line = cursor_line(c);
 	if (c->error)
 		return http_text(rest) && !in->ended ? INSPECT_MORE : INSPECT_NO;
-	if (!http_text(line) || !http_request_line(line, &head))
+	if (!http_text(line) || !http_request_line(line, head))
 		return INSPECT_NO;
-	http_target(&head, out);
-	if (http_fields(c, &head, in->scratch, out)) {
-		http_again(&head, out);
-	} else if (!in->ended) {
+	http_target(head, out);
+	head->whole = http_fields(c, head, in->scratch, out);
+	if (head->coded) {	/* RFC 9112 6.3: it overrides a Content-Length */
+		head->body = true;
+		head->length = HTTP_LENGTH_UNKNOWN;
+	}
+	return INSPECT_MATCH;
+}
+
+static enum inspect_result http_request(const struct inspect_input *in, struct cursor *c, struct facts *out)
+{
+	struct http_head head = { 0 };
+	enum inspect_result r = http_head(in, c, &head, out);
+
+	if (r != INSPECT_MATCH)
+		return r;
+	if (!head.whole && !in->ended) {
 		out->n_names = 0;	/* nothing is certain before the head ends */
 		return INSPECT_MORE;
-	} else if (!out->n_names) {
-		return INSPECT_BAD;
 	}
+	if (!head.whole && !out->n_names)
+		return INSPECT_BAD;
+	if (head.mining.len) {
+		/* the body, if it is there, says better what is asked for */
+		if (!head.whole || !head.body || !body_judge(in, c, &head, out))
+			http_mining(out, head.mining, head.agent, DIALECT_FROM_CLIENT);
+	}
+	if (head.whole)
+		http_again(&head, out);
 	out->app = APP_HTTP;
 	out->consumed = c->pos;
 	return INSPECT_MATCH;
 }
 
-/* "HTTP/1." from the server is enough: a response names nobody. */
-static enum inspect_result http_response(const struct inspect_input *in, struct view v, struct facts *out)
+/* What a server of work says to its miners (PROTOCOLS 1.8). */
+static void http_response_fields(struct cursor *c, struct facts *out)
 {
-	size_t n = v.len < 7 ? v.len : 7;
+	struct view polling = { 0 };
+	bool roll = false;
 
-	if (memcmp(v.p, "HTTP/1.", n))
+	for (struct view line = cursor_line(c); !c->error && line.len; line = cursor_line(c)) {
+		const uint8_t *colon = memchr(line.p, ':', line.len);
+		struct view name = http_trim((struct view){ line.p, colon ? (size_t)(colon - line.p) : 0 });
+		struct view value = { 0 };
+
+		if (colon)
+			value = http_trim((struct view){ colon + 1, line.len - (size_t)(colon + 1 - line.p) });
+		if (http_is(name, "X-Stratum") && value.len > 8 && !strncasecmp((const char *)value.p, "stratum+", 8)) {
+			http_mining(out, name, (struct view){ 0 }, DIALECT_FROM_SERVER);
+			return;
+		}
+		if (http_is(name, "X-Long-Polling"))
+			polling = name;
+		roll |= http_is(name, "X-Roll-Ntime") || http_is(name, "X-Reject-Reason");
+	}
+	if (polling.len && roll)
+		http_mining(out, polling, (struct view){ 0 }, DIALECT_FROM_SERVER);
+}
+
+/* "HTTP/1." from the server is enough: a response names nobody. As much of its head is read as is there. */
+static enum inspect_result http_response(const struct inspect_input *in, struct facts *out)
+{
+	struct cursor c = cursor_make(in->p, in->len, in->len);
+	size_t n;
+
+	while (cursor_peek(&c) == '\r' || cursor_peek(&c) == '\n')
+		cursor_skip(&c, 1);
+	n = cursor_left(&c) < 7 ? cursor_left(&c) : 7;
+	if (memcmp(c.base + c.pos, "HTTP/1.", n))
 		return INSPECT_NO;
 	if (n < 7)
 		return in->ended ? INSPECT_NO : INSPECT_MORE;
+	cursor_line(&c);
+	http_response_fields(&c, out);
 	out->app = APP_HTTP;
 	out->consumed = in->len;
 	return INSPECT_MATCH;
@@ -296,12 +386,8 @@ enum inspect_result http_inspect(const struct inspect_input *in, struct facts *o
 	struct cursor c = cursor_make(in->p, in->len, in->len);
 	enum inspect_result r = INSPECT_NO;
 
-	while (cursor_peek(&c) == '\r' || cursor_peek(&c) == '\n')
-		cursor_skip(&c, 1);
-	if (!cursor_left(&c))
-		return in->ended ? INSPECT_NO : INSPECT_MORE;
 	if (in->side != SIDE_CLIENT)
-		r = http_response(in, (struct view){ c.base + c.pos, c.have - c.pos }, out);
+		r = http_response(in, out);
 	if (r == INSPECT_NO && in->side != SIDE_SERVER)
 		r = http_request(in, &c, out);
 	return r;

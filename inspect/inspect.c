@@ -2,21 +2,33 @@
 /* The table of inspectors and the one loop over them. No protocol is known here beyond its row. */
 #include "inspect/inspect.h"
 
+#include "inspect/body.h"
+#include "inspect/dns.h"
 #include "inspect/http.h"
+#include "inspect/http2.h"
+#include "inspect/magic.h"
+#include "inspect/proxy.h"
 #include "inspect/socks.h"
 #include "inspect/stratum.h"
 #include "inspect/tls.h"
+#include "inspect/websocket.h"
 
-/* Cheapest refusal first; no two of them can match the same bytes. */
+/* Cheapest refusal first; no two of them can match the same bytes. Those of a body and of a WebSocket wait to be asked for. */
 static const struct inspector inspectors[] = {
 	{ "tls", APP_TLS, tls_inspect },
+	{ "dns", APP_DNS, dns_inspect },
 	{ "socks", APP_SOCKS, socks_inspect },
+	{ "proxy", APP_PROXY, proxy_inspect },
 	{ "http", APP_HTTP, http_inspect },
+	{ "http-body", APP_HTTP_BODY, body_inspect },
+	{ "http2", APP_HTTP2, http2_inspect },
+	{ "websocket", APP_WEBSOCKET, websocket_inspect },
 	{ "stratum", APP_STRATUM, stratum_inspect },
+	{ "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */
-static void inspect_reset(struct facts *out)
+void inspect_reset(struct facts *out)
 {
 	out->app = APP_UNKNOWN;
 	out->n_names = 0;
@@ -24,6 +36,9 @@ static void inspect_reset(struct facts *out)
 	out->tls_version = 0;
 	out->tls_ech = out->tls_alpn = false;
 	out->tls_hello = (struct view){ 0 };
+	out->dns.n_answers = 0;
+	out->dns.response = false;
+	out->quic_version = 0;
 	out->mining = false;
 	out->stratum = (struct stratum_facts){ 0 };
 	out->tunnelled = false;
@@ -69,12 +84,14 @@ const char *app_text(enum app app)
 	case APP_HTTP:
 	case APP_HTTP_BODY:
 	case APP_WEBSOCKET:
+	case APP_HTTP2:
 		return "http";
 	case APP_DNS:
 		return "dns";
 	case APP_STRATUM:
 		return "stratum";
-	case APP_SOCKS:		/* EVE's words have none for it */
+	case APP_SOCKS:		/* EVE's words have none for these */
+	case APP_PROXY:
 	case APP_UNKNOWN:
 		break;
 	}

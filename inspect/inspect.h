@@ -24,9 +24,11 @@ enum app {
 	APP_DNS,
 	APP_STRATUM,
 	APP_SOCKS,	/* only until what is inside the tunnel is known */
+	APP_PROXY,	/* a PROXY header, likewise */
 	/* What only follows behind a request of HTTP/1: the flow stays an HTTP one. */
 	APP_HTTP_BODY,
 	APP_WEBSOCKET,
+	APP_HTTP2,	/* in the clear: from its preface on */
 };
 
 enum name_kind {
@@ -72,18 +74,27 @@ struct name_fact {
 enum mining_kind {
 	MINING_STRATUM,		/* a miner and its pool */
 	MINING_GETWORK,		/* work asked of a node over HTTP: solo miners, and some who only run a node */
+	MINING_NODE,		/* a node of a coin's network among its peers: no mining by itself */
+};
+
+/* What carries a message of JSON. */
+enum carrier {
+	CARRIER_STREAM,		/* a TCP stream, perhaps behind a proxy's prelude */
+	CARRIER_HTTP,		/* a request: its head or its body */
+	CARRIER_WEBSOCKET,	/* a message of a WebSocket */
 };
 
 /* Stratum and its relatives, from one message. All views may be empty. */
 struct stratum_facts {
 	enum mining_kind kind;
+	enum carrier carrier;
 	const char *dialect;	/* static string of the dialect table */
 	unsigned sides;		/* who may say this: DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	struct view method;
 	struct view agent;
 	struct view algo;
-	struct view login;	/* wallet or user name: hash it, never store it */
-	struct view worker;	/* the machine's name among those of one login */
+	struct view login;	/* wallet or user name alone, without worker and difficulty: hash it, never store it */
+	struct view worker;	/* the machine's name among those of one login; never what may be a wallet */
 };
 
 /* Records that one DNS message brings for its question. More are cut, which costs only what they would teach. */
@@ -101,6 +112,9 @@ struct dns_facts {
 	uint16_t id;
 	uint16_t type;		/* of the question */
 	uint8_t rcode;
+	bool recursion;		/* wanted by the client */
+	bool edns;		/* it has an OPT record (RFC 6891) */
+	struct view question;	/* the question section as sent, if it holds one question; else empty */
 	unsigned n_answers;
 	struct dns_answer answers[FACTS_ANSWERS_MAX];
 };
@@ -113,7 +127,8 @@ struct facts {
 	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
 	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
 	bool tls_alpn;			/* it carried an ALPN extension */
-	struct view tls_hello;		/* the ClientHello with its handshake header: what tls_ja4 reads */
+	struct view tls_hello;		/* the ClientHello with its handshake header: what ja4_text reads */
+	uint32_t quic_version;		/* of APP_QUIC only */
 	struct dns_facts dns;		/* of APP_DNS only */
 	bool mining;			/* protocol evidence: `stratum` is filled */
 	struct stratum_facts stratum;
@@ -125,6 +140,7 @@ struct facts {
 		AGAIN_SAME,	/* the same protocol goes on behind `consumed` (HTTP keep-alive, next request head) */
 		AGAIN_FRESH,	/* a tunnel starts behind `consumed`: inspect from scratch (CONNECT, SOCKS) */
 		AGAIN_AS,	/* only the protocol `next` may follow behind `consumed` */
+		AGAIN_WHOLE,	/* the protocol `next` goes on, and has to see this message's start again */
 	} again;
 	enum app next;
 };
@@ -132,7 +148,8 @@ struct facts {
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */
 struct dialect_row {
 	const char *dialect;		/* "stratum-v1", "cryptonote", "eth-proxy" ... */
-	const char *method;		/* exact method name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
+	/* exact name; one that ends in ".*" is a prefix ("mining.*"); NULL: none needed */
+	const char *method;
 	unsigned sides;			/* DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER */
 	const char *require;		/* NULL, or what else must be there: see stratum.h for the little language */
 	const char *capture;		/* NULL, or where the facts stand: "agent=params[0]", see stratum.h */
@@ -150,32 +167,45 @@ struct dialect_table {
 /* The table that is built in. */
 extern const struct dialect_table dialect_builtin;
 
+/* Rows of one table, the policy's own ones included. More are not looked at. */
+#define DIALECT_ROWS_MAX 256
+
+struct dialect_problem {
+	const char *text;		/* static: what is wrong; NULL: nothing */
+	const char *where;		/* "require" or "capture" */
+	size_t at;			/* which byte of it */
+};
+
+/* Is the row well formed? For rows that do not come with the program. */
+struct dialect_problem dialect_check(const struct dialect_row *row);
+
 /* Longest client prefix that is ever looked at, in bytes (PROTOCOLS 1.11: XMRig sends no more than 16,384 at a time). */
 #define INSPECT_BYTES_MAX 16384
 
+/* Memory of one call beside that: zlib's state and 32 KiB window (RFC 7692), or a HPACK table and two joined messages. */
+#define INSPECT_ARENA_MAX 49152
+
 /* Room lent for joined TLS records, unescaped JSON and addresses as text; facts may point into it. `used` is 0 before a
- * stream's first message; left alone for the next ones it keeps the facts of all of them. */
+ * stream's first message; left alone for the next ones it keeps the facts of all of them. What is in `arena` lasts for
+ * one call, so no fact points there. */
 struct inspect_scratch {
 	uint8_t bytes[INSPECT_BYTES_MAX];
 	size_t used;
-};
-
-/* What carries a message of JSON. */
-enum carrier {
-	CARRIER_STREAM,		/* a TCP stream, perhaps behind a proxy's prelude */
-	CARRIER_HTTP,		/* the body of a request */
-	CARRIER_WEBSOCKET,	/* a message of a WebSocket */
+	_Alignas(16) uint8_t arena[INSPECT_ARENA_MAX];
+	size_t unpacked;	/* grows by what was inflated or decoded: what a look costs beside the bytes that it is shown */
 };
 
 struct inspect_input {
 	const uint8_t *p;		/* the stream from its start, or from where the last message said `again` */
 	size_t len;
 	enum side side;
+	uint16_t port;			/* of the server, 0: not known; never evidence, but says how long to wait for it */
 	bool ended;			/* no byte will follow (FIN seen, or budget spent) */
 	enum app only;			/* APP_UNKNOWN: any protocol; else just this one (AGAIN_SAME, AGAIN_AS) */
 	enum carrier carrier;
 	const struct dialect_table *dialects;
 	struct inspect_scratch *scratch;
+	unsigned seen;			/* AGAIN_WHOLE: messages that were given already of those that begin here */
 };
 
 /* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. */
@@ -184,6 +214,9 @@ struct inspector {
 	enum app app;
 	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
 };
+
+/* Makes the facts of no message out of any. */
+void inspect_reset(struct facts *out);
 
 /* Shows the bytes to every inspector of a TCP stream. MATCH: `out` is filled by the one that matched; otherwise it is
  * empty, and the scratch as it was. MORE: at least one wants more bytes. BAD: one recognised its protocol broken. NO: nobody knows these bytes,

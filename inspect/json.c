@@ -261,17 +261,25 @@ static int json_lower(int c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* Escapes and NUL bytes only make a text longer than what it stands for, and no `want` holds one. */
 bool json_same(struct view text, const char *want, size_t len, bool nocase, bool prefix)
 {
 	size_t i;
 	int c;
 
+	if (text.len < len)
+		return false;
+	/* most texts are the same or differ in their first letter */
+	if (len && *text.p != (uint8_t)*want && *text.p && *text.p != '\\' &&
+	    !(nocase && json_lower(*text.p) == json_lower((uint8_t)*want)))
+		return false;
+	if (!memcmp(text.p, want, len)) {
+		text.p += len;
+		text.len -= len;
+		return prefix || !text.len || json_char(&text) < 0;
+	}
 	for (i = 0; i < len; i++) {
-		/* most texts have no escape, and most differ in their first letter */
-		if (text.len && *text.p && *text.p != '\\')
-			c = json_take(&text);
-		else
-			c = json_char(&text);
+		c = json_char(&text);
 		if (c != (uint8_t)want[i] && !(nocase && json_lower(c) == json_lower((uint8_t)want[i])))
 			return false;
 	}

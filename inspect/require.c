@@ -11,23 +11,65 @@
 /* Monero's are 95 and 106 characters, those of its relatives 90 to 110 (PROTOCOLS 2.2). */
 #define WALLET_BASE58_MIN 90
 
+/* A path's step or a test's argument: longer than any that JSON of miners holds, and it fits into a byte. */
+#define REQUIRE_WORD_MAX 64
+
+/* Brackets inside each other: they are read by recursion. */
+#define REQUIRE_BRACKETS_MAX 8
+
 struct require_parser {
 	const char *p;
 	struct require_set *set;	/* collecting, or NULL */
 	const struct require_set *marked;
 	size_t next;			/* term of the next test */
+	unsigned brackets;		/* open ones */
 	bool whole;
-	bool error;
+	bool strict;			/* words are checked, too: not in the packet's way */
+	const char *error;		/* what is wrong; NULL: nothing yet */
+	const char *wrong;		/* where */
+};
+
+static const char *const require_types[] = { "string", "number", "bool", "null", "array", "object" };
+static const char *const require_shapes[] = { "wallet", "hash", "hex", "miner" };
+static const char *const require_facts[] = { "agent", "algo", "login", "worker", "payee", "method" };
+
+#define REQUIRE_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The first fault is the one that is told. */
+static bool require_fail(struct require_parser *r, const char *at, const char *what)
+{
+	if (!r->error) {
+		r->error = what;
+		r->wrong = at;
+	}
+	return false;
+}
+
+static bool require_known(const char *const *words, size_t n, const char *word, size_t len)
+{
+	while (n-- && (strlen(words[n]) != len || memcmp(words[n], word, len)))
+		;
+	return n != SIZE_MAX;
+}
+
+/* 1: of a name, 2: of an argument besides. */
+static const uint8_t require_bytes[256] = {
+	['a' ... 'z'] = 1, ['A' ... 'Z'] = 1, ['0' ... '9'] = 1, ['_'] = 1, ['-'] = 1, ['.'] = 2, ['/'] = 2, [':'] = 2,
 };
 
 static bool require_name_byte(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+	return require_bytes[(uint8_t)c] == 1;
+}
+
+static bool require_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n';
 }
 
 static void require_blanks(struct require_parser *r)
 {
-	while (*r->p == ' ')
+	while (require_blank(*r->p))
 		r->p++;
 }
 
@@ -37,17 +79,19 @@ static bool require_step(struct require_parser *r, struct require_term *t)
 	const char *start = r->p;
 
 	if (t->n_steps == REQUIRE_STEPS_MAX)
-		return false;
+		return require_fail(r, start, "a path has at most four steps");
 	if (*r->p == '[') {
 		if (r->p[1] < '0' || r->p[1] > '9' || r->p[2] != ']')
-			return false;
+			return require_fail(r, start, "an index has one digit, such as [0]");
 		*s = (struct require_step){ .index = (uint8_t)(r->p[1] - '0') };
 		r->p += 3;
 	} else {
 		while (require_name_byte(*r->p))
 			r->p++;
 		if (r->p == start)
-			return false;
+			return require_fail(r, start, "here a path is expected, such as params.login or result[0]");
+		if (r->p - start > REQUIRE_WORD_MAX)
+			return require_fail(r, start, "this name is longer than 64 bytes");
 		*s = (struct require_step){ .name = start, .len = (uint8_t)(r->p - start) };
 	}
 	t->n_steps++;
@@ -65,28 +109,45 @@ static bool require_path(struct require_parser *r, struct require_term *t)
 	return true;
 }
 
+/* What stands behind an operator. */
+static bool require_argument(struct require_parser *r, struct require_term *t)
+{
+	const char *start = r->p;
+	size_t len;
+
+	while (require_bytes[(uint8_t)*r->p])
+		r->p++;
+	len = (size_t)(r->p - start);
+	if (!len)
+		return require_fail(r, start, "here a word is expected, of letters, digits and _ - . / : only");
+	if (len > REQUIRE_WORD_MAX)
+		return require_fail(r, start, "this word is longer than 64 bytes");
+	if (r->strict && t->op == ':' && !require_known(require_types, REQUIRE_COUNT(require_types), start, len))
+		return require_fail(r, start, "a type is one of string, number, bool, null, array, object");
+	if (r->strict && t->op == '~' && !require_known(require_shapes, REQUIRE_COUNT(require_shapes), start, len))
+		return require_fail(r, start, "a shape is one of wallet, hash, hex, miner");
+	t->arg = start;
+	t->arg_len = (uint8_t)len;
+	return true;
+}
+
 /* path [op argument] */
 static bool require_test(struct require_parser *r)
 {
 	struct require_term t = { .op = '.' };
 	size_t index = r->next++;
 
-	if (!require_path(r, &t)) {
-		r->error = true;
+	if (!require_path(r, &t))
 		return false;
-	}
-	if (*r->p && strchr(":=^~", *r->p)) {
+	if (*r->p == ':' || *r->p == '=' || *r->p == '^' || *r->p == '~') {
 		t.op = *r->p++;
-		t.arg = r->p;
-		while (require_name_byte(*r->p) || *r->p == '.' || *r->p == '/')
-			r->p++;
-		t.arg_len = (uint8_t)(r->p - t.arg);
+		if (!require_argument(r, &t))
+			return false;
 	}
 	if (r->set) {
 		if (r->set->n == REQUIRE_TERMS_MAX)
-			r->error = true;
-		else
-			r->set->terms[r->set->n++] = t;
+			return require_fail(r, r->p, "more tests than one row may have");
+		r->set->terms[r->set->n++] = t;
 		return false;
 	}
 	return index < r->marked->n && r->marked->terms[index].seen;
@@ -105,11 +166,13 @@ static bool require_one(struct require_parser *r)
 	}
 	if (*r->p == '(') {
 		r->p++;
+		if (++r->brackets > REQUIRE_BRACKETS_MAX)
+			return require_fail(r, r->p - 1, "too many brackets inside each other");
 		v = require_all(r);
-		if (*r->p == ')')
-			r->p++;
-		else
-			r->error = true;
+		r->brackets--;
+		if (*r->p != ')')
+			return require_fail(r, r->p, "here '&', '|' or ')' is expected");
+		r->p++;
 	} else {
 		v = require_test(r);
 	}
@@ -142,17 +205,25 @@ static bool require_all(struct require_parser *r)
 
 bool require_add(struct require_set *set, const char *expression)
 {
-	struct require_parser r = { .p = expression, .set = set };
+	return !require_check(set, expression, NULL);
+}
+
+const char *require_check(struct require_set *set, const char *expression, size_t *at)
+{
+	struct require_parser r = { .p = expression, .set = set, .strict = at };
 	size_t before = set->n;
 
 	if (!expression)
-		return true;
+		return NULL;
 	require_all(&r);
-	if (r.error || *r.p) {
-		set->n = before;
-		return false;
-	}
-	return true;
+	if (*r.p)
+		require_fail(&r, r.p, "here '&', '|' or the end is expected");
+	if (!r.error)
+		return NULL;
+	set->n = before;
+	if (at)
+		*at = (size_t)(r.wrong - expression);
+	return r.error;
 }
 
 bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole)
@@ -162,29 +233,49 @@ bool require_true(const struct require_set *set, size_t first, const char *expre
 	return !expression || (require_all(&r) && !r.error);
 }
 
-/* fact "=" path, separated by blanks. */
+/* fact "=" path */
+static bool require_capture(struct require_parser *r)
+{
+	struct require_term t = { .op = '>', .arg = r->p };
+	size_t len;
+
+	while (require_name_byte(*r->p))
+		r->p++;
+	len = (size_t)(r->p - t.arg);
+	if (r->strict && !require_known(require_facts, REQUIRE_COUNT(require_facts), t.arg, len))
+		return require_fail(r, t.arg, "a fact is one of agent, algo, login, worker, payee, method");
+	t.arg_len = (uint8_t)len;
+	if (*r->p != '=')
+		return require_fail(r, r->p, "here '=' and a path are expected");
+	r->p++;
+	if (!require_path(r, &t))
+		return false;
+	if (*r->p && !require_blank(*r->p))
+		return require_fail(r, r->p, "here a blank or the end is expected");
+	if (r->set->n == REQUIRE_TERMS_MAX)
+		return require_fail(r, t.arg, "more facts than one row may have");
+	r->set->terms[r->set->n++] = t;
+	return true;
+}
+
 bool require_add_captures(struct require_set *set, const char *captures)
 {
-	struct require_parser r = { .p = captures ? captures : "" };
+	return !require_check_captures(set, captures, NULL);
+}
+
+const char *require_check_captures(struct require_set *set, const char *captures, size_t *at)
+{
+	struct require_parser r = { .p = captures ? captures : "", .set = set, .strict = at };
 	size_t before = set->n;
 
-	for (require_blanks(&r); *r.p; require_blanks(&r)) {
-		struct require_term t = { .op = '>', .arg = r.p };
-
-		while (require_name_byte(*r.p))
-			r.p++;
-		t.arg_len = (uint8_t)(r.p - t.arg);
-		if (*r.p != '=' || set->n == REQUIRE_TERMS_MAX)
-			goto fail;
-		r.p++;
-		if (!require_path(&r, &t))
-			goto fail;
-		set->terms[set->n++] = t;
-	}
-	return true;
-fail:
+	for (require_blanks(&r); *r.p && !r.error; require_blanks(&r))
+		require_capture(&r);
+	if (!r.error)
+		return NULL;
 	set->n = before;
-	return false;
+	if (at)
+		*at = (size_t)(r.wrong - captures);
+	return r.error;
 }
 
 static bool require_base58(int c)
@@ -218,17 +309,43 @@ static bool require_0x(struct view v, size_t digits, bool open)
 	return open || json_char(&v) < 0;
 }
 
+static bool require_starts(struct view v, const char *const *starts, size_t n, bool nocase)
+{
+	while (n--)
+		if (json_same(v, starts[n], strlen(starts[n]), nocase, true))
+			return true;
+	return false;
+}
+
 static bool require_wallet(struct view v)
 {
 	static const char *const prefixes[] = { "kaspa:", "nexa:", "xel:", "bc1q", "bc1p" };
-	size_t i;
 
-	if (require_0x(v, 40, true) || require_run(v, require_base58) >= WALLET_BASE58_MIN)
-		return true;
-	for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (v.len >= 40 && json_same(v, prefixes[i], strlen(prefixes[i]), false, true))
-			return true;
-	return false;
+	return require_0x(v, 40, true) || require_run(v, require_base58) >= WALLET_BASE58_MIN ||
+	       (v.len >= 40 && require_starts(v, prefixes, REQUIRE_COUNT(prefixes), false));
+}
+
+/* The agent of a known miner or pool proxy (PROTOCOLS 2.2). Malware renames it freely, so its absence says nothing. */
+static bool require_miner(struct view v)
+{
+	static const char *const miners[] = {
+		"xmrig", "xmr-stak", "srbminer", "cpuminer", "ccminer", "cgminer", "bfgminer", "bmminer", "nbminer", "gminer",
+		"lolminer", "t-rex/", "teamredminer", "phoenixminer", "rigel/", "bzminer", "ethminer", "kawpowminer", "nicehash/",
+		"whatsminer", "bosminer", "xminer-", "meta miner", "deepminer", "webminerpool", "miniz/", "ewbf", "onezerominer",
+	};
+
+	return require_starts(v, miners, REQUIRE_COUNT(miners), true);
+}
+
+/* Exactly 64 hex digits. */
+static bool require_hex64(struct view v)
+{
+	size_t n = 0;
+	int c;
+
+	while (require_hex(c = json_char(&v)))
+		n++;
+	return n == 64 && c < 0;
 }
 
 static bool require_word(const struct require_term *t, const char *word)
@@ -258,6 +375,18 @@ static const char *require_type(enum json_event e, struct view v)
 	}
 }
 
+static bool require_shape(const struct require_term *t, struct view v)
+{
+	switch (t->arg[0]) {
+	case 'w':
+		return require_wallet(v);
+	case 'm':
+		return require_miner(v);
+	default:	/* "hash" and "hex" */
+		return t->arg[1] == 'a' ? require_0x(v, 64, false) : require_hex64(v);
+	}
+}
+
 static void require_mark(struct require_term *t, enum json_event e, struct view v)
 {
 	bool string = e == JSON_STRING;
@@ -270,7 +399,7 @@ static void require_mark(struct require_term *t, enum json_event e, struct view 
 		t->seen |= (string || e == JSON_PLAIN) && json_same(v, t->arg, t->arg_len, false, t->op == '^');
 		break;
 	case '~':
-		t->seen |= string && (require_word(t, "wallet") ? require_wallet(v) : require_0x(v, 64, false));
+		t->seen |= string && require_shape(t, v);
 		break;
 	case '>':
 		if (string && !t->seen && v.len) {

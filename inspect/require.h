@@ -37,6 +37,11 @@ struct require_set {
 bool require_add(struct require_set *set, const char *expression);
 bool require_add_captures(struct require_set *set, const char *captures);
 
+/* The same, saying what is wrong (static text; NULL: nothing), and at which byte of the text. Where `at` is not NULL the names of
+ * types, shapes and facts are checked, too. */
+const char *require_check(struct require_set *set, const char *expression, size_t *at);
+const char *require_check_captures(struct require_set *set, const char *captures, size_t *at);
+
 /* Marks all terms that the object at `p` fulfils. The bytes may end anywhere. */
 void require_scan(struct require_set *set, const uint8_t *p, const uint8_t *end);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inspect/json.h"
+#include "inspect/payee.h"
 #include "inspect/require.h"
 
 /* Whole messages that may be something else before a stream picked up in the middle is left alone. From a client every
@@ -18,24 +19,32 @@
 /* The rest of one line of a stream picked up in the middle; longer lines are not Stratum's submits and jobs. */
 #define STRATUM_TAIL_MAX 4096
 
-/* Rows that the methods of one message may name. Fewer than this share the methods that do not decide alone. */
-#define STRATUM_ROWS_MAX 16
+/* Rows that are asked together, in one pass over the message. */
+#define STRATUM_ASKED_MAX 32
+
+/* Messages behind the one that decides which may tell the login, as "mining.authorize" behind "mining.subscribe". */
+#define STRATUM_GATHER_MAX 3
 
 struct stratum_candidate {
 	const struct dialect_row *row;
 	struct view method;	/* still escaped */
-	size_t first;		/* its first term */
-	size_t captures;	/* its first capture */
-	size_t end;
-	bool usable;
 };
 
+/* The rows that its methods name: as many as the table has, or a message could hide one method behind others. */
 struct stratum_message {
 	const uint8_t *p;
 	const uint8_t *end;	/* as far as it was scanned */
 	bool whole;
 	size_t n;
-	struct stratum_candidate rows[STRATUM_ROWS_MAX];
+	struct stratum_candidate rows[DIALECT_ROWS_MAX];
+};
+
+/* Where the terms of a candidate stand in the set. */
+struct stratum_asked {
+	size_t first;
+	size_t captures;
+	size_t end;
+	bool usable;
 };
 
 static bool stratum_carried(const struct dialect_row *row, enum carrier carrier)
@@ -56,37 +65,58 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 	return true;
 }
 
+/* Is this method the row's? */
 static bool stratum_names(const struct dialect_row *row, struct view method)
 {
-	size_t n;
-	bool prefix;
+	size_t n = strlen(row->method);
 
-	/* most differ in their first letter */
-	if (method.len && *method.p && *method.p != '\\' && *method.p != (uint8_t)*row->method)
-		return false;
-	n = strlen(row->method);
-	prefix = n > 2 && !memcmp(row->method + n - 2, ".*", 2);
-
-	if (!prefix)
+	if (n < 3 || memcmp(row->method + n - 2, ".*", 2))
 		return json_same(method, row->method, n, false, false);
-	return json_same(method, row->method, n - 1, false, true) &&
-	       !json_same(method, row->method, n - 1, false, false);
+	return json_same(method, row->method, n - 1, false, true) && !json_same(method, row->method, n - 1, false, false);
 }
 
-static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, const struct view *method)
+static void stratum_candidate(struct stratum_message *m, const struct dialect_row *row, struct view method)
 {
-	const struct dialect_table *t = in->dialects ? in->dialects : &dialect_builtin;
-	size_t i, k, n = t->n_rows < DIALECT_ROWS_MAX ? t->n_rows : DIALECT_ROWS_MAX;
+	size_t k;
 
-	for (i = 0; i < n && m->n < STRATUM_ROWS_MAX; i++) {
-		const struct dialect_row *row = &t->rows[i];
+	for (k = 0; k < m->n; k++)
+		if (m->rows[k].row == row)
+			return;
+	m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method };
+}
 
-		if (!row->method != !method || !stratum_carried(row, in->carrier) || !stratum_side(row, in->side) || (method && !stratum_names(row, *method)))
+static struct dialect_table stratum_table(const struct inspect_input *in)
+{
+	struct dialect_table t = in->dialects ? *in->dialects : dialect_builtin;
+
+	if (t.n_rows > DIALECT_ROWS_MAX)
+		t.n_rows = DIALECT_ROWS_MAX;
+	return t;
+}
+
+/* The rows that need no method. */
+static void stratum_nameless(const struct inspect_input *in, struct stratum_message *m)
+{
+	const struct dialect_table t = stratum_table(in);
+	const struct dialect_row *row;
+
+	for (row = t.rows; row < t.rows + t.n_rows; row++)
+		if (!row->method && stratum_side(row, in->side) && stratum_carried(row, in->carrier))
+			stratum_candidate(m, row, (struct view){ 0 });
+}
+
+/* Over the whole table for every method of a message, however many it has: the first letter refuses most. */
+static void stratum_candidates(const struct inspect_input *in, struct stratum_message *m, struct view method)
+{
+	const struct dialect_table t = stratum_table(in);
+	const struct dialect_row *row;
+	uint8_t first = method.len && *method.p != '\\' ? *method.p : 0;
+
+	for (row = t.rows; row < t.rows + t.n_rows; row++) {
+		if (!row->method || (first && first != (uint8_t)*row->method))
 			continue;
-		for (k = 0; k < m->n && m->rows[k].row != row; k++)
-			;
-		if (k == m->n)
-			m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method ? *method : (struct view){ 0 } };
+		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method))
+			stratum_candidate(m, row, method);
 	}
 }
 
@@ -96,7 +126,7 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 	struct json j = json_make(m->p, end);
 	bool method = false;
 
-	stratum_candidates(in, m, NULL);
+	stratum_nameless(in, m);
 	do {
 		enum json_event e = json_next(&j);
 
@@ -106,94 +136,111 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 		if (e == JSON_SHORT || e == JSON_BAD)
 			return e == JSON_SHORT;
 		if (e == JSON_STRING && method && j.depth == 1)
-			stratum_candidates(in, m, &j.text);
+			stratum_candidates(in, m, j.text);
 		method = e == JSON_KEY && j.depth == 1 && json_same(j.text, "method", 6, true, false);
 	} while (j.depth);
 	m->whole = true;
 	return true;
 }
 
-static void stratum_fact(struct view *fact, const struct require_term *t, struct inspect_scratch *s)
+static bool stratum_is(const struct require_term *t, const char *fact)
 {
-	if (t->seen && !fact->len)
-		*fact = json_text(t->value, s);
+	return t->arg_len == strlen(fact) && !memcmp(t->arg, fact, t->arg_len);
 }
 
-static void stratum_fill(const struct inspect_input *in, const struct stratum_message *m,
-			 const struct stratum_candidate *c, const struct require_set *set, struct facts *out)
+/* One captured text; what an earlier capture has said stays. */
+static void stratum_fact(struct stratum_facts *f, const struct require_term *t, struct inspect_scratch *s)
 {
-	struct stratum_facts *f = &out->stratum;
+	struct view text = json_text(t->value, s), login = text, worker = { 0 };
+
+	if (stratum_is(t, "agent")) {
+		f->agent = f->agent.len ? f->agent : text;
+	} else if (stratum_is(t, "algo")) {
+		f->algo = f->algo.len ? f->algo : text;
+	} else if (stratum_is(t, "method")) {
+		f->method = f->method.len ? f->method : text;
+	} else if (stratum_is(t, "worker")) {
+		/* some write their wallet here */
+		if (!f->worker.len && !payee_is_wallet(text))
+			f->worker = text;
+	} else if (!f->login.len) {
+		if (stratum_is(t, "payee"))
+			payee_split(text, &login, &worker);
+		f->login = login;
+		f->worker = f->worker.len ? f->worker : worker;
+	}
+}
+
+static void stratum_fill(const struct inspect_input *in, const struct stratum_candidate *c, const struct stratum_asked *asked,
+			 const struct require_set *set, struct stratum_facts *f)
+{
 	size_t i;
 
 	f->dialect = c->row->dialect;
 	f->kind = c->row->kind;
 	f->sides = c->row->sides;
 	f->method = json_text(c->method, in->scratch);
-	for (i = c->captures; i < c->end; i++) {
-		const struct require_term *t = &set->terms[i];
-
-		if (t->arg_len == 4 && !memcmp(t->arg, "algo", 4))
-			stratum_fact(&f->algo, t, in->scratch);
-		else if (t->arg_len == 6 && !memcmp(t->arg, "worker", 6))
-			stratum_fact(&f->worker, t, in->scratch);
-		else if (t->arg[0] == 'a')
-			stratum_fact(&f->agent, t, in->scratch);
-		else
-			stratum_fact(&f->login, t, in->scratch);
-	}
-	out->app = APP_STRATUM;
-	out->mining = true;
-	out->consumed = (size_t)(m->end - in->p);
+	for (i = asked->captures; i < asked->end; i++)
+		if (set->terms[i].seen)
+			stratum_fact(f, &set->terms[i], in->scratch);
 }
 
 /* Puts the terms of as many candidates as fit into the set, from `i` on. Returns the first that did not fit. */
-static size_t stratum_collect(struct stratum_message *m, size_t i, struct require_set *set)
+static size_t stratum_collect(const struct stratum_message *m, size_t i, struct stratum_asked *asked, struct require_set *set)
 {
 	size_t start = i;
 
 	set->n = 0;
-	for (; i < m->n; i++) {
-		struct stratum_candidate *c = &m->rows[i];
+	for (; i < m->n && i - start < STRATUM_ASKED_MAX; i++, asked++) {
+		const struct dialect_row *row = m->rows[i].row;
 
-		c->usable = true;
-		c->first = set->n;
-		if (!require_add(set, c->row->require))
+		asked->usable = true;
+		asked->first = set->n;
+		if (!require_add(set, row->require))
 			break;
-		c->captures = set->n;
-		if (!require_add_captures(set, c->row->capture))
+		asked->captures = set->n;
+		if (!require_add_captures(set, row->capture))
 			break;
-		c->end = set->n;
+		asked->end = set->n;
 	}
-	if (i == start)
-		m->rows[i++].usable = false;	/* ill-formed: stratum_table_valid would have said so */
-	return i;
+	if (i > start || i == m->n)
+		return i;
+	asked->usable = false;	/* ill-formed: dialect_check would have said so */
+	return i + 1;
 }
 
-/* The first candidate that is true: rows without a method, then those of each method, in table order. */
-static bool stratum_judge(const struct inspect_input *in, struct stratum_message *m, struct facts *out)
+/* The first candidate that is true: rows without a method, then those of each method, in table order. What is less than Stratum is
+ * only taken where nothing else is true, or a miner could hide behind it. */
+static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, struct stratum_facts *f)
 {
+	struct stratum_asked asked[STRATUM_ASKED_MAX];
 	struct require_set set;
-	size_t i = 0, k, next;
+	bool found = false;
+	size_t i, k, next;
 
-	while (i < m->n) {
-		next = stratum_collect(m, i, &set);
+	for (i = 0; i < m->n; i = next) {
+		next = stratum_collect(m, i, asked, &set);
 		require_scan(&set, m->p, m->end);
 		for (k = i; k < next; k++) {
-			const struct stratum_candidate *c = &m->rows[k];
+			const struct stratum_asked *a = &asked[k - i];
+			const struct dialect_row *row = m->rows[k].row;
 
-			if (!c->usable || !require_true(&set, c->first, c->row->require, m->whole))
+			if (!a->usable || (found && row->kind != MINING_STRATUM) ||
+			    !require_true(&set, a->first, row->require, m->whole))
 				continue;
-			stratum_fill(in, m, c, &set, out);
-			return true;
+			*f = (struct stratum_facts){ 0 };
+			stratum_fill(in, &m->rows[k], a, &set, f);
+			if (row->kind == MINING_STRATUM)
+				return true;
+			found = true;
 		}
-		i = next;
 	}
-	return false;
+	return found;
 }
 
-/* One object. NO: a whole message of something else, `*p` moves behind it. BAD: not JSON. */
+/* One object. MATCH or NO: `*p` moves behind it. BAD: not JSON, though it may have been a match before it broke. */
 static enum inspect_result stratum_message(const struct inspect_input *in, const uint8_t **p, const uint8_t *end,
-					   struct facts *out)
+					   struct stratum_facts *f)
 {
 	struct stratum_message m;	/* the rows' array is guarded by its count, so it is not cleared */
 	bool json;
@@ -202,9 +249,9 @@ static enum inspect_result stratum_message(const struct inspect_input *in, const
 	m.whole = false;
 	m.n = 0;
 	json = stratum_scan(in, &m, end);
-	if (m.n && stratum_judge(in, &m, out))
-		return INSPECT_MATCH;
 	*p = m.end;
+	if (m.n && (m.whole || !json || in->ended) && stratum_judge(in, &m, f))
+		return INSPECT_MATCH;
 	if (!json)
 		return INSPECT_BAD;
 	return m.whole ? INSPECT_NO : INSPECT_MORE;
@@ -261,28 +308,92 @@ static enum inspect_result stratum_border(const uint8_t **p, const uint8_t *end,
 	return INSPECT_MORE;
 }
 
+/* Whom it is for may stand in a message behind the first one; all that is known already stays. */
+static void stratum_gather(const struct inspect_input *in, const uint8_t *p, bool batch, struct stratum_facts *f)
+{
+	const uint8_t *end = in->p + in->len;
+	unsigned n;
+
+	for (n = 0; n < STRATUM_GATHER_MAX && !f->login.len; n++) {
+		struct stratum_facts more = { 0 };
+		enum inspect_result r;
+
+		if (stratum_border(&p, end, &batch, false) != INSPECT_MATCH)
+			return;
+		r = stratum_message(in, &p, end, &more);
+		if (r == INSPECT_BAD || r == INSPECT_MORE)
+			return;
+		if (r != INSPECT_MATCH || more.kind != f->kind)
+			continue;
+		f->login = more.login;
+		f->worker = f->worker.len ? f->worker : more.worker;
+		f->agent = f->agent.len ? f->agent : more.agent;
+		f->algo = f->algo.len ? f->algo : more.algo;
+	}
+}
+
+/* What was found in a stream so far; `behind` is NULL if nothing. */
+struct stratum_find {
+	const uint8_t *behind;
+	bool batch;
+	struct stratum_facts facts;
+};
+
+/* What is less than Stratum decides nothing on a stream: more may follow. */
+static enum inspect_result stratum_found(const struct inspect_input *in, struct stratum_find *find, struct facts *out)
+{
+	bool weak = find->facts.kind != MINING_STRATUM;
+
+	if (!weak)
+		stratum_gather(in, find->behind, find->batch, &find->facts);
+	out->app = APP_STRATUM;
+	out->mining = true;
+	out->stratum = find->facts;
+	out->consumed = (size_t)(find->behind - in->p);
+	out->again = weak && in->carrier == CARRIER_STREAM ? AGAIN_SAME : AGAIN_NO;
+	return INSPECT_MATCH;
+}
+
+/* Reads one message. MATCH: something is found that nothing behind it can outdo; NO: read on. */
+static enum inspect_result stratum_next(const struct inspect_input *in, const uint8_t **p, bool batch, struct stratum_find *find)
+{
+	struct stratum_facts f = { 0 };
+	enum inspect_result r = stratum_message(in, p, in->p + in->len, &f);
+
+	if (r != INSPECT_MATCH)
+		return r;
+	if (!find->behind || f.kind == MINING_STRATUM)
+		*find = (struct stratum_find){ *p, batch, f };
+	return f.kind == MINING_STRATUM ? INSPECT_MATCH : INSPECT_NO;
+}
+
+/* Messages from `p` on, one after the other. */
 static enum inspect_result stratum_messages(const struct inspect_input *in, const uint8_t *p, struct facts *out)
 {
 	const uint8_t *end = in->p + in->len;
+	struct stratum_find find = { 0 };
+	enum inspect_result r = INSPECT_NO;
 	bool batch = false;
 	unsigned n;
 
 	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
-		enum inspect_result r = stratum_border(&p, end, &batch, !n);
-
-		if (r == INSPECT_MORE && in->ended)
-			return INSPECT_NO;
-		if (r != INSPECT_MATCH)
+		r = stratum_border(&p, end, &batch, !n);
+		/* an array may still bring worse than what was found in it */
+		if (r == INSPECT_MORE && !in->ended && (batch || !find.behind))
 			return r;
-		r = stratum_message(in, &p, end, out);
-		if (r == INSPECT_MORE && in->ended)
-			return INSPECT_BAD;
-		if (r == INSPECT_BAD)
-			return INSPECT_NO;
-		if (r != INSPECT_NO)
+		if (r != INSPECT_MATCH) {
+			r = INSPECT_NO;
+			break;
+		}
+		r = stratum_next(in, &p, batch, &find);
+		if (r == INSPECT_MORE && !in->ended)
 			return r;
+		if (r != INSPECT_NO) {
+			r = r == INSPECT_BAD ? INSPECT_NO : INSPECT_BAD;	/* no JSON, or JSON without an end */
+			break;
+		}
 	}
-	return INSPECT_NO;
+	return find.behind ? stratum_found(in, &find, out) : r;
 }
 
 /* Does the line that ends at `lf` end like a message? */
@@ -340,20 +451,17 @@ enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts
 		return stratum_messages(in, in->p + n, out);
 	}
 	r = stratum_messages(in, in->p, out);
-	if (in->side == SIDE_UNSURE && r != INSPECT_MATCH && r != INSPECT_MORE && in->len)
+	if (in->side == SIDE_UNSURE && in->carrier == CARRIER_STREAM && r != INSPECT_MATCH && r != INSPECT_MORE && in->len)
 		r = stratum_resync(in, out);
 	return r;
 }
 
 bool stratum_table_valid(const struct dialect_table *table)
 {
-	struct require_set set;
 	size_t i;
 
-	for (i = 0; i < table->n_rows; i++) {
-		set.n = 0;
-		if (!require_add(&set, table->rows[i].require) || !require_add_captures(&set, table->rows[i].capture))
+	for (i = 0; i < table->n_rows; i++)
+		if (dialect_check(&table->rows[i]).text)
 			return false;
-	}
 	return table->n_rows <= DIALECT_ROWS_MAX;
 }

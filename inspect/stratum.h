@@ -6,31 +6,35 @@
  *
  *	params.login		this member is there (null counts as absent)
  *	params:array		it has this type: string number bool null array object
- *	params.mode=self-select	it is this string or number (letters, digits and _ - . / only)
+ *	params.mode=self-select	it is this string or number (letters, digits and _ - . / : only)
  *	result[0][0]^mining.	it starts with this
- *	params.login~wallet	it has the shape of a wallet; ~hash: 0x and 64 hex digits
+ *	params.login~wallet	it has the shape of a wallet; ~hash: 0x and 64 hex digits; ~hex: 64 hex digits; ~miner: an agent's name
  *
  * A path has at most four steps from the message's own object: names in any case, or one-digit indices. `!` negates,
  * `|` (or) binds closer than `&` (and), brackets group: "params.login & params.agent|params.algo & !params.passwd".
- * Of a repeated member each occurrence counts: a test is true if any of them passes it. A negation is true only when
- * the object has ended; so a row decides as soon as it is true without one, else at the object's end.
+ * Of a repeated member each occurrence counts: a test is true if any of them passes it.
  *
- * `capture` is a list of fact=path, fact being agent, algo or login; the first string found is taken. Of the rows that
- * are true the first gives the dialect (rows without a method come before the others). A table has at most
- * DIALECT_ROWS_MAX rows; stratum_table_valid says whether its texts are well formed. */
+ * `capture` is a list of fact=path, fact being agent, algo, login, worker, method (where `method` is not the member's name) or
+ * payee: "wallet.worker" in one, see payee.h. The first string found is taken.
+ *
+ * A message is judged at its end, so that cutting it changes nothing; one whose end will not come, or that turns out to be
+ * no JSON, by what is there, and then a negation is never true. Of the rows that are true the first gives the dialect
+ * (rows without a method come before the others). */
 #ifndef MINEWALL_STRATUM_H
 #define MINEWALL_STRATUM_H
 
 #include "inspect/inspect.h"
 
-#define DIALECT_ROWS_MAX 256
-
-/* MATCH: a message is protocol evidence; `consumed` is its end. MORE: JSON so far, and of an unsure side no more than a few
- * whole messages that are not mining. BAD: a JSON message that never ended. From an unsure side the stream may begin in
- * the middle of a message: then one may also start behind a line that ends like one (`}` LF). */
+/* MATCH: a message is protocol evidence; `consumed` is its end. Where it does not say the login, those behind it may. MORE: JSON
+ * so far, and of an unsure side no more than a few whole messages that are not mining. BAD: a JSON message that never
+ * ended. From an unsure side the stream may begin in the middle of a message: then one may also start behind a line that
+ * ends like one (`}` LF).
+ *
+ * What is less than MINING_STRATUM is given only where the bytes hold nothing worse; on a bare stream `again` is AGAIN_SAME
+ * then. Only `app`, `mining`, `stratum`, `consumed` and `again` are written, and only on a MATCH. */
 enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts *out);
 
-/* Are all `require` and `capture` texts of the table well formed? For tests and for tables that come from a file. */
+/* Are all rows of the table well formed, and not too many? */
 bool stratum_table_valid(const struct dialect_table *table);
 
 #endif

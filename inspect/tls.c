@@ -29,7 +29,7 @@ struct tls_hello {
 	size_t consumed;
 };
 
-static enum cursor_error tls_server_names(struct cursor ext, struct facts *out)
+static enum cursor_error tls_server_names(struct cursor ext, enum name_kind kind, struct facts *out)
 {
 	struct cursor list = cursor_sub(&ext, cursor_u16(&ext));
 
@@ -38,7 +38,7 @@ static enum cursor_error tls_server_names(struct cursor ext, struct facts *out)
 		struct view name = cursor_take(&list, cursor_u16(&list));
 
 		if (!list.error && type == 0)
-			name_add_host(out, NAME_TLS_SNI, name);
+			name_add_host(out, kind, name);
 	}
 	return list.error;
 }
@@ -61,7 +61,7 @@ static void tls_versions(struct cursor ext, struct facts *out)
 		out->tls_version = best;
 }
 
-static enum cursor_error tls_extensions(struct cursor *exts, struct facts *out)
+static enum cursor_error tls_extensions(struct cursor *exts, enum name_kind kind, struct facts *out)
 {
 	while (cursor_left(exts)) {
 		uint16_t type = cursor_u16(exts);
@@ -70,7 +70,7 @@ static enum cursor_error tls_extensions(struct cursor *exts, struct facts *out)
 		if (exts->error)
 			break;
 		if (type == EXT_SERVER_NAME)
-			exts->error = tls_server_names(ext, out);
+			exts->error = tls_server_names(ext, kind, out);
 		else if (type == EXT_SUPPORTED_VERSIONS)
 			tls_versions(ext, out);
 		else if (type == EXT_ALPN)
@@ -82,7 +82,7 @@ static enum cursor_error tls_extensions(struct cursor *exts, struct facts *out)
 }
 
 /* `c`: the body of the hello, which may have arrived in part. */
-static enum cursor_error tls_body(struct cursor *c, struct facts *out)
+static enum cursor_error tls_body(struct cursor *c, enum name_kind kind, struct facts *out)
 {
 	struct cursor exts;
 	enum cursor_error error;
@@ -97,7 +97,7 @@ static enum cursor_error tls_body(struct cursor *c, struct facts *out)
 	exts = cursor_sub(c, cursor_u16(c));
 	if (c->error)
 		return c->error;
-	error = tls_extensions(&exts, out);
+	error = tls_extensions(&exts, kind, out);
 	return !error && cursor_left(c) ? CURSOR_BAD : error;
 }
 
@@ -145,20 +145,42 @@ static enum inspect_result tls_midstream(const struct inspect_input *in, uint8_t
 }
 
 /* Learns the hello's length as soon as its header is there. */
-static enum inspect_result tls_header(struct tls_hello *h)
+static enum inspect_result tls_header(struct view got, size_t *need)
 {
-	struct cursor c = cursor_make(h->got.p, h->got.len, h->got.len);
+	struct cursor c = cursor_make(got.p, got.len, got.len);
 	uint8_t type = cursor_u8(&c);
 	uint32_t len = cursor_u24(&c);
 
-	if (h->got.len && type != HANDSHAKE_CLIENT_HELLO)
+	if (got.len && type != HANDSHAKE_CLIENT_HELLO)
 		return INSPECT_NO;
 	if (c.error)
 		return INSPECT_MORE;
 	if (len > INSPECT_BYTES_MAX - HANDSHAKE_HEADER)
 		return INSPECT_BAD;
-	h->need = len + HANDSHAKE_HEADER;
-	return h->got.len < h->need ? INSPECT_MORE : INSPECT_MATCH;
+	*need = len + HANDSHAKE_HEADER;
+	return got.len < *need ? INSPECT_MORE : INSPECT_MATCH;
+}
+
+/* Reads the hello, or as much of it as there is. */
+static enum inspect_result tls_facts(struct view got, size_t need, enum name_kind kind, struct facts *out)
+{
+	size_t have = got.len < need ? got.len : need;
+	struct cursor body = cursor_make(got.p + HANDSHAKE_HEADER, need - HANDSHAKE_HEADER, have - HANDSHAKE_HEADER);
+	enum cursor_error error = tls_body(&body, kind, out);
+
+	if ((error || have < need) && !out->n_names)
+		return INSPECT_BAD;
+	if (have == need)
+		out->tls_hello = (struct view){ got.p, need };
+	return INSPECT_MATCH;
+}
+
+enum inspect_result tls_handshake(struct view got, enum name_kind kind, struct facts *out)
+{
+	size_t need = 0;
+	enum inspect_result r = tls_header(got, &need);
+
+	return r == INSPECT_MATCH ? tls_facts(got, need, kind, out) : r;
 }
 
 /* One record. MATCH: the hello is whole; MORE with a cursor at its end: go on with the next record. */
@@ -182,7 +204,7 @@ static enum inspect_result tls_record(const struct inspect_input *in, struct cur
 	frag = cursor_make(c->base + c->pos, len, c->have - c->pos);
 	if (!tls_join(h, cursor_take(&frag, frag.have), in->scratch))
 		return INSPECT_BAD;
-	r = tls_header(h);
+	r = tls_header(h->got, &h->need);
 	if (r == INSPECT_NO && first)
 		return tls_midstream(in, type, len, out);
 	h->consumed = c->pos + len;
@@ -228,8 +250,6 @@ enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *ou
 {
 	struct tls_hello h = { 0 };
 	enum inspect_result r;
-	enum cursor_error error;
-	struct cursor body;
 
 	if (in->len && in->p[0] & 0x80)
 		return in->side == SIDE_SERVER ? INSPECT_NO : tls_sslv2(in, out);
@@ -242,9 +262,7 @@ enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *ou
 		return INSPECT_NO;
 	if (!h.need)
 		return INSPECT_BAD;
-	body = cursor_make(h.got.p + HANDSHAKE_HEADER, h.need - HANDSHAKE_HEADER, h.got.len - HANDSHAKE_HEADER);
 	out->app = APP_TLS;
 	out->consumed = h.consumed;
-	error = tls_body(&body, out);
-	return (error || r == INSPECT_MORE) && !out->n_names ? INSPECT_BAD : INSPECT_MATCH;
+	return tls_facts(h.got, h.need, NAME_TLS_SNI, out);
 }

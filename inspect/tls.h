@@ -12,4 +12,8 @@
  * also is a MATCH, without names: a flow picked up in the middle holds no hello any more and can be cleared at once. */
 enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *out);
 
+/* The same without records, as QUIC carries it: `got` is the handshake from its first byte. MORE: the hello is not whole
+ * yet; NO: it is none. Fills all but app and consumed; the names are of this kind. */
+enum inspect_result tls_handshake(struct view got, enum name_kind kind, struct facts *out);
+
 #endif

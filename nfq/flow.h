@@ -26,18 +26,34 @@ enum flow_state {
 	FLOW_BLOCKED,
 };
 
-/* What the pipeline remembers of one stream of bytes. */
+/* A QUIC connection of a flow: the client's first connection id, from which its keys follow. */
+struct flow_quic {
+	uint64_t number;	/* packet number expected next */
+	uint32_t version;	/* 0: no connection */
+	uint8_t cid[20];
+	uint8_t cid_len;
+	bool whole;		/* its hello was judged */
+	bool trusted;		/* what is there of it came with right checksums */
+};
+
+/* What the pipeline remembers of one stream of bytes: of TCP, or of the TLS inside a QUIC connection. */
 struct flow_side {
 	struct stream stream;
 	uint32_t next;		/* offset where the next message starts */
 	uint32_t told;		/* names of messages that start below this offset were given already */
-	uint32_t taken;		/* payload bytes seen, retransmissions left out */
-	uint32_t afresh;	/* offset of a segment that may be the true start, if `reading_afresh` */
-	uint32_t shown, shown_at;	/* what the inspectors saw last: bytes, from this offset on */
-	uint32_t end_seq;	/* sequence number behind the last byte that came in order */
-	uint16_t segments;
+	union {
+		struct {
+			uint32_t taken;		/* payload bytes seen, retransmissions left out */
+			uint32_t afresh;	/* offset of a segment that may be the true start, if `reading_afresh` */
+			uint32_t shown, shown_at;	/* what the inspectors saw last: bytes, from this offset on */
+			uint32_t end_seq;	/* sequence number behind the last byte that came in order */
+			uint16_t segments;
+		};
+		struct flow_quic quic;	/* UDP */
+	};
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
+	uint8_t seen;		/* messages judged of those that begin at `next` (AGAIN_WHOLE) */
 	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 	bool reading_afresh;
@@ -53,15 +69,19 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool mac_known;
+	uint8_t mac[6];		/* the client's */
+	const char *interface;	/* it came in by, or NULL */
 	uint16_t watch;		/* not 0: its place among the flows watched, see daemon/suspect.h */
-	uint32_t work;		/* bytes shown to the inspectors, each time counted */
+	uint32_t work;		/* bytes shown to the inspectors, each time counted; UDP: keys that had to be worked out */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or
-	 * may be the truth. An older flow: one for each direction. */
+	 * may be the truth. An older flow: one for each direction. UDP: two connections of QUIC. */
 	struct flow_side side[2];
 	uint8_t recent;		/* ordinary flow: the place used last */
 	uint8_t n_given_up;	/* wraps, which only forgets */
-	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one */
-	uint64_t given_up_ms;	/* when the last of them did */
+	uint8_t held;		/* UDP: datagrams that told nothing while more were waited for */
+	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one; UDP: hashes of their ids */
+	uint64_t given_up_ms;	/* when the last of them did; UDP: since when `work` and they count */
 	uint64_t names;		/* the last name noted; see flow_note_name */
 	uint64_t seen_ms;
 	uint32_t bucket_next, lru_newer, lru_older;

@@ -12,6 +12,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@
 #define RECEIVE_BUFFER (4 << 20)
 /* Room of one verdict message: header 20, verdict 12, mark 8. */
 #define VERDICT_BYTES 64
+/* Names of interfaces, and the numbers that stand for them lately: a dial-up link gets a new number each time. */
+#define INTERFACES_MAX 64
 
 struct queue {
 	struct mnl_socket *socket;
@@ -39,6 +42,10 @@ struct queue {
 	struct mmsghdr messages[QUEUE_BATCH];
 	struct iovec vectors[QUEUE_BATCH];
 	char *buffers;
+	int64_t now_s;
+	unsigned n_names, hand;
+	char names[INTERFACES_MAX][IF_NAMESIZE];
+	struct { uint32_t index; const char *name; } interfaces[INTERFACES_MAX];
 	char verdicts[QUEUE_BATCH * VERDICT_BYTES];
 };
 
@@ -105,7 +112,36 @@ int queue_wake(struct queue *q)
 static enum packet_origin origin_of(unsigned state)
 {
 	return state == QUEUE_STATE_OLDER_ORIGINAL ? ORIGIN_OLDER_ORIGINAL :
-	       state == QUEUE_STATE_OLDER_REPLY ? ORIGIN_OLDER_REPLY : ORIGIN_ORIGINAL;
+	       state == QUEUE_STATE_OLDER_REPLY ? ORIGIN_OLDER_REPLY :
+	       state == QUEUE_STATE_REPLY ? ORIGIN_REPLY : ORIGIN_ORIGINAL;
+}
+
+static uint32_t interface_of(const struct nlattr *attr)
+{
+	return attr ? ntohl(mnl_attr_get_u32(attr)) : 0;
+}
+
+/* The name of an interface, from a memory that never changes what it gave out: flows hold on to it. */
+static const char *interface_name(struct queue *q, uint32_t index)
+{
+	char name[IF_NAMESIZE];
+	unsigned i;
+
+	for (i = 0; i < INTERFACES_MAX && q->interfaces[i].index; i++)
+		if (q->interfaces[i].index == index)
+			return q->interfaces[i].name;
+	if (!if_indextoname(index, name))
+		return NULL;
+	for (i = 0; i < q->n_names && strcmp(q->names[i], name); i++)
+		;
+	if (i == INTERFACES_MAX)
+		return NULL;
+	if (i == q->n_names)
+		strcpy(q->names[q->n_names++], name);
+	q->interfaces[q->hand].index = index;
+	q->interfaces[q->hand].name = q->names[i];
+	q->hand = (q->hand + 1) % INTERFACES_MAX;
+	return q->names[i];
 }
 
 /* One NFQNL_MSG_PACKET. False: it has no header, so there is nothing to give a verdict to. */
@@ -126,12 +162,15 @@ static bool read_packet(struct queue *q, const struct nlmsghdr *h, struct queued
 	out->id = ntohl(header->packet_id);
 	out->mark = mark & ~q->config.mark_mask;
 	out->output = header->hook == NF_INET_LOCAL_OUT;
+	out->interface = interface_of(attr[out->output ? NFQA_IFINDEX_OUTDEV : NFQA_IFINDEX_INDEV]);
 	out->parsed = attr[NFQA_PAYLOAD] &&
 		      packet_parse(mnl_attr_get_payload(attr[NFQA_PAYLOAD]), mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]),
 				   (info & NFQA_SKB_CSUM_NOTVERIFIED) && !(info & (NFQA_SKB_CSUMNOTREADY | NFQA_SKB_GSO)),
 				   &out->packet) == PACKET_OK;
 	out->packet.origin = origin_of((mark & q->config.mark_mask) >> q->shift);
 	out->packet.mac_known = false;
+	out->packet.interface = attr[NFQA_IFINDEX_INDEV] ? interface_name(q, ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_INDEV]))) : NULL;
+	out->packet.when_s = q->now_s;
 	if (attr[NFQA_HWADDR]) {
 		hw = mnl_attr_get_payload(attr[NFQA_HWADDR]);
 		if (ntohs(hw->hw_addrlen) == sizeof(out->packet.mac)) {
@@ -168,10 +207,13 @@ static int read_datagram(struct queue *q, const char *buf, int len)
 
 int queue_receive(struct queue *q, const struct queued **batch)
 {
+	struct timespec now;
 	int n = recvmmsg(mnl_socket_get_fd(q->socket), q->messages, QUEUE_BATCH, MSG_WAITFORONE, NULL), err = 0;
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	q->now_s = now.tv_sec;
 	q->n = 0;
 	for (int i = 0; i < n; i++) {
 		int e = read_datagram(q, q->vectors[i].iov_base, (int)q->messages[i].msg_len);

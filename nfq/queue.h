@@ -11,10 +11,11 @@
 
 struct queue;
 
-/* What our rules put into the mark bits of a packet of an older flow, so that the reader knows its direction:
+/* What our rules put into the mark bits of a packet of an older flow or of a DNS answer, so that the reader knows its direction:
  * nft/table.h has the same values, and daemon/ sees to it that they agree. */
 #define QUEUE_STATE_OLDER_ORIGINAL 5u
 #define QUEUE_STATE_OLDER_REPLY 6u
+#define QUEUE_STATE_REPLY 7u
 
 struct queue_config {
 	uint16_t number;
@@ -30,6 +31,7 @@ struct queued {
 	uint32_t id;
 	uint32_t mark;		/* packet mark without our bits */
 	bool output;		/* sent by this host itself (hook output) */
+	uint32_t interface;	/* through which it came, or goes if this host sent it; 0: not known */
 	bool parsed;		/* false: not TCP or UDP, or broken: accept it */
 	struct packet packet;	/* payload is valid until the next receive */
 };

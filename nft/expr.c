@@ -149,6 +149,11 @@ void expr_counter(struct expr_rule *r, const char *name)
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
 }
 
+void expr_notrack(struct expr_rule *r)
+{
+	append(r, "notrack");
+}
+
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain)
 {
 	struct nftnl_expr *e = append(r, "immediate");

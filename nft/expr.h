@@ -31,6 +31,7 @@ void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint3
 void expr_lookup(struct expr_rule *r, const char *set);			/* words 0 and up are the key */
 void expr_update(struct expr_rule *r, const char *set);
 void expr_counter(struct expr_rule *r, const char *name);		/* a named counter of the table */
+void expr_notrack(struct expr_rule *r);
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain);	/* NF_*, NFT_GOTO */
 void expr_reject(struct expr_rule *r, uint32_t type, uint8_t code);	/* NFT_REJECT_* */
 void expr_queue(struct expr_rule *r, uint16_t first, uint16_t count, bool bypass);

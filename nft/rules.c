@@ -115,6 +115,39 @@ static void mark_new(struct writer *w, uint8_t proto)
 	writer_end(w, &r);
 }
 
+/* From one port of a resolver come queries for many names, good and bad. So a UDP flow that was judged by something else is still
+ * asked for them, and every answer is looked at, whatever its flow's state; over TCP while it is inspected. */
+static void queue_query(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_proto(&r, IPPROTO_UDP);
+	writer_match_dns_port(&r, DESTINATION);
+	writer_match_state(w, &r, STATE_PASS);
+	writer_match_dns_header(&r, false);
+	end_queue(w, &r);
+}
+
+static void queue_answer(struct writer *w, uint8_t proto)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_proto(&r, proto);
+	writer_match_dns_port(&r, SOURCE);
+	if (proto == IPPROTO_TCP) {
+		writer_match_state(w, &r, STATE_INSPECTING);
+		writer_match_payload(&r);
+	} else {
+		writer_match_dns_header(&r, true);
+	}
+	writer_set_packet(w, &r, STATE_REPLY);
+	end_queue(w, &r);
+}
+
 /* A server takes an urgent byte out of its stream, so what it reads is not what went by; even a bare ACK can announce one. While
  * a flow is undecided its bytes are all in the stream. */
 static void clear_urgent(struct writer *w)
@@ -129,6 +162,19 @@ static void clear_urgent(struct writer *w)
 	writer_end(w, &r);
 }
 
+/* On a flow that was let go, as the server has answered, a client may begin another connection of QUIC. Its first packets go
+ * on being looked at; an ordinary client sends one or two more of them, to acknowledge. */
+static void watch_quic(struct writer *w, uint8_t type, uint32_t version)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_quic(&r, type, version);
+	writer_match_state(w, &r, STATE_PASS);
+	end_queue(w, &r);
+}
+
 static void fill_original(struct writer *w)
 {
 	struct expr_rule r;
@@ -138,6 +184,9 @@ static void fill_original(struct writer *w)
 	if (w->config->enforce)
 		refuse_learnt(w, DESTINATION);
 	judge_state(w, STATE_BLOCKED, true);
+	queue_query(w);
+	watch_quic(w, 0, 0x00000001);	/* RFC 9000 17.2.2 */
+	watch_quic(w, 1, 0x6b3343cf);	/* RFC 9369 3.2 */
 	judge_state(w, STATE_PASS, false);
 	if (w->config->enforce)
 		clear_urgent(w);
@@ -160,7 +209,9 @@ static void fill_reply(struct writer *w)
 	if (w->config->enforce)
 		refuse_learnt(w, SOURCE);
 	judge_state(w, STATE_BLOCKED, true);
+	queue_answer(w, IPPROTO_UDP);
 	judge_state(w, STATE_PASS, false);
+	queue_answer(w, IPPROTO_TCP);
 	r = writer_begin(w);
 	if (!r.rule)
 		return;
@@ -183,6 +234,13 @@ static void fill_stateless(struct writer *w)
 	struct expr_rule r;
 
 	w->chain = "stateless";
+	if (w->config->answers) {
+		r = writer_begin(w);
+		if (!r.rule)
+			return;
+		writer_match_verdict(w, &r, STATE_PASS);
+		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
+	}
 	accept_listed(w, DESTINATION);
 	accept_listed(w, SOURCE);
 	r = writer_begin(w);
@@ -257,7 +315,8 @@ static void fill_refuse(struct writer *w)
 }
 
 /* The daemon's verdict becomes the flow's state. It was given before what happened meanwhile: a later state stays
- * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. */
+ * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. INSPECTING
+ * takes back PENDING alone. */
 static void write_state(struct writer *w, enum state state, uint32_t unless)
 {
 	struct expr_rule r = writer_begin(w);
@@ -278,6 +337,7 @@ static void fill_late(struct writer *w)
 	struct expr_rule r;
 
 	w->chain = "late";
+	write_state(w, STATE_INSPECTING, STATE_INSPECTING | STATE_BLOCKED);
 	write_state(w, STATE_PENDING, STATE_PENDING | STATE_BLOCKED);
 	write_state(w, STATE_PASS, STATE_BLOCKED);
 	write_state(w, STATE_BLOCKED, 0);
@@ -361,6 +421,44 @@ static void add_way(struct writer *w, int hook, const char *interface)
 	}
 }
 
+/* This host's own resolver: queries that come in, and the answers that it gives, through whatever interface. */
+static void add_resolver_way(struct writer *w, int hook)
+{
+	bool in = hook == NF_INET_LOCAL_IN;
+	struct expr_rule r;
+
+	if (hook == NF_INET_FORWARD)
+		return;
+	if (in) {
+		r = writer_begin(w);
+		if (!r.rule)
+			return;
+		writer_match_dns_port(&r, DESTINATION);
+		writer_match_ct_state(&r, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+		writer_end_verdict(w, &r, NFT_GOTO, "stateless");
+	}
+	r = writer_begin(w);
+	if (!r.rule)
+		return;
+	writer_match_dns_port(&r, in ? DESTINATION : SOURCE);
+	writer_match_direction(&r, in ? IP_CT_DIR_ORIGINAL : IP_CT_DIR_REPLY);
+	writer_end_verdict(w, &r, NFT_GOTO, in ? "original" : "reply");
+}
+
+/* The daemon's own answers stand in another's name: as a connection they would be taken for one of that host's. */
+static void fill_answers(struct writer *w)
+{
+	struct expr_rule r;
+
+	w->chain = "answers";
+	r = writer_begin(w);
+	if (!r.rule)
+		return;
+	writer_match_verdict(w, &r, STATE_PASS);
+	expr_notrack(&r);
+	writer_end(w, &r);
+}
+
 static const struct base {
 	const char *name, *way, *late;
 	int hook;
@@ -392,6 +490,7 @@ static void fill_base(struct writer *w, const struct base *base)
 		writer_end_verdict(w, &r, NFT_GOTO, base->way);
 	}
 	w->chain = base->way;
+	add_resolver_way(w, base->hook);
 	if (!out || !*out)
 		add_way(w, base->hook, NULL);
 	else
@@ -413,6 +512,8 @@ static void add_chains(struct writer *w)
 	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		writer_add_chain(w, plain[i], -1, 0);
+	if (w->config->answers)
+		writer_add_chain(w, "answers", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW);
 }
 
 int rules_put(struct netlink_batch *b, const struct table_config *config, bool xt, struct rules_layout *layout)
@@ -425,6 +526,8 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 	for (size_t i = 0; i < BASES; i++)
 		if (is_on(config, &bases[i]))
 			fill_base(&w, &bases[i]);
+	if (config->answers)
+		fill_answers(&w);
 	fill_original(&w);
 	fill_reply(&w);
 	fill_stateless(&w);

@@ -19,6 +19,7 @@ enum state {
 	 * direction of an older flow's packet without NFQA_CT: */
 	STATE_OLDER_ORIGINAL = 5,
 	STATE_OLDER_REPLY = 6,
+	STATE_REPLY = 7,	/* a DNS server's answer, whatever state its flow has */
 };
 
 /* IPv4 is v4-mapped with prefix + 96. port 0 = any port of TCP and UDP. */
@@ -34,6 +35,7 @@ struct table_config {
 	const char *const *out;		/* outbound interfaces, NULL-terminated; NULL or empty: all but loopback */
 	bool enforce;			/* false: nothing is rejected or dropped */
 	bool reset;			/* reject; false: drop in silence */
+	bool answers;			/* the daemon answers DNS queries itself, with STATE_PASS in the packet mark: they are not tracked */
 	bool bypass;			/* fail-open when nobody listens on the queue */
 	uint16_t queue_first, queue_count;
 	uint32_t set_size;		/* elements of each learnt set */

@@ -172,6 +172,37 @@ void writer_match_payload(struct expr_rule *r)
 	expr_cmp(r, NFT_CMP_GTE, &zero, sizeof(zero));
 }
 
+void writer_match_dns_port(struct expr_rule *r, enum side side)
+{
+	const uint8_t port[2] = { 0, 53 };
+
+	writer_load_port(r, side, 0);
+	expr_cmp(r, NFT_CMP_EQ, port, sizeof(port));
+}
+
+/* The third byte: QR, the opcode, which is 0 of a standard query, and three flags. */
+void writer_match_dns_header(struct expr_rule *r, bool answer)
+{
+	const uint8_t mask = 0xf8, flip = 0;
+
+	expr_payload(r, NFT_PAYLOAD_INNER_HEADER, 2, 1, 0);
+	expr_bitwise(r, &mask, &flip, sizeof(mask));
+	writer_match_u8(r, answer ? 0x80 : 0);
+}
+
+void writer_match_quic(struct expr_rule *r, uint8_t type, uint32_t version)
+{
+	/* the long form, the type, and not the bit that clients may grease (RFC 9287) */
+	static const uint8_t mask[] = { 0xb0, 0xff, 0xff, 0xff, 0xff }, flip[sizeof(mask)] = { 0 };
+	const uint8_t head[] = { 0x80 | (uint8_t)(type << 4), (uint8_t)(version >> 24), (uint8_t)(version >> 16),
+				 (uint8_t)(version >> 8), (uint8_t)version };
+
+	writer_match_proto(r, IPPROTO_UDP);
+	expr_payload(r, NFT_PAYLOAD_INNER_HEADER, 0, sizeof(head), 0);
+	expr_bitwise(r, mask, flip, sizeof(mask));
+	expr_cmp(r, NFT_CMP_EQ, head, sizeof(head));
+}
+
 static void replace_bits(struct writer *w, struct expr_rule *r, enum state state)
 {
 	const uint32_t keep = ~w->config->mark_mask, ours = (uint32_t)state << w->shift;

@@ -351,7 +351,7 @@ static void match_port(const struct address_set *set, size_t last, uint16_t port
 			*best = &set->items[i];
 }
 
-const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank)
+const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank)
 {
 	const struct network *best = NULL;
 	struct network key;
@@ -371,6 +371,11 @@ const struct network *address_set_match(const struct address_set *set, const uin
 			break;
 	}
 	return best;
+}
+
+const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port)
+{
+	return address_set_match_ranked(set, addr, port, NULL);
 }
 
 /* The bit, counted from the left. */

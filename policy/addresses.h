@@ -55,9 +55,11 @@ int address_set_read(struct address_set *set, const char *text, size_t len, unsi
 int address_set_seal(struct address_set *set);
 void address_set_fini(struct address_set *set);
 
-/* The most specific entry that covers the address and (unless it says none) the port, or NULL. With `rank`, a value for each
- * source, only among those of the highest rank. */
-const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank);
+/* The most specific entry that covers the address and (unless it says none) the port, or NULL. */
+const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port);
+
+/* The same among those of the highest rank; `rank` has a value for each source. */
+const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank);
 
 /* Whether two networks have an address in common. */
 bool address_overlap(const struct network *a, const struct network *b);

@@ -2,8 +2,12 @@
 /* Facts in, decision out: the order of the rules and what is taught to the kernel, and nothing else. Allocates
  * nothing and reads no clock: it runs for every flow. */
 #include <stddef.h>
+#include <string.h>
 
 #include "policy/rules.h"
+
+/* Of an address or a SOCKS name: no key of `detect` and no word of a rule stands for it. */
+#define NO_DETECTOR 31
 
 const char *evidence_text(enum evidence e)
 {
@@ -20,6 +24,17 @@ const char *evidence_text(enum evidence e)
 		return "score";
 	}
 	return "none";
+}
+
+const char *rules_detector_text(unsigned detector)
+{
+	static const char *const words[] = {
+		[DETECTOR_TLS] = "tls", [DETECTOR_QUIC] = "quic", [DETECTOR_HTTP] = "http", [DETECTOR_DNS] = "dns",
+		[DETECTOR_STRATUM] = "stratum", [DETECTOR_GETWORK] = "getwork", [DETECTOR_NODE] = "node",
+		[DETECTORS] = "score",
+	};
+
+	return words[detector];
 }
 
 const char *scope_text(enum scope s)
@@ -56,18 +71,82 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 		d->action = ACTION_MONITOR;
 	if (d->action != ACTION_BLOCK)
 		d->scope = SCOPE_FLOW;
+	if (d->scope == SCOPE_ENDPOINT && p->exceptions)
+		d->scope = SCOPE_PAIR;
 	d->timeout_s = d->scope == SCOPE_ENDPOINT ? s->endpoint_timeout_s :
 		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
+}
+
+/* What a rule says takes the place of what would be said without it; the evidence stays. Nothing is taught beyond the rule's
+ * hosts and hours. */
+static void say(const struct policy *p, const struct rule *r, uint32_t left_s, enum scope by_evidence, struct decision *d)
+{
+	enum scope most = r->from_all ? SCOPE_ENDPOINT : SCOPE_PAIR;
+
+	d->action = r->action;
+	d->rule = r->name;
+	if (!d->entry)
+		d->line = r->line;
+	teach(p, d, r->scope, by_evidence > most ? most : by_evidence);
+	if (r->silent || d->scope == SCOPE_FLOW) {
+		d->silent = r->silent && d->action == ACTION_BLOCK;
+		d->scope = SCOPE_FLOW;
+		d->timeout_s = 0;
+		return;
+	}
+	if (d->scope > most)
+		d->scope = most;
+	if (r->timeout_s)
+		d->timeout_s = r->timeout_s;
+	if (d->timeout_s > left_s)
+		d->timeout_s = left_s;
+}
+
+/* The first rule that speaks of what was seen. Allow rules for everybody come before all of them. */
+static void overrule(const struct policy *p, const struct subject *who, const struct sight *sight, enum scope by_evidence,
+		     struct decision *d)
+{
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules && d->action != ACTION_ALLOW; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (!rule_needs_sight(r) || !rule_goes_there(r, who->dst, who->dport) || !rule_sees(r, sight) ||
+		    !rule_applies(r, p->groups, who, &left_s))
+			continue;
+		if (d->evidence == EVIDENCE_NONE)
+			d->evidence = sight->name ? EVIDENCE_NAME : EVIDENCE_PROTOCOL;
+		say(p, r, left_s, by_evidence, d);
+		return;
+	}
+}
+
+/* The first rule about addresses and ports alone, or one that exempts a host. */
+static bool rule_by_address(const struct policy *p, const struct subject *who, const uint8_t addr[16], uint16_t port,
+			    enum scope by_evidence, struct decision *d)
+{
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (rule_needs_sight(r) || !rule_goes_there(r, addr, port) || !rule_applies(r, p->groups, who, &left_s))
+			continue;
+		*d = (struct decision) { .evidence = EVIDENCE_ADDRESS };
+		say(p, r, left_s, by_evidence, d);
+		return true;
+	}
+	return false;
 }
 
 /* The flow's own destination, or where its tunnel leads. */
 static bool allowed_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, struct decision *d)
 {
-	const struct network *net = address_set_match(&p->allow_addresses, addr, port, NULL);
+	const struct network *net = address_set_match(&p->allow_addresses, addr, port);
 	const char *rule = "allow.addresses";
 
 	if (!net) {
-		net = address_set_match(&p->extra_addresses, addr, port, NULL);
+		net = address_set_match(&p->extra_addresses, addr, port);
 		rule = "allow --for";
 	}
 	if (net)
@@ -78,7 +157,7 @@ static bool allowed_destination(const struct policy *p, const uint8_t addr[16], 
 /* Exempt hosts first: theirs is the stronger promise. */
 static bool allowed_by_address(const struct policy *p, const struct subject *who, struct decision *d)
 {
-	const struct network *net = address_set_match(&p->allow_hosts, who->src, 0, NULL);
+	const struct network *net = address_set_match(&p->allow_hosts, who->src, 0);
 
 	if (net) {
 		*d = by_network(ACTION_ALLOW, "allow.hosts", net);
@@ -86,23 +165,23 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 	}
 	if (allowed_destination(p, who->dst, who->dport, d))
 		return true;
-	net = address_set_match(&p->extra_addresses, who->src, 0, NULL);
+	net = address_set_match(&p->extra_addresses, who->src, 0);
 	if (net)
 		*d = by_network(ACTION_ALLOW, "allow --for", net);
 	return net;
 }
 
-static const struct list_rule *list_of(const struct policy *p, unsigned source)
+const struct list_rule *rules_list(const struct policy *p, unsigned source)
 {
 	return &p->lists[(source & ~LIST_IMPORTANT) - 1];
 }
 
 /* An entry of a list for the address, unless another list excepts it. */
-static const struct network *listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port)
+const struct network *rules_listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port)
 {
-	const struct network *net = address_set_match(&p->list_addresses, addr, port, p->rank);
+	const struct network *net = address_set_match_ranked(&p->list_addresses, addr, port, p->rank);
 
-	if (net && !(net->source & LIST_IMPORTANT) && address_set_match(&p->excepted_addresses, addr, port, NULL))
+	if (net && !(net->source & LIST_IMPORTANT) && address_set_match(&p->excepted_addresses, addr, port))
 		return NULL;
 	return net;
 }
@@ -112,17 +191,17 @@ static const struct network *listed_address(const struct policy *p, const uint8_
 static bool blocked_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, enum scope by_evidence,
 				struct decision *d)
 {
-	const struct network *net = address_set_match(&p->block_addresses, addr, port, NULL);
+	const struct network *net = address_set_match(&p->block_addresses, addr, port);
 
 	if (net) {
 		*d = by_network(ACTION_BLOCK, "block.addresses", net);
 	} else {
-		net = listed_address(p, addr, port);
+		net = rules_listed_address(p, addr, port);
 		if (!net)
 			return false;
-		*d = by_network(list_of(p, net->source)->action == DETECT_BLOCK && !address_set_match(&p->shared, addr, 0, NULL) ?
+		*d = by_network(rules_list(p, net->source)->action == DETECT_BLOCK && !address_set_match(&p->shared, addr, 0) ?
 				ACTION_BLOCK : ACTION_MONITOR, "list", net);
-		d->list = list_of(p, net->source)->name;
+		d->list = rules_list(p, net->source)->name;
 	}
 	teach(p, d, SCOPE_AUTO, by_evidence);
 	return true;
@@ -130,36 +209,94 @@ static bool blocked_destination(const struct policy *p, const uint8_t addr[16], 
 
 struct decision policy_decide_address(const struct policy *p, const struct subject *who)
 {
+	static const struct sight address = { .detector = NO_DETECTOR, .listed = true };
 	struct decision d = { .scope = SCOPE_FLOW };
 
-	if (!allowed_by_address(p, who, &d))
-		blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d);
+	if (allowed_by_address(p, who, &d) || rule_by_address(p, who, who->dst, who->dport, SCOPE_ENDPOINT, &d))
+		return d;
+	if (blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d))
+		overrule(p, who, &address, SCOPE_ENDPOINT, &d);
 	return d;
 }
 
-/* What is known of a tunnel says nothing of its proxy: others use that, too. */
+/* What is known of a tunnel says nothing of its proxy: others use that, too. What HTTP or a WebSocket carries may stand behind a
+ * CDN: as a name it says nothing of others there. */
 static enum scope scope_of(const struct facts *facts, enum scope by_evidence)
 {
-	return facts->tunnelled || facts->again == AGAIN_FRESH ? SCOPE_FLOW : by_evidence;
+	if (facts->tunnelled || facts->again == AGAIN_FRESH)
+		return SCOPE_FLOW;
+	if (by_evidence == SCOPE_ENDPOINT && facts->stratum.carrier != CARRIER_STREAM)
+		return SCOPE_PAIR;
+	return by_evidence;
 }
 
-static struct decision judge_protocol(const struct policy *p, const struct facts *facts)
+/* Behind an address of a shared range live others, and a Host says nothing of them. */
+static void spare_shared(const struct policy *p, const struct subject *who, struct decision *d)
 {
-	bool getwork = facts->stratum.kind == MINING_GETWORK;
-	const struct detect_rule *rule = &p->detect[getwork ? DETECTOR_GETWORK : DETECTOR_STRATUM];
+	if (d->action != ACTION_BLOCK || !address_set_match(&p->shared, who->dst, 0))
+		return;
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
+}
+
+/* Which detector a kind of protocol is. */
+static unsigned protocol_detector(enum mining_kind kind)
+{
+	switch (kind) {
+	case MINING_GETWORK:
+		return DETECTOR_GETWORK;
+	case MINING_NODE:
+		return DETECTOR_NODE;
+	case MINING_STRATUM:
+		break;
+	}
+	return DETECTOR_STRATUM;
+}
+
+static const char *protocol_rule(unsigned detector)
+{
+	switch (detector) {
+	case DETECTOR_GETWORK:
+		return "detect.getwork";
+	case DETECTOR_NODE:
+		return "detect.node";
+	default:
+		return "detect.stratum";
+	}
+}
+
+static struct decision judge_protocol(const struct policy *p, const struct subject *who, const struct facts *facts)
+{
+	struct sight sight = { .detector = protocol_detector(facts->stratum.kind) };
+	const struct detect_rule *rule = &p->detect[sight.detector];
 	struct decision d = { .scope = SCOPE_FLOW };
 
-	if (rule->action == DETECT_OFF)
-		return d;
-	d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
-	d.evidence = EVIDENCE_PROTOCOL;
-	d.rule = getwork ? "detect.getwork" : "detect.stratum";
-	teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
+	if (rule->action != DETECT_OFF) {
+		d.action = rule->action == DETECT_BLOCK ? ACTION_BLOCK : ACTION_MONITOR;
+		d.evidence = EVIDENCE_PROTOCOL;
+		d.rule = protocol_rule(sight.detector);
+		teach(p, &d, rule->scope, scope_of(facts, SCOPE_ENDPOINT));
+	}
+	overrule(p, who, &sight, scope_of(facts, SCOPE_ENDPOINT), &d);
+	if (facts->stratum.carrier != CARRIER_STREAM)
+		spare_shared(p, who, &d);
 	return d;
+}
+
+uint64_t rules_lists(const struct policy *p, const void *name, size_t len)
+{
+	struct name_hit hits[RULES_LISTS_MAX];
+	size_t n = name_set_all(p->block_names, name, len, hits, RULES_LISTS_MAX);
+	uint64_t lists = 0;
+
+	for (size_t i = 0; i < n && i < RULES_LISTS_MAX; i++)
+		if (hits[i].source)
+			lists |= UINT64_C(1) << ((hits[i].source & ~LIST_IMPORTANT) - 1);
+	return lists;
 }
 
 /* Of block.names or a list. What a list excepts ("@@") no list blocks, but the admin's own word stands. */
-static bool blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit)
+bool rules_blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit)
 {
 	struct name_hit exception;
 
@@ -170,10 +307,11 @@ static bool blocked_name(const struct policy *p, const void *name, size_t len, s
 
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
-				  const struct detect_rule *detect, enum scope by_evidence)
+				  const struct detect_rule *detect, enum scope by_evidence, struct sight *sight)
 {
+	const char *telltale = policy_telltale(name, len);
 	struct decision d = { .scope = SCOPE_FLOW };
-	struct name_hit hit;
+	struct name_hit hit = { 0 };
 
 	if (p->extra_names && name_set_match(p->extra_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
@@ -181,16 +319,28 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	} else if (name_set_match(p->allow_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
 		d.rule = "allow.names";
-	} else if (blocked_name(p, name, len, &hit)) {
-		const struct list_rule *list = hit.source ? list_of(p, hit.source) : NULL;
+	} else if (rules_blocked_name(p, name, len, &hit)) {
+		const struct list_rule *list = hit.source ? rules_list(p, hit.source) : NULL;
 		bool monitor = detect->action == DETECT_MONITOR || (list && list->action == DETECT_MONITOR);
 
+		sight->listed = true;
+		sight->lists = p->n_rules ? rules_lists(p, name, len) : 0;
+		if (detect->action == DETECT_OFF)
+			return d;
 		d.action = monitor ? ACTION_MONITOR : ACTION_BLOCK;
 		d.rule = list ? "list" : "block.names";
 		d.list = list ? list->name : NULL;
+	} else if (telltale) {
+		sight->listed = true;
+		if (detect->action == DETECT_OFF)
+			return d;
+		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = "telltale";
+		hit.entry = telltale;
 	} else {
 		return d;
 	}
+	d.telltale = telltale && d.action != ACTION_ALLOW;
 	d.evidence = EVIDENCE_NAME;
 	d.entry = hit.entry;
 	d.line = hit.line;
@@ -200,52 +350,56 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 }
 
 /* The address at the other end of a tunnel, by the rules that judge a flow's own. */
-static struct decision judge_target(const struct policy *p, const struct name_fact *name)
+static struct decision judge_target(const struct policy *p, const struct subject *who, const struct name_fact *name)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
 
-	if (!allowed_destination(p, name->addr, name->port, &d) && !blocked_destination(p, name->addr, name->port, SCOPE_FLOW, &d))
+	if (!allowed_destination(p, name->addr, name->port, &d) &&
+	    !rule_by_address(p, who, name->addr, name->port, SCOPE_FLOW, &d) &&
+	    !blocked_destination(p, name->addr, name->port, SCOPE_FLOW, &d))
 		return d;
 	d.name = name;
 	return d;
 }
 
 /* Which key of `detect:` rules a kind of name. SOCKS has none of its own: it is judged as names always are. */
-static const struct detect_rule *detect_of(const struct policy *p, enum name_kind kind)
+static unsigned detector_of(enum name_kind kind, enum app app)
 {
-	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
-
 	switch (kind) {
 	case NAME_TLS_SNI:
-		return &p->detect[DETECTOR_TLS];
+		return DETECTOR_TLS;
 	case NAME_QUIC_SNI:
-		return &p->detect[DETECTOR_QUIC];
+		return DETECTOR_QUIC;
 	case NAME_DNS:
-		return &p->detect[DETECTOR_DNS];
+		return app == APP_DNS ? DETECTOR_DNS : DETECTOR_TLS;
 	case NAME_HTTP_HOST:
 	case NAME_CONNECT:
-		return &p->detect[DETECTOR_HTTP];
+		return DETECTOR_HTTP;
 	case NAME_SOCKS:
 		break;
 	}
-	return &always;
+	return NO_DETECTOR;
 }
 
 static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
 				  const struct name_fact *name)
 {
-	const struct detect_rule *detect = detect_of(p, name->kind);
+	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+	struct sight sight = { .detector = detector_of(name->kind, facts->app), .name = name };
+	const struct detect_rule *detect = sight.detector < DETECTORS ? &p->detect[sight.detector] : &always;
 	struct decision d = { .scope = SCOPE_FLOW };
 
 	if (!name->matchable && name->addressed)
-		return judge_target(p, name);
-	if (!name->matchable || detect->action == DETECT_OFF)
+		return judge_target(p, who, name);
+	if (!name->matchable)
 		return d;
-	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR));
+	d = judge_text(p, name->host.p, name->host.len, detect, scope_of(facts, SCOPE_PAIR), &sight);
+	overrule(p, who, &sight, scope_of(facts, SCOPE_PAIR), &d);
 	if (d.action != ACTION_NONE)
 		d.name = name;
-	/* Behind an address of a shared range live others: the name says nothing of them. */
-	if (d.action == ACTION_BLOCK && address_set_match(&p->shared, who->dst, 0, NULL)) {
+	spare_shared(p, who, &d);
+	/* A resolver knows all names: nothing is said of its address. */
+	if (facts->app == APP_DNS) {
 		d.scope = SCOPE_FLOW;
 		d.timeout_s = 0;
 	}
@@ -262,26 +416,54 @@ static struct decision judge_names(const struct policy *p, const struct subject 
 
 		if (d.action > worst.action)
 			worst = d;
+		/* The aliases in an answer are its question's, which comes first. */
+		if (i == 0 && d.action == ACTION_ALLOW && facts->app == APP_DNS && facts->dns.response)
+			break;
 	}
 	/* Another request may follow on this connection, with another name: the allowance is only this one's. */
-	if (worst.action == ACTION_ALLOW && facts->again == AGAIN_SAME)
+	if (worst.action == ACTION_ALLOW &&
+	    (facts->again == AGAIN_SAME || (facts->again == AGAIN_WHOLE && facts->next == APP_HTTP2)))
 		worst.action = ACTION_NONE;
 	return worst;
 }
 
+/* Is it an allowance, perhaps of one request only? */
+static bool allows(const struct decision *d)
+{
+	return d->action == ACTION_ALLOW || (d->action == ACTION_NONE && d->rule);
+}
+
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts)
 {
-	struct decision d, names;
+	struct decision d, names = { .scope = SCOPE_FLOW };
 
 	if (allowed_by_address(p, who, &d))
 		return d;
-	d = (struct decision) { .scope = SCOPE_FLOW };
+	d = names;
 	if (facts->mining)
-		d = judge_protocol(p, facts);
-	if (d.action == ACTION_BLOCK)
+		d = judge_protocol(p, who, facts);
+	/* A name in the same message is that of a request for work: an allowed one allows it. */
+	if (facts->n_names)
+		names = judge_names(p, who, facts);
+	if (d.action == ACTION_BLOCK && !allows(&names))
 		return d;
-	names = judge_names(p, who, facts);
-	return names.action > d.action ? names : d.action ? d : names;
+	return allows(&names) || names.action > d.action ? names : d.action ? d : names;
+}
+
+size_t policy_rules(const struct policy *p)
+{
+	return p->n_rules;
+}
+
+uint64_t policy_hours(const struct policy *p, int64_t when_s)
+{
+	uint64_t hours = 0;
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (schedule_holds(&p->rules[i].when, when_s, &left_s))
+			hours |= (uint64_t)1 << i;
+	return hours;
 }
 
 bool policy_scores(const struct policy *p)
@@ -291,6 +473,7 @@ bool policy_scores(const struct policy *p)
 
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points)
 {
+	static const struct sight sight = { .detector = DETECTORS };
 	const struct settings *s = &p->settings;
 	struct decision d = { .scope = SCOPE_FLOW };
 
@@ -305,8 +488,9 @@ struct decision policy_decide_score(const struct policy *p, const struct subject
 	d.evidence = EVIDENCE_SCORE;
 	d.rule = d.action == ACTION_BLOCK ? "score.block" : "score.report";
 	teach(p, &d, SCOPE_AUTO, SCOPE_PAIR);
+	overrule(p, who, &sight, SCOPE_PAIR, &d);
 	/* Behind an address of a shared range live others: one client's habits say nothing of them. */
-	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0, NULL)) {
+	if (d.scope == SCOPE_PAIR && address_set_match(&p->shared, who->dst, 0)) {
 		d.scope = SCOPE_FLOW;
 		d.timeout_s = 0;
 	}
@@ -316,8 +500,9 @@ struct decision policy_decide_score(const struct policy *p, const struct subject
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)
 {
 	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
+	struct sight sight = { 0 };
 
-	return judge_text(p, name, len, &always, SCOPE_PAIR);
+	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
 }
 
 size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max)
@@ -328,7 +513,7 @@ size_t policy_entries(const struct policy *p, const char *name, size_t len, stru
 	for (unsigned exceptions = 0; exceptions < 2; exceptions++) {
 		n = name_set_all(exceptions ? p->excepted_names : p->block_names, name, len, hits, RULES_LISTS_MAX);
 		for (size_t i = 0; i < n && i < RULES_LISTS_MAX && total + i < max; i++) {
-			const struct list_rule *list = hits[i].source ? list_of(p, hits[i].source) : NULL;
+			const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
 
 			to[total + i] = (struct entry_info) {
 				.list = list ? list->name : NULL, .entry = hits[i].entry, .line = hits[i].line,

@@ -201,7 +201,7 @@ int doc_open(struct doc *doc, const char *file, const char *text, size_t len, st
 	yaml_parser_t parser;
 	int result = 0;
 
-	*doc = (struct doc) { .file = file, .error = error };
+	*doc = (struct doc) { .file = file, .base = file, .error = error };
 	if (len > DOC_BYTES_MAX)
 		return doc_fail(doc, NULL, "has %zu bytes, expected at most %u (put names into a list file)", len,
 				DOC_BYTES_MAX);

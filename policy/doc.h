@@ -19,6 +19,7 @@
 
 struct doc {
 	const char *file;		/* as the operator gave it */
+	const char *base;		/* the file from whose folder relative paths start */
 	struct policy_error *error;
 	yaml_document_t yaml;
 	bool open;

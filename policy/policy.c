@@ -3,7 +3,9 @@
  * of lists are said at the list's `file:` in the policy, because that is what the operator has to mend. */
 #include "policy/policy.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,7 @@ struct policy *rules_new(void)
 		.log_file = "/var/log/minewall/eve.json",
 	};
 	for (unsigned i = 0; i < DETECTORS; i++)
-		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : DETECT_BLOCK;
+		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
 	p->excepted_names = name_set_new();
@@ -63,6 +65,7 @@ void policy_free(struct policy *p)
 		free(p->lists[i].file);
 		free(p->lists[i].category);
 	}
+	dialects_free(&p->dialects);
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
 	name_set_free(p->excepted_names);
@@ -72,6 +75,12 @@ void policy_free(struct policy *p)
 	address_set_fini(&p->shared);
 	address_set_fini(&p->list_addresses);
 	address_set_fini(&p->excepted_addresses);
+	for (size_t i = 0; i < p->n_files; i++)
+		free(p->files[i]);
+	for (size_t i = 0; i < GROUPS_MAX; i++)
+		address_set_fini(&p->groups[i].hosts.addresses);
+	for (size_t i = 0; i < RULES_MAX; i++)
+		rule_fini(&p->rules[i]);
 	free(p);
 }
 
@@ -89,6 +98,22 @@ static void rank_sources(struct policy *p)
 		name_set_rank(p->block_names, source, p->rank[source]);
 }
 
+static int seal_rules(struct policy *p)
+{
+	for (size_t i = 0; i < p->n_groups; i++)
+		if (address_set_seal(&p->groups[i].hosts.addresses))
+			return -ENOMEM;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		struct rule *r = &p->rules[i];
+
+		/* What one host may, another's finding must not take from it. */
+		p->exceptions |= r->action != ACTION_BLOCK && !(r->from_all && !r->when.set);
+		if (address_set_seal(&r->from.addresses) || address_set_seal(&r->addresses) || (r->names && name_set_seal(r->names)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int seal(struct policy *p)
 {
 	struct address_set *const addresses[] = {
@@ -97,13 +122,15 @@ static int seal(struct policy *p)
 	struct name_set *const names[] = { p->block_names, p->allow_names, p->excepted_names };
 
 	rank_sources(p);
+	if (seal_rules(p))
+		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
 		if (address_set_seal(addresses[i]))
 			return -ENOMEM;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (name_set_seal(names[i]))
 			return -ENOMEM;
-	return 0;
+	return dialects_seal(&p->dialects);
 }
 
 static int out_of_memory(const char *path, struct policy_error *error)
@@ -202,9 +229,10 @@ static int read_list(struct policy *p, size_t i, const char *text, size_t len, s
 	return list_load(&to, p->lists[i].format, text, len, counts);
 }
 
-static int load_list(struct policy *p, const char *path, size_t i, struct policy_error *error)
+static int load_list(struct policy *p, size_t i, struct policy_error *error)
 {
 	const struct list_rule *list = &p->lists[i];
+	const char *path = list->at.path;
 	struct list_counts counts;
 	char *text = NULL;
 	size_t len;
@@ -256,18 +284,61 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	}
 }
 
-static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+static int read_file(struct policy *p, const char *path, struct policy_error *error)
 {
-	char *text = NULL;
+	char *text = NULL, *kept = strdup(path);
 	size_t len;
 	int result;
 
-	if (read_policy(path, &text, &len, error))
+	if (!kept)
+		return out_of_memory(path, error);
+	p->files[p->n_files++] = kept;
+	if (read_policy(kept, &text, &len, error))
 		return -1;
-	result = schema_read(p, path, text, len, error);
+	result = schema_read(p, p->files[0], kept, text, len, error);
 	free(text);
+	return result;
+}
+
+/* Hidden files, and what editors and package managers leave behind, end otherwise. */
+static int is_drop_in(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return *e->d_name != '.' && len > 5 && !strcmp(e->d_name + len - 5, ".yaml");
+}
+
+static int read_drop_ins(struct policy *p, struct policy_error *error)
+{
+	const char *slash = strrchr(p->files[0], '/');
+	struct doc doc = { .file = p->files[0], .error = error };
+	char folder[PATH_MAX], path[PATH_MAX + 256];
+	struct dirent **found;
+	int n, result = 0;
+
+	snprintf(folder, sizeof(folder), "%.*spolicy.d", slash ? (int)(slash + 1 - p->files[0]) : 0, p->files[0]);
+	n = scandir(folder, &found, is_drop_in, alphasort);
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 :
+		       doc_fail_kind(&doc, NULL, POLICY_UNREADABLE, "%s: %s, expected a readable folder", folder, strerror(errno));
+	if (n >= POLICY_FILES_MAX)
+		result = doc_fail(&doc, NULL, "%s holds %d files, expected at most %d", folder, n, POLICY_FILES_MAX - 1);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
+		free(found[i]);
+		if (!result)
+			result = read_file(p, path, error);
+	}
+	free(found);
+	return result;
+}
+
+static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
+{
+	int result = read_file(p, path, error) ? -1 : read_drop_ins(p, error);
+
 	for (size_t i = 0; with_lists && i < p->n_lists && !result; i++)
-		result = load_list(p, path, i, error);
+		result = load_list(p, i, error);
 	if (!result && seal(p))
 		result = out_of_memory(path, error);
 	return result;
@@ -312,6 +383,11 @@ struct policy *policy_builtin(void)
 	return p;
 }
 
+void policy_stamp(struct policy *p, uint32_t generation)
+{
+	p->settings.generation = generation;
+}
+
 const struct settings *policy_settings(const struct policy *p)
 {
 	return &p->settings;
@@ -337,6 +413,12 @@ struct networks policy_blocked_addresses(const struct policy *p)
 	return networks_of(&p->block_addresses);
 }
 
+size_t policy_files(const struct policy *p, const char *const **files)
+{
+	*files = (const char *const *)p->files;
+	return p->n_files;
+}
+
 size_t policy_lists(const struct policy *p, const struct list_info **lists)
 {
 	*lists = p->infos;
@@ -360,6 +442,10 @@ bool policy_blocks_addresses(const struct policy *p)
 
 const struct dialect_table *policy_dialects(const struct policy *p)
 {
-	(void)p;		/* dialects of the policy's own come later; its callers already ask here */
-	return &dialect_builtin;
+	return p->dialects.rows ? &p->dialects.table : &dialect_builtin;
+}
+
+size_t policy_own_dialects(const struct policy *p)
+{
+	return p->dialects.n_own;
 }

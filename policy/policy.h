@@ -38,6 +38,7 @@ struct networks {
 
 /* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
 struct settings {
+	uint32_t generation;				/* counts the policies that a daemon has run; 0: none of them */
 	enum mode mode;
 	enum hook hook;
 	enum fail fail;
@@ -51,6 +52,7 @@ struct settings {
 	uint32_t pair_timeout_s;
 	enum scope scope;
 	bool reset;
+	bool dns_refused;				/* detect: {dns: {answer: refused}}; default: dropped in silence */
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
 	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
@@ -85,8 +87,8 @@ struct list_info {
 /* "194 used of 317, 123 skipped: path 100, cosmetic 23"; like snprintf. */
 int list_info_print(const struct list_info *info, char *to, size_t size);
 
-/* Reads `path` (with its drop-ins' folder later) and every list that it names; relative paths start at the
- * policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
+/* Reads `path`, the drop-ins in the folder policy.d beside it (*.yaml, by name), and every list that they name; relative paths start
+ * at the policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
 struct policy *policy_load(const char *path, struct policy_error *error);
 
 /* The same without its lists: enough for policy_settings, and quick. For verbs that only ask where the daemon is. */
@@ -104,6 +106,9 @@ struct policy *policy_allowing(const struct policy *base, const char *const *all
 /* The addresses among them. */
 struct networks policy_extra_addresses(const struct policy *p);
 
+/* Gives it the number of its generation, before anybody judges by it. */
+void policy_stamp(struct policy *p, uint32_t generation);
+
 const struct settings *policy_settings(const struct policy *p);
 
 /* Inside hosts that are never judged (allow.hosts), and outside addresses never blocked (allow.addresses). */
@@ -115,6 +120,10 @@ struct networks policy_blocked_addresses(const struct policy *p);
 
 /* Whether the policy or its lists block any address at all. */
 bool policy_blocks_addresses(const struct policy *p);
+
+/* The files that it was read from: the policy, then its drop-ins. */
+#define POLICY_FILES_MAX 33
+size_t policy_files(const struct policy *p, const char *const **files);
 
 size_t policy_lists(const struct policy *p, const struct list_info **lists);
 
@@ -135,7 +144,9 @@ struct entry_info {
 /* All entries that cover the name, at most `max` of them; answers how many there are. The decision names one of them. */
 size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max);
 
+/* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);
+size_t policy_own_dialects(const struct policy *p);
 
 /* Who talks to whom. Addresses as in struct network; ports in host order. */
 struct subject {
@@ -144,6 +155,11 @@ struct subject {
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	/* For rules: the client's link address and the interface it came in by (NULL: not known), and the time of the epoch. */
+	bool mac_known;
+	uint8_t mac[6];
+	const char *interface;
+	int64_t when_s;
 };
 
 enum action {
@@ -166,28 +182,47 @@ struct decision {
 	const char *list;	/* the list's name, or NULL */
 	const char *entry;	/* the entry as the list or policy has it, or NULL */
 	unsigned line;		/* of that entry in its file, 0 = none */
+	bool silent;		/* drop without a reset */
 	const struct name_fact *name;	/* which name decided, or NULL */
+	bool telltale;		/* a name that only a mining program asks for (policy_telltale) */
 };
 
 /* Judges by addresses alone: allow.hosts, allow.addresses, block.addresses. Called for a flow's first packet. */
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
 
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
- * In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
+ * Mining
+ * that HTTP or a WebSocket carries teaches the pair at most, and nothing at an address of `shared`, unless a `scope` asks for more;
+ * an allowed Host in the same message allows it. In mode monitor a BLOCK becomes MONITOR; what is not BLOCK teaches nothing (scope FLOW, timeout 0). Each name is judged
  * on its own and the worst decides. An allowed name gives ALLOW, or NONE with `rule` set where `again` is AGAIN_SAME: the
  * next request on the connection may name another host. block.addresses is not asked again for the flow itself, but it and
  * allow.addresses judge the end of a tunnel (name_fact.addressed). At a tunnel's start and inside it a block teaches nothing
- * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. */
+ * unless a `scope` asks for it: the endpoint is a proxy, which others use, too. A DNS message never teaches: its address is a
+ * resolver's. An answer to an allowed question is allowed, whatever its aliases. A name of kind DNS in a flow that is no DNS one is what
+ * an answer said of its address: `detect.tls` judges it. */
 struct decision policy_decide(const struct policy *p, const struct subject *who, const struct facts *facts);
 
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
 
+/* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
+size_t policy_rules(const struct policy *p);
+uint64_t policy_hours(const struct policy *p, int64_t when_s);
+
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);
 
+/* Tells each step of judging this flow by its addresses, or by a name of it (not NULL), as policy_decide goes through them. Steps that
+ * the policy leaves empty are passed over. */
+void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
+
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
 struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
+
+/* The entry of the built-in table of names that only a mining program asks for which covers this name (any case, no port), or NULL.
+ * Strong evidence about the host that asks. */
+const char *policy_telltale(const void *name, size_t len);
 
 const char *evidence_text(enum evidence e);	/* "address", "name", "protocol", "score" */
 const char *scope_text(enum scope s);

@@ -4,9 +4,11 @@
 #define MINEWALL_RULES_H
 
 #include "policy/addresses.h"
+#include "policy/dialects.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "policy/rule.h"
 
 /* List ids fit into a source's bits below LIST_IMPORTANT, and 0 is the policy file. */
 #define RULES_LISTS_MAX 63
@@ -20,7 +22,7 @@
 /* Which of two sources wins: the admin's own word, then the stronger action, then what excepts cannot take back. */
 enum { RANK_NONE, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
 
-enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTORS };
+enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
 struct detect_rule {
 	enum detect action;
@@ -34,7 +36,7 @@ struct list_rule {
 	enum list_format format;
 	enum detect action;	/* complete once all keys are read */
 	bool has_action;	/* of its own */
-	struct { size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
 struct category {
@@ -43,6 +45,8 @@ struct category {
 };
 
 struct policy {
+	char *files[POLICY_FILES_MAX];	/* the policy's own, and its drop-ins in their order */
+	size_t n_files;
 	struct settings settings;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
@@ -56,6 +60,12 @@ struct policy {
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
 	size_t n_lists;
+	struct dialect_rules dialects;
+	struct group groups[GROUPS_MAX];
+	size_t n_groups;
+	struct rule rules[RULES_MAX];
+	size_t n_rules;
+	bool exceptions;	/* a rule lets some hosts do, or do at times, what others may not */
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
 	struct name_set *extra_names;
@@ -65,8 +75,22 @@ struct policy {
 /* A policy with every default of DESIGN section 7 and empty name sets, not yet sealed. NULL: no memory. */
 struct policy *rules_new(void);
 
-/* Reads the policy's text, not its lists. `path` is its file: for messages, and relative paths start at its folder.
+/* The policy's word for a detector (DETECTORS: score). */
+const char *rules_detector_text(unsigned detector);
+
+/* Reads the policy's text or a drop-in's, not its lists. `path` is the file, for messages, and must live as long as the policy;
+ * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error);
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
+
+/* The list whose source this is; not 0. */
+const struct list_rule *rules_list(const struct policy *p, unsigned source);
+
+/* Whether block.names or a list, its exceptions heeded, has the name; and all lists that have it: bit i is the i-th. */
+bool rules_blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit);
+uint64_t rules_lists(const struct policy *p, const void *name, size_t len);
+
+/* The entry of a list for the address, its exceptions heeded; or NULL. */
+const struct network *rules_listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port);
 
 #endif

@@ -10,6 +10,7 @@
 #include "policy/doc.h"
 #include "policy/file.h"
 #include "policy/rules.h"
+#include "policy/schema.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
@@ -30,20 +31,22 @@ static const char *const format_names[LIST_FORMATS] = {
 	[LIST_UNBOUND] = "unbound", [LIST_RPZ] = "rpz", [LIST_IPSET] = "ipset", [LIST_NFTABLES] = "nftables", [LIST_P2P] = "p2p",
 	[LIST_SURICATA] = "suricata", [LIST_WILDCARD] = "wildcard",
 };
+static const char *const answer_names[] = { "drop", "refused" };	/* as bool dns_refused */
 static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wallets */
 
 static const struct doc_words modes = { mode_names, COUNT(mode_names) };
 static const struct doc_words fails = { fail_names, COUNT(fail_names) };
 static const struct doc_words hooks = { hook_names, COUNT(hook_names) };
-static const struct doc_words scopes = { scope_names, COUNT(scope_names) };
+const struct doc_words schema_scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
+static const struct doc_words answers = { answer_names, COUNT(answer_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 
 /* A file of shared ranges: far more than any operator publishes. */
 #define SHARED_FILE_MAX (1u << 20)
 
-static int no_memory(struct doc *doc)
+int schema_no_memory(struct doc *doc)
 {
 	return doc_fail_kind(doc, NULL, POLICY_NO_MEMORY, "not enough memory");
 }
@@ -113,15 +116,15 @@ static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key
 /* Relative paths start at the policy's folder. */
 static int resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
 {
-	const char *slash = strrchr(doc->file, '/');
+	const char *slash = strrchr(doc->base, '/');
 	const char *path;
 	int folder, n;
 
 	if (doc_text(doc, value, key, PATH_MAX - 1, "a path"))
 		return -1;
 	path = (const char *)value->data.scalar.value;
-	folder = *path != '/' && slash ? (int)(slash + 1 - doc->file) : 0;
-	n = snprintf(to, size, "%.*s%s", folder, doc->file, path);
+	folder = *path != '/' && slash ? (int)(slash + 1 - doc->base) : 0;
+	n = snprintf(to, size, "%.*s%s", folder, doc->base, path);
 	if (n < 0 || (size_t)n >= size)
 		return doc_fail(doc, value, "%s has %d bytes with its folder, expected a path of at most %zu", key->path, n,
 				size - 1);
@@ -210,7 +213,7 @@ static int item_name(struct doc *doc, yaml_node_t *value, const struct doc_key *
 		return doc_fail(doc, value, "%s: %s is no name to %s: %s; expected one such as pool.example or \"*.pool.example\"",
 				key->path, doc_quote(value, quote), allow ? "allow" : "block", name_problem_text(problem));
 	error = name_set_add(allow ? p->allow_names : p->block_names, &entry, 0, doc_line(value));
-	return error ? no_memory(doc) : 0;
+	return error ? schema_no_memory(doc) : 0;
 }
 
 static int parse_network(struct doc *doc, yaml_node_t *value, const struct doc_key *key, const char *expected,
@@ -247,12 +250,17 @@ static int add_network(struct doc *doc, yaml_node_t *value, const struct doc_key
 	struct address_set *set = (struct address_set *)((char *)to + key->offset);
 
 	if (address_set_add(set, net, (const char *)value->data.scalar.value, value->data.scalar.length))
-		return no_memory(doc);
+		return schema_no_memory(doc);
 	return 0;
 }
 
 static const char endpoint_text[] = "one such as 192.0.2.7, 198.51.100.0/24, 192.0.2.7:3333 or \"[2001:db8::7]:3333\"";
 static const char network_text[] = "one such as 192.168.1.50, 10.0.9.0/24 or 2001:db8::/32";
+
+int schema_read_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, struct network *net)
+{
+	return parse_network(doc, value, key, endpoint_text, net);
+}
 
 static int item_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
@@ -308,7 +316,7 @@ static int item_shared(struct doc *doc, yaml_node_t *value, const struct doc_key
 	free(text);
 	if (result == -EINVAL)
 		return doc_fail(doc, value, "shared: %s, line %u: no address, expected %s", path, line, network_text);
-	return result ? no_memory(doc) : 0;
+	return result ? schema_no_memory(doc) : 0;
 }
 
 /* ---- detect ---- */
@@ -325,19 +333,38 @@ static int read_detect(struct doc *doc, yaml_node_t *value, const struct doc_key
 	return doc_read_word(doc, value, &word, to);
 }
 
+static int read_dns_answer(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct doc_key as = *key;
+	unsigned clear = 0;
+
+	as.offset = 0;
+	if (doc_read_word(doc, value, &as, &clear))
+		return -1;
+	((struct policy *)to)->settings.dns_refused = clear;
+	return 0;
+}
+
 #define DETECTOR(name, id)										\
 	static const struct doc_key name##_keys[] = {							\
 		{ "action", "detect." #name ".action", doc_read_word, AT(detect[id].action), &detects },	\
-		{ "scope", "detect." #name ".scope", doc_read_word, AT(detect[id].scope), &scopes },	\
+		{ "scope", "detect." #name ".scope", doc_read_word, AT(detect[id].scope), &schema_scopes },	\
 	};												\
 	static const struct doc_keys name##_mapping = KEYS(name##_keys, 0, "{action: block, scope: endpoint}")
 
 DETECTOR(tls, DETECTOR_TLS);
 DETECTOR(quic, DETECTOR_QUIC);
 DETECTOR(http, DETECTOR_HTTP);
-DETECTOR(dns, DETECTOR_DNS);
 DETECTOR(stratum, DETECTOR_STRATUM);
 DETECTOR(getwork, DETECTOR_GETWORK);
+DETECTOR(node, DETECTOR_NODE);
+
+/* A DNS message teaches nothing, so it has no scope. */
+static const struct doc_key dns_keys[] = {
+	{ "action", "detect.dns.action", doc_read_word, AT(detect[DETECTOR_DNS].action), &detects },
+	{ "answer", "detect.dns.answer", read_dns_answer, 0, &answers },
+};
+static const struct doc_keys dns_mapping = KEYS(dns_keys, 0, "{action: block, answer: refused}");
 
 static const struct doc_key detect_keys[] = {
 	{ "tls", "detect.tls", read_detect, AT(detect[DETECTOR_TLS]), &tls_mapping },
@@ -346,6 +373,7 @@ static const struct doc_key detect_keys[] = {
 	{ "dns", "detect.dns", read_detect, AT(detect[DETECTOR_DNS]), &dns_mapping },
 	{ "stratum", "detect.stratum", read_detect, AT(detect[DETECTOR_STRATUM]), &stratum_mapping },
 	{ "getwork", "detect.getwork", read_detect, AT(detect[DETECTOR_GETWORK]), &getwork_mapping },
+	{ "node", "detect.node", read_detect, AT(detect[DETECTOR_NODE]), &node_mapping },
 };
 static const struct doc_keys detect = KEYS(detect_keys, 0, "{tls: block, http: block, stratum: block}");
 
@@ -370,7 +398,7 @@ static int read_label(struct doc *doc, yaml_node_t *value, const struct doc_key 
 			return doc_fail(doc, value, "%s is %s, expected a word of letters, digits, '.', '_' and '-'",
 					key->path, doc_quote(value, quote));
 	*label = strdup((const char *)value->data.scalar.value);
-	return *label ? 0 : no_memory(doc);
+	return *label ? 0 : schema_no_memory(doc);
 }
 
 static int read_list_name(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
@@ -394,9 +422,10 @@ static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_
 	if (resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	list->file = strdup(path);
+	list->at.path = doc->file;
 	list->at.line = value->start_mark.line;
 	list->at.column = value->start_mark.column;
-	return list->file ? 0 : no_memory(doc);
+	return list->file ? 0 : schema_no_memory(doc);
 }
 
 static int read_list_format(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
@@ -446,12 +475,14 @@ static int item_list(struct doc *doc, yaml_node_t *value, const struct doc_key *
 
 /* ---- categories ---- */
 
-static int read_category(struct doc *doc, yaml_node_t *name, yaml_node_t *value, struct policy *p)
+/* `before`: those of files that were read before this one, which a drop-in may say otherwise. */
+static int read_category(struct doc *doc, yaml_node_t *name, yaml_node_t *value, struct policy *p, size_t before)
 {
 	struct doc_key key = { "", "categories", doc_read_word, 0, &detects };
 	struct category *category = &p->categories[p->n_categories];
 	char *label = NULL;
 	unsigned action;
+	size_t i;
 
 	if (name->type != YAML_SCALAR_NODE)
 		return doc_fail(doc, name, "categories has a key that is no word, expected a mapping such as {pool: block}");
@@ -461,19 +492,21 @@ static int read_category(struct doc *doc, yaml_node_t *name, yaml_node_t *value,
 		return -1;
 	strcpy(category->name, label);
 	free(label);
-	for (size_t i = 0; i < p->n_categories; i++)
-		if (!strcmp(p->categories[i].name, category->name))
-			return doc_fail(doc, name, "repeated key '%s', expected it once", category->name);
+	for (i = 0; i < p->n_categories && strcmp(p->categories[i].name, category->name); i++)
+		;
+	if (i >= before && i < p->n_categories)
+		return doc_fail(doc, name, "repeated key '%s', expected it once", category->name);
 	if (doc_read_word(doc, value, &key, &action))
 		return -1;
-	category->action = action;
-	p->n_categories++;
+	p->categories[i].action = action;
+	p->n_categories += i == p->n_categories;
 	return 0;
 }
 
 /* Any word is a category: which ones there are the lists say. */
 static int read_categories(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
+	size_t before = ((struct policy *)to)->n_categories;
 	char quote[DOC_QUOTE];
 
 	if (value->type != YAML_MAPPING_NODE)
@@ -481,7 +514,7 @@ static int read_categories(struct doc *doc, yaml_node_t *value, const struct doc
 				value->type == YAML_SCALAR_NODE ? doc_quote(value, quote) : "a list");
 	for (yaml_node_pair_t *pair = value->data.mapping.pairs.start; pair < value->data.mapping.pairs.top; pair++)
 		if (read_category(doc, yaml_document_get_node(&doc->yaml, pair->key),
-				  yaml_document_get_node(&doc->yaml, pair->value), to))
+				  yaml_document_get_node(&doc->yaml, pair->value), to, before))
 			return -1;
 	return 0;
 }
@@ -519,13 +552,17 @@ static const struct doc_list list_list = {
 	RULES_LISTS_MAX, "a list of lists, such as [{name: starter, file: lists/starter.txt}]", item_list,
 };
 
+static const struct doc_list rule_list = {
+	RULES_MAX, "a list of rules, such as [{name: kids, from: [192.168.1.64/28], action: block}]", schema_item_rule,
+};
+
 static const struct doc_number first_number = { NUMBER_PLAIN, 0, 65535, 2, "a number from 0 to 65535" };
 static const struct doc_number count_number = { NUMBER_PLAIN, 1, 64, 2, "auto or a number from 1 to 64" };
 static const struct doc_number length_number = { NUMBER_PLAIN, 16, 65536, 4, "a number from 16 to 65536" };
 static const struct doc_number mask_number = {
 	NUMBER_PLAIN, 1, UINT32_MAX, 4, "a 32-bit mask of three adjacent bits, such as 0x0e000000",
 };
-static const struct doc_number timeout_number = {
+const struct doc_number schema_timeout = {
 	NUMBER_DURATION, 1, 30 * 86400, 4, "a duration from 1s to 30d, such as 90s, 10m, 1h or 7d",
 };
 static const struct doc_number flows_number = { NUMBER_PLAIN, 16, 1 << 24, 4, "a number from 16 to 16777216" };
@@ -552,8 +589,8 @@ static const struct doc_key mark_keys[] = {
 	{ "mask", "mark.mask", read_mask, AT(settings.mark_mask), &mask_number },
 };
 static const struct doc_key timeout_keys[] = {
-	{ "endpoint", "block.timeout.endpoint", doc_read_number, AT(settings.endpoint_timeout_s), &timeout_number },
-	{ "pair", "block.timeout.pair", doc_read_number, AT(settings.pair_timeout_s), &timeout_number },
+	{ "endpoint", "block.timeout.endpoint", doc_read_number, AT(settings.endpoint_timeout_s), &schema_timeout },
+	{ "pair", "block.timeout.pair", doc_read_number, AT(settings.pair_timeout_s), &schema_timeout },
 };
 static const struct doc_key allow_keys[] = {
 	{ "names", "allow.names", doc_read_list, AT(allow_names), &names },
@@ -582,7 +619,7 @@ static const struct doc_key block_keys[] = {
 	{ "names", "block.names", doc_read_list, AT(block_names), &names },
 	{ "addresses", "block.addresses", doc_read_list, AT(block_addresses), &blocked },
 	{ "timeout", "block.timeout", doc_read_mapping, 0, &timeouts },
-	{ "scope", "block.scope", doc_read_word, AT(settings.scope), &scopes },
+	{ "scope", "block.scope", doc_read_word, AT(settings.scope), &schema_scopes },
 	{ "reset", "block.reset", doc_read_bool, AT(settings.reset), NULL },
 };
 static const struct doc_keys block = KEYS(block_keys, 0, "{names: [pool.example]}");
@@ -600,7 +637,11 @@ static const struct doc_key root_keys[] = {
 	{ "categories", "categories", read_categories, 0, NULL },
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
 	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
+	{ "groups", "groups", schema_read_groups, 0, NULL },
+	{ "rules", "rules", doc_read_list, 0, &rule_list },
 	{ "detect", "detect", doc_read_mapping, 0, &detect },
+	{ "dialects", "dialects", dialects_read, AT(dialects), NULL },
+	{ "dialects_off", "dialects_off", dialects_read_off, AT(dialects), NULL },
 	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "control", "control", read_control, 0, NULL },
 	{ "state", "state", read_state, 0, NULL },
@@ -609,18 +650,22 @@ static const struct doc_key root_keys[] = {
 };
 static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
 
-int schema_read(struct policy *p, const char *path, const char *text, size_t len, struct policy_error *error)
+int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error)
 {
 	static const struct doc_key root_key = { "", "", NULL, 0, &root_mapping };
 	struct doc doc;
+	size_t rules_before = p->n_rules;
 	yaml_node_t *root;
 	int result = -1;
 
 	if (doc_open(&doc, path, text, len, error))
 		goto out;
+	doc.base = base;
 	root = doc_root(&doc);
 	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
 	complete_actions(p);
+	if (!result)
+		result = schema_resolve(&doc, p, rules_before);
 out:
 	doc_close(&doc);
 	return result;

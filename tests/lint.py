@@ -38,7 +38,7 @@ LIBRARIES = {
 }
 
 TOP = {"Makefile", "README.md", "LICENSE", ".gitignore", ".ci", *FOLDERS, "tests", "contrib"}
-TESTS = {"unit", "fuzz", "netns", "corpus", "bench"}
+TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "policy-errors"}
 
 EXECUTES = r"\b(system|popen|execv|execve|execvp|execvpe|execl|execlp|execle|execveat|fexecve|posix_spawnp?|wordexp)\s*\("
 PRINTS = (r"\b(printf|fprintf|vprintf|vfprintf|dprintf|vdprintf|puts|fputs|putchar|putc|fputc|perror|syslog|vsyslog|"
@@ -62,6 +62,7 @@ CORPUS_SPEAKERS = ("Makefile", "README.md", "tests/")
 
 NO_SPDX = ("LICENSE", ".gitignore")
 NO_SPDX_SUFFIX = (".md", ".pcap", ".pcapng", ".bin", ".json", ".jsonl", ".tsv", ".hex", ".in", ".out", ".svg", ".png")
+NO_SPDX_FOLDER = ("tests/policy-errors/",)  # broken on purpose, to the byte
 
 
 class Findings:
@@ -142,7 +143,7 @@ def check_c(path, source, findings):
 
 def check_text(path, text, findings):
     lines = text.splitlines()
-    if path not in NO_SPDX and not path.endswith(NO_SPDX_SUFFIX):
+    if path not in NO_SPDX and not path.endswith(NO_SPDX_SUFFIX) and (path.endswith(".py") or not path.startswith(NO_SPDX_FOLDER)):
         if not any("SPDX-License-Identifier: GPL-2.0-or-later" in line for line in lines[:3]):
             findings.add(path, 1, "no SPDX line (GPL-2.0-or-later) in the first three lines")
     for number, match in each(lines, OUTSIDE):

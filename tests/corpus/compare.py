@@ -14,12 +14,16 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from compare_dns import expect_dns  # noqa: E402
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 # Where the evidence lies out of reach of the design (the tables' own words).
 OUT_OF_REACH = {"tunnel", "starttls", "link-null+starttls", "over-16K", "over-budget", "opener-is-server", "pipelined",
                 "link-or-tunnel-other"}
+NAME_KINDS = ("tls_sni", "quic_sni", "http_host")
 EXIT_CODES = {0, 5, 6}
 FILES_A_CALL = 400
 CALL_TIMEOUT_S = 120
@@ -101,15 +105,15 @@ def explained():
     with open(os.path.join(HERE, "DIFFERENCES.md"), encoding="utf-8") as f:
         for line in f:
             cells = [c.strip().strip("`") for c in line.strip().strip("|").split("|")]
-            if len(cells) == 4 and cells[1] in ("tls_sni", "http_host") and cells[3]:
+            if len(cells) == 4 and cells[1] in NAME_KINDS and cells[3]:
                 rows.add(tuple(cells[:3]))
     return rows
 
 
 def check_names(tally, rows, flows):
-    """tls_sni and http_host: at least 99 % agree, and the others are explained."""
+    """At least 99 % of each kind agree, and the others are explained."""
     known, used = explained(), set()
-    for kind in ("tls_sni", "http_host"):
+    for kind in NAME_KINDS:
         wanted = [r for r in rows if r["kind"] == kind and r["note"] != "disputed" and r["reach"] not in OUT_OF_REACH]
         differ = [r for r in wanted if not has_name(matching(flows, r), kind, r["value"])]
         for r in differ:
@@ -129,11 +133,12 @@ def check_names(tally, rows, flows):
 
 
 def check_stratum(tally, rows, flows):
+    """Over HTTP work is asked of a node, which is only watched by default."""
     for r in rows:
-        if r["kind"] == "stratum" and r["note"] == "over tcp" and r["reach"] not in OUT_OF_REACH:
+        if r["kind"] == "stratum" and r["reach"] not in OUT_OF_REACH:
             lines = matching(flows, r)
-            good = any(is_mining(f) and f["verdict"]["action"] == "drop" for f in lines)
-            tally.add("stratum over tcp", good, f"{r['pcap']} {r['client']}:{r['cport']} {r['value']}")
+            good = any(is_mining(f) and (f["verdict"]["action"] == "drop" or r["note"] == "over http") for f in lines)
+            tally.add(f"stratum {r['note']}", good, f"{r['pcap']} {r['client']}:{r['cport']} {r['value']}")
 
 
 def check_harmless(tally, manifest, flows):
@@ -167,11 +172,15 @@ def check_derived(tally, rows, flows, beyond):
         lines, text = flows[r["path"]], r["expected"]
         if r["kind"] == "tls":
             good = expect_tls(text, lines)
+        elif r["kind"] == "quic":
+            good = names_of(lines, "quic_sni") != []
         elif r["kind"] == "http":
             good = expect_http(text, lines)
+        elif r["kind"] == "dns":
+            good = expect_dns(text, lines)
         elif text == "no mining":
             good = not any(is_mining(f) or f["verdict"]["action"] == "drop" for f in lines)
-        elif r["kind"] == "stratum" and r["path"] not in beyond:
+        elif r["kind"] in ("stratum", "websocket") and r["path"] not in beyond:
             good = any(is_mining(f) for f in lines)
         else:
             continue
@@ -217,7 +226,7 @@ def show_extra_names(rows, flows):
     """Information only: names that the reference does not have."""
     have = {(r["pcap"], r["kind"], same_name(r["value"])) for r in rows}
     for path in sorted(flows):
-        for kind in ("tls_sni", "http_host"):
+        for kind in NAME_KINDS:
             for name in sorted(set(names_of(flows[path], kind))):
                 if (path, kind, same_name(name)) not in have:
                     print(f"  more than the reference: {path} {kind} {name!r}")
@@ -245,8 +254,7 @@ def main():
     check_names(tally, rows, flows)
     check_stratum(tally, rows, flows)
     check_harmless(tally, manifest, flows)
-    # what the tables say is out of reach, or carried by HTTP or WebSocket, is not asked of a Stratum reader
-    beyond = {r["pcap"] for r in rows if r["kind"] == "stratum" and (r["reach"] in OUT_OF_REACH or r["note"] != "over tcp")}
+    beyond = {r["pcap"] for r in rows if r["kind"] == "stratum" and r["reach"] in OUT_OF_REACH}
     check_derived(tally, derived, flows, beyond)
     check_lists(tally, manifest, derived, os.path.abspath(args.minewall), args.corpus)
     show_flow_counts(manifest, flows, args.verbose)

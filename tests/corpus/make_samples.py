@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our own small corpus: captures made byte by byte, each with what replay must say of it. The same bytes on every run.
 
-Usage: make_samples.py FOLDER    writes the captures and FOLDER/expect.json
+Usage: make_samples.py FOLDER [QUIC_INITIAL]    writes the captures and FOLDER/expect.json
+QUIC_INITIAL: the program tests/netns/quic_initial.c; without it there are no captures of QUIC.
 """
 import json
 import os
 import struct
+import subprocess
 import sys
 
 CLIENT4, SERVER4 = bytes([192, 0, 2, 10]), bytes([198, 51, 100, 20])
@@ -53,6 +55,70 @@ HARMLESS = {
     "mail": b'EHLO client.example\r\nMAIL FROM:<a@example.org>\r\n',
     "ssh": b"SSH-2.0-OpenSSH_9.2\r\n",
     "random": bytes((i * 167 + 13) & 0xff for i in range(300)),
+}
+
+
+ETH_WALLET, HEX64 = b"0x" + b"ab" * 20, b"00112233" * 8
+# sample -> what the client says, the dialect that it must be called, the worker
+DIALECTS = {
+    "configure": (b'{"id": 0, "method": "mining.configure", "params": [["version-rolling"], {}]}\n', "stratum-v1", None),
+    "authorize-string-id": (b'{"id": "auth", "method": "mining.authorize", "params": ["wallet.rig", "x"]}\n', "stratum-v1", "rig"),
+    "subscribe-authorize": (SUBSCRIBE + AUTHORIZE, "stratum-v1", "worker"),
+    "submit-id-last": (b'{"method": "mining.submit", "params": ["w.r", "1", "00", "5f5e1000", "00000000"], "id":4}\n', "stratum-v1", "r"),
+    "zcash": (b'{"id":1,"method":"mining.subscribe","params":["m/1",null,"p.example","3333"]}\n', "zcash", None),
+    "nicehash": (b'{"id":1,"method":"mining.subscribe","params":["NiceHash/1.0.0"]}\n', "nicehash", None),
+    "ethereum-1": (b'{"id":1,"method":"mining.subscribe","params":["m/1","EthereumStratum/1.0.0"]}\n', "ethereum-stratum-1", None),
+    "ethereum-2": (b'{"id":1,"method":"mining.hello","params":{"agent":"m","host":"h","port":"4d2","proto":"EthereumStratum/2.0.0"}}\n',
+                   "ethereum-stratum-2", None),
+    "eth-proxy-last": (b'{"worker": "eth1.0", "jsonrpc": "2.0", "params": ["' + ETH_WALLET + b'", "x"], "id": 2, "method": "eth_submitLogin"}\n',
+                       "eth-proxy", "eth1.0"),
+    "eth-getwork": (b'{"worker": "", "jsonrpc": "2.0", "params": [], "id": 3, "method": "eth_getWork"}\n', "eth-proxy", None),
+    "aleo": (b'{"id":1,"method":"mining.subscribe","params":["m/1","AleoStratum/2.0.0",null]}\n', "aleo", None),
+    "kaspa": (b'{"id":2,"method":"mining.authorize","params":["kaspa:qq0123.rig","x"]}\n', "kaspa", "rig"),
+    "ironfish": (b'{"id":0,"method":"mining.subscribe","body":{"version":3,"publicAddress":"abc.rig"}}\n', "ironfish", "rig"),
+    "alephium": (b'{"id":3,"method":"mining.submit","params":{"jobId":1,"fromGroup":0,"toGroup":3,"nonce":"00","worker":"rig"}}\n',
+                 "alephium", "rig"),
+    "conflux": (b'{"id":4,"method":"mining.submit","params":["w.rig","j","0x0011223344556677","0x' + HEX64 + b'"]}\n', "conflux", "rig"),
+    "cryptonote-wallet": (b'{"id":1,"method":"login","params":{"login":"' + MONERO_WALLET + b'.rig+5000","pass":"x"}}\n', "cryptonote", "rig"),
+    "cryptonote-id-last": (b'{"method":"login","params":{"login":"w","pass":"x","agent":"m/1"},"id":"0123456789abcdef"}\n', "cryptonote", None),
+    "cryptonote-algo-text": (b'{"id":1,"method":"login","params":{"login":"w","algo":"rx/0"}}\n', "cryptonote", None),
+    "cryptonote-self-select": (b'{"id":1,"method":"login","params":{"login":"w","mode":"self-select"}}\n', "cryptonote", None),
+    "cryptonote-submit": (b'{"id":7,"method":"submit","params":{"id":"1","job_id":"2","nonce":"00000000","result":"' + HEX64 + b'"}}\n',
+                          "cryptonote", None),
+    "cryptonote-keepalived": (b'{"method":"keepalived","params":{"id":"1"}}\n', "cryptonote", None),
+    "grin": (b'{"id":"2","jsonrpc":"2.0","method":"getjobtemplate","params":null}\n', "grin", None),
+    "beam": (b'{"method":"login", "api_key":"k.rig", "id":"login","jsonrpc":"2.0"} \n', "beam", "rig"),
+    "beam-solution": (b'{"method" : "solution", "id": "7", "nonce": "0011223344556677", "output": "00", "jsonrpc":"2.0" } \n', "beam", None),
+    "duino-coin": (b"FROM,PC Miner,3.5,user,rig\n", "duino-coin", None),
+    "repl.it": (b"FROM,user,Repl.it Miner v1.2", "repl.it-miner", None),
+    "pan-chan": (b"pan-chan's mining rig hi!\nsharepeer 192.0.2.1\n", "pan-chan", None),
+    "protominer": (b"\x01\x27\0\0\x05\0\0\0\x09node" + bytes(14) + b"Protominer", "protominer", None),
+    "stratum-v2-plain": (b"\0\0\0\x24\0\0" b"\0\2\0\2\0" b"\0\0\0\0" b"\4host" b"\x34\x12" b"\6vendor" b"\2hw" b"\2fw" b"\6device",
+                         "stratum-v2-plain", None),
+    # what JSON lets a sender do
+    "json-escapes": (b'{"id":1,"\\u006D\\u0065thod":"\\u006dining.subscribe","params":[]}\n', "stratum-v1", None),
+    "json-blanks": (b' \t\r\n\n{"id":1,"method" : "mining.subscribe","params":[]}\n', "stratum-v1", None),
+    "json-bom": (b'\xef\xbb\xbf{"id":1,"method":"mining.subscribe","params":[]}\n', "stratum-v1", None),
+    "json-nul": (b'\0{"id":1,"met\0hod":"mining.\0subscribe","params":[]}\n', "stratum-v1", None),
+    "json-length-line": (b'52\n{"id":1,"method":"mining.subscribe","params":[]}\n', "stratum-v1", None),
+    "json-twice": (b'{"method":"x","method":"mining.subscribe","method":"y","id":1,"params":[]}\n', "stratum-v1", None),
+    "json-key-case": (b'{"ID":1,"METHOD":"mining.subscribe","Params":[]}\n', "stratum-v1", None),
+    "json-batch": (b'[{"id":1,"method":"x"},{"id":1,"method":"mining.subscribe","params":[]}]\n', "stratum-v1", None),
+    "json-comment": (b'{/*"}*/"id":1,//}\n"method":"mining.subscribe","params":[],}\n', "stratum-v1", None),
+    "json-pretty": (b'{\n  "id": 1,\n  "method": "mining.subscribe",\n  "params": []\n}\n', "stratum-v1", None),
+    "json-late": (b'{"method":"a"}\n' * 5 + SUBSCRIBE, "stratum-v1", None),
+    "json-padding": (b'{' + b'"pad":"' + b"a" * 8192 + b'","method":"mining.subscribe","params":[]}\n', "stratum-v1", None),
+}
+HARMLESS |= {
+    "json-getwork": b'{"id":1,"method":"getwork","params":[]}\n',
+    "json-getblocktemplate": b'{"id":1,"method":"getblocktemplate","params":[]}\n',
+    "json-auth": b'{"type":"auth","params":{"version":7,"site_key":"k"}}\n',
+    "json-job": b'{"method":"job","params":{"name":"backup"}}\n',
+    "json-ovsdb": b'{"method":"list_dbs","id":0,"params":[]}',
+    "json-yeelight": b'{"id":1,"method":"set_power","params":["on","smooth",500]}\r\n',
+    "json-prefix": b'{"id":1,"method":"data.mining.subscribe","params":[]}\n',
+    "bitcoin-node": b"\xf9\xbe\xb4\xd9version\0\0\0\0\0\x55\0\0\0" + bytes(89),
+    "monero-node": bytes.fromhex("0121010101010101060100000000000001e9030000000000000100000001000000") + bytes(262),
 }
 
 
@@ -255,12 +321,12 @@ class Samples:
             json.dump(self.expect, f, indent=1)
 
 
-def line(flow, *names, drop=False, reason=None, dialect=None, some=False, kind="tls_sni"):
-    """An expected line. `names` are all that may be there, in order; with `some` others may stand between them."""
+def line(flow, *names, drop=False, reason=None, dialect=None, worker=None, some=False, kind="tls_sni"):
+    """An expected line. `dialect`: its name, or True for any. `names` are all that may be there, in order; with `some` others may stand between them."""
     src, sport, dst, dport = flow.ends()
     want = {"src_ip": src, "src_port": sport, "dest_ip": dst, "dest_port": dport, "proto": "TCP" if flow.proto == 6 else "UDP",
             "names": [n if isinstance(n, list) else [kind, n] for n in names], "some": some,
-            "action": "drop" if drop else "accept", "reason": reason, "mining": dialect}
+            "action": "drop" if drop else "accept", "reason": reason, "mining": dialect, "worker": worker}
     return want
 
 
@@ -405,6 +471,20 @@ def add_http(s):
           [line(flow, ["connect", "inner.example:443"], ["http_host", "proxy.example"], ["tls_sni", "deep.example"], some=True)])
 
 
+def add_dialects(s):
+    """Each whole, byte by byte, in two halves that swap, and of a flow that is older."""
+    for number, (name, (text, dialect, worker)) in enumerate(DIALECTS.items()):
+        flow = Flow(number % 2 == 1, sport=(443, 3333, 80, 25)[number % 4])
+        want, plain = [line(flow, drop=True, dialect=dialect, worker=worker)], [line(flow, drop=True, dialect=dialect)]
+        halves = flow.data(text[:len(text) // 2], text[len(text) // 2:])
+        s.add(f"dialect-{name}", pcap(flow.session(text)), want)
+        s.add(f"dialect-{name}-swapped", pcap(flow.handshake() + halves[::-1] + flow.answer(b"{}\n")), want)
+        if len(text) < 1000:
+            # one message decides when it ends, and what comes behind is not there yet
+            s.add(f"dialect-{name}-bytewise", pcap(flow.session(*(text[i:i + 1] for i in range(len(text))))), plain)
+        s.add(f"dialect-{name}-older", pcap(flow.data(text)), plain)
+
+
 def add_mining(s):
     for v6 in (False, True):
         tag = "v6" if v6 else "v4"
@@ -492,7 +572,9 @@ def add_tunnels(s):
             halves = flow.data(whole[:len(whole) // 2], whole[len(whole) // 2:])
             if inside != "mail":        # one segment of bytes that nobody knows is no decision yet
                 s.add(f"tunnel-pipelined-{tag}", pcap(flow.session(whole)), want)
-                s.add(f"tunnel-swapped-{tag}", pcap(flow.handshake() + halves[::-1] + flow.answer()), want)
+                # a whole message of a miner stands in the second half: that is enough, and the first one comes too late
+                swapped = [line(flow, **end)] if inside == "stratum" else want
+                s.add(f"tunnel-swapped-{tag}", pcap(flow.handshake() + halves[::-1] + flow.answer()), swapped)
     add_nested(s)
     add_no_tunnels(s)
 
@@ -532,10 +614,44 @@ def add_no_tunnels(s):
           [line(flow, ["socks", "inner.example"], ["tls_sni", "split.example"])])
 
 
+def add_quic(s, tool):
+    def initial(name, cid=1, version="1", pad=0, part=(0, 9999), number=0):
+        done = subprocess.run([tool, version, str(cid), name, str(pad), str(part[0]), str(part[1]), str(number)],
+                              check=True, stdout=subprocess.PIPE, timeout=10)
+        return bytes.fromhex(done.stdout.decode())
+
+    def want(*names, **more):
+        return [line(flow, *names, kind="quic_sni", **more)]
+
+    versions = {"v1": "1", "v2": "0x6b3343cf", **{f"draft-{n}": hex(0xff000000 + n) for n in (23, 28, 29, 32, 33, 34)}}
+    for v6 in (False, True):
+        flow = Flow(v6, proto=17)
+        answer = flow.udp(b"\xc3 answer", reply=True)
+        for word, version in versions.items():
+            s.add(f"quic-{word}-{'v6' if v6 else 'v4'}", pcap([flow.udp(initial("split.example", version=version)), answer]),
+                  want("split.example", reason="clean"))
+    halves = [flow.udp(initial("split.example", pad=1500, part=part, number=n)) for n, part in enumerate(((0, 700), (700, 9999)))]
+    s.add("quic-halves", pcap([halves[0], answer, halves[1], answer]), want("split.example"))
+    s.add("quic-halves-swapped", pcap([halves[1], answer, halves[0], answer]), want("split.example"))
+    s.add("quic-half", pcap([halves[0], answer]), want())
+    first, other = flow.udp(initial("first.example")), flow.udp(initial("split.example", cid=2))
+    s.add("quic-two-ids", pcap([first, other, answer]), want("first.example", "split.example"))
+    s.add("quic-contradiction", pcap([first, flow.udp(initial("split.example")), answer]),
+          want("first.example", drop=True, reason="contradiction"))
+    s.add("quic-retry", pcap([flow.udp(initial("split.example")), answer, other, answer]), want("split.example", "split.example"))
+    s.add("quic-second-connection", pcap([first, answer, flow.udp(b"A" * 100), other]), want("first.example", "split.example"))
+    s.add("quic-version-negotiation", pcap([flow.udp(initial("first.example", version="0x1a2a3a4a")), answer, other]),
+          want("split.example"))
+    s.add("quic-unreadable", pcap([flow.udp(initial("first.example", version="0x1a2a3a4a"))] * 20), want(reason="quic"))
+    s.add("quic-no-initial", pcap([flow.udp(b"\x41" + bytes(range(60)))] * 5), want(reason="unknown"))
+
+
 def main():
     samples = Samples()
-    for add in (add_links, add_streams, add_checksums, add_ip, add_flows, add_http, add_mining, add_tunnels):
+    for add in (add_links, add_streams, add_checksums, add_ip, add_flows, add_http, add_mining, add_dialects, add_tunnels):
         add(samples)
+    if len(sys.argv) > 2:
+        add_quic(samples, sys.argv[2])
     samples.write(sys.argv[1])
     print(f"{len(samples.files)} samples in {sys.argv[1]}")
 

@@ -34,7 +34,7 @@ static void check_addresses(struct address_set *set, size_t lines)
 		require(net->prefix >= (v4 ? 96 + LIST_PREFIX_MIN4 : LIST_PREFIX_MIN6));
 		require(!v4 || (net->addr[12] != 10 && net->addr[12] != 127 && net->addr[12] != 0 && net->addr[12] < 224));
 		require(net->line && net->line <= lines);
-		require(address_set_match(set, net->addr, net->port ? net->port : 443, NULL));
+		require(address_set_match(set, net->addr, net->port ? net->port : 443));
 	}
 }
 

@@ -39,7 +39,8 @@ PORTS = {
     "pool": (3333, 14433, 53, 40404),
     "mute": (9000, 9001),
     "say": (9100,),
-    "udp": (5300,),
+    "web": (8090,),
+    "udp": (5300, 4433),
 }
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
 
@@ -295,6 +296,8 @@ class Bed:
         command("ip", "link", "add", "c0", "netns", c.name, "type", "veth", "peer", "name", "g0", "netns", g.name)
         command("ip", "link", "add", "s0", "netns", s.name, "type", "veth", "peer", "name", "g1", "netns", g.name)
         g.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        # Linux sends one client no more than one ICMP error a second; the cases follow each other faster.
+        g.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         for namespace, device, addresses in (
                 (c, "c0", (CLIENT, CLIENT2, EXEMPT)), (g, "g0", (GATEWAY_IN,)), (g, "g1", (GATEWAY_OUT,)), (s, "s0", (SERVER,))):
             for address in addresses:

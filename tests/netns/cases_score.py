@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import bed as beds
-from run import need, own, policy, until
+from run import Skipped, families, need, own, policy, until
 
 # What the client says and hears: (bytes said, bytes heard, seconds until the next).
 LOGIN, SUBMIT, SHORT, JOB, REPLY = 600, 187, 65, 376, 488
@@ -80,3 +80,19 @@ def harmless(t):
     status = t.daemon.json("status")
     hosts = [h for h in status["blind_hosts"] if h.get("no_sni")]
     need(hosts and hosts[0]["host"].startswith("198.18."), f"blind spots: {status['blind_hosts']}")
+
+
+@own("score/fingerprint")
+def fingerprint(t):
+    """OpenSSL 3.0 without a name says hello as XMRig's own builds do: a sign, and alone no finding."""
+    version = beds.command("openssl", "version").stdout
+    if not version.startswith("OpenSSL 3.0."):
+        raise Skipped(f"needs OpenSSL 3.0, this is {version.split(' (')[0].strip()}")
+    t.daemon = t.make(policy(more="score: {report: 25}")).start()
+    for family in families(t):
+        address = t.fresh()
+        host = f"[{address}]" if family == 6 else address
+        t.bed.client.run("openssl", "s_client", "-noservername", "-connect", f"{host}:443", check=False, text_in="")
+        events = found(t, address, 443)
+        need(events and events[0]["mining"]["marks"] == ["no_sni", "no_alpn", "fingerprint"], f"found {events}")
+        need(events[0]["tls"]["ja4"] == "t13i310900_e8f1e7e78f70_1f22a2ca17c4", f"its JA4 is {events[0].get('tls')}")

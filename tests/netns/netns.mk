@@ -7,7 +7,16 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)/usr/bin/python3 tests/netns/demo.py $(BUILD)/minewall
 
-check-netns: $(BUILD)/minewall
+check-netns: $(BUILD)/minewall netns-tools
 	$(Q)/usr/bin/python3 tests/netns/run.py $(BUILD)/minewall
 
-.PHONY: demo check-netns
+# What the cases need beside Python: nettle's ciphers.
+$(BUILD)/tests/netns/quic_initial: $(BUILD)/tests/netns/quic_initial.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(shell pkg-config --libs nettle)
+
+-include $(BUILD)/tests/netns/quic_initial.d
+
+netns-tools: $(BUILD)/tests/netns/quic_initial
+
+.PHONY: demo check-netns netns-tools

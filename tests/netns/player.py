@@ -40,6 +40,15 @@ def socket_in(namespace, device):
     return sock
 
 
+def refused_server(ip):
+    """The server that an ICMP port-unreachable speaks of, or None if this packet is none (RFC 792, RFC 4443 3.1)."""
+    start, proto = ((ip[0] & 15) * 4, ip[9]) if ip[0] >> 4 == 4 else (40, ip[6])
+    inner = ip[start + 8:]
+    if (proto, ip[start:start + 2]) == (1, b"\3\3"):
+        return inner[16:20]
+    return inner[24:40] if (proto, ip[start:start + 2]) == (58, b"\1\4") else None
+
+
 class Sent:
     """One packet of a conversation and what became of it."""
 
@@ -51,7 +60,7 @@ class Sent:
 
 
 class Play:
-    """A conversation under way. `resets`: {number of the connection: sides that the gateway reset}."""
+    """A conversation under way. `resets`: {number of the connection: sides that the gateway reset, or told by ICMP}."""
 
     def __init__(self, sends, client, server):
         self.sends, self.client, self.server = sends, client, server
@@ -136,6 +145,12 @@ class Player:
     def take(self, active, frame, at_client):
         ip = capture.trimmed(capture.ip_of(1, frame) or b"")
         if not ip:
+            return
+        refused = active.get(refused_server(ip)) if at_client else None
+        if refused:
+            refused.reset("client")
+            if refused.current() and refused.current().up:
+                self.next(refused)
             return
         try:
             packet = capture.Packet(ip)

@@ -904,7 +904,11 @@ import cases_restart   # noqa: E402
 import cases_teaching  # noqa: E402
 import cases_edges  # noqa: E402,F401
 import cases_tunnels   # noqa: E402
+import cases_web   # noqa: E402
+import cases_quic   # noqa: E402,F401
 import cases_score   # noqa: E402
+import cases_rules   # noqa: E402
+import cases_dns   # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

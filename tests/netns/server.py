@@ -1,16 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The servers of the bed, all in one process inside the server namespace: TLS 1.3, HTTP, a Stratum
-pool, a mute byte logger, one that speaks on demand, a UDP echo, and a listener on the wire. They write what they really
-received
-as JSON lines; unasked they never speak first.
+pool, a mute byte logger, one that speaks on demand, the web's newer forms, a UDP echo, and a listener on the wire. They write
+what they really received as JSON lines; unasked they never speak first.
 
-One line an event: {"t": seconds, "kind": "tls|http|pool|mute|say|udp|wire", "local": "ADDR:PORT", "peer": ..., "what":
+One line an event: {"t": seconds, "kind": "tls|http|pool|mute|say|web|udp|wire", "local": "ADDR:PORT", "peer": ..., "what":
 "open|data|name|closed|reset|packet", ...}. `data` has the bytes as hex, before any protocol saw them."""
 
 import argparse
 import asyncio
+import base64
 import ctypes
+import hashlib
 import json
 import os
 import signal
@@ -84,6 +85,104 @@ class Http(Logged):
         while b"\r\n\r\n" in self.pending:
             self.pending = self.pending.split(b"\r\n\r\n", 1)[1]
             self.transport.write(PAGE)
+
+
+def h2_frame(kind, flags, stream, payload=b""):
+    """RFC 9113 4.1."""
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
+
+
+class Web(Logged):
+    """HTTP/1.1 that takes bodies, WebSockets (each frame that comes is answered by a short one; /deflate agrees to compression)
+    and HTTP/2 in the clear, by Upgrade or at once. It reads heads and lengths, and no header table: any request gets a page."""
+
+    kind = "web"
+    PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    def started(self):
+        self.pending = b""
+        self.take_some = self.head
+
+    def take(self, data):
+        self.pending += data
+        while self.take_some():
+            pass
+
+    def head(self):
+        if self.pending.startswith(self.PREFACE):
+            self.pending = self.pending[len(self.PREFACE):]
+            self.transport.write(h2_frame(4, 0, 0))
+            self.take_some = self.http2
+            return True
+        if b"\r\n\r\n" not in self.pending:
+            return False
+        head, self.pending = self.pending.split(b"\r\n\r\n", 1)
+        fields = {k.strip().lower(): v.strip() for k, _, v in (line.partition(b":") for line in head.split(b"\r\n")[1:])}
+        upgrade = fields.get(b"upgrade", b"").lower()
+        if upgrade == b"websocket":
+            key = base64.b64encode(hashlib.sha1(fields.get(b"sec-websocket-key", b"") + wire.WEBSOCKET_GUID).digest())
+            self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                 b"Sec-WebSocket-Accept: " + key + b"\r\n"
+                                 + (b"Sec-WebSocket-Extensions: permessage-deflate\r\n" if head.startswith(b"GET /deflate ") else b"")
+                                 + b"\r\n")
+            self.take_some = self.websocket
+        elif upgrade == b"h2c":
+            self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+                                 + h2_frame(4, 0, 0) + h2_frame(1, 5, 1, b"\x88"))
+        elif fields.get(b"transfer-encoding", b"").lower() == b"chunked":
+            self.take_some = self.chunks
+        else:
+            self.left = int(fields.get(b"content-length", 0))
+            self.take_some = self.body
+        return True
+
+    def body(self):
+        taken = min(self.left, len(self.pending))
+        self.pending = self.pending[taken:]
+        self.left -= taken
+        return self.page() if not self.left else False
+
+    def chunks(self):
+        if b"0\r\n\r\n" not in self.pending:
+            return False
+        self.pending = self.pending.split(b"0\r\n\r\n", 1)[1]
+        return self.page()
+
+    def page(self):
+        self.transport.write(PAGE)
+        self.take_some = self.head
+        return True
+
+    def http2(self):
+        if len(self.pending) < 9:
+            return False
+        size = int.from_bytes(self.pending[:3], "big")
+        kind, flags, stream = struct.unpack("!BBI", self.pending[3:9])
+        if len(self.pending) < 9 + size:
+            return False
+        self.pending = self.pending[9 + size:]
+        if kind == 4 and not flags & 1:
+            self.transport.write(h2_frame(4, 1, 0))
+        if kind in (1, 9) and flags & 4:
+            self.transport.write(h2_frame(1, 5, stream, b"\x88"))
+        return True
+
+    def websocket(self):
+        if len(self.pending) < 2:
+            return False
+        size, at = self.pending[1] & 127, 2
+        if size > 125:
+            at += 2 if size == 126 else 8
+            size = int.from_bytes(self.pending[2:at], "big")
+        at += 4 if self.pending[1] & 128 else 0
+        if len(self.pending) < at + size:
+            return False
+        opcode = self.pending[0] & 15
+        self.pending = self.pending[at + size:]
+        self.transport.write(b"\x88\x00" if opcode == 8 else b"\x81\x02ok")
+        if opcode == 8:
+            self.transport.close()
+        return opcode != 8
 
 
 class Pool(Logged):
@@ -238,7 +337,7 @@ def watch_wire(interface, log, quiet):
 async def serve(options):
     loop = asyncio.get_running_loop()
     for kind, ports in ((Tls, options.tls), (Http, options.http), (Pool, options.pool), (Logged, options.mute),
-                        (Say, options.say)):
+                        (Say, options.say), (Web, options.web)):
         for port in ports:
             for host in ("0.0.0.0", "::"):
                 await loop.create_server(kind, host, port, backlog=1024)
@@ -256,7 +355,7 @@ def main():
     parser.add_argument("--cert", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--interface", required=True)
-    for kind in ("tls", "http", "pool", "mute", "say", "udp", "quiet"):
+    for kind in ("tls", "http", "pool", "mute", "say", "web", "udp", "quiet"):
         parser.add_argument(f"--{kind}", type=ports, default=[])
     options = parser.parse_args()
 

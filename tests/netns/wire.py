@@ -7,11 +7,12 @@ line" or "the complete ClientHello" is."""
 import os
 import socket
 import struct
+import zlib
 
 
 def client_hello(name, size=None):
     """A TLS 1.3 ClientHello record for `name` that a real server answers. With `size` it carries a
-    post-quantum key share and padding, so that the record is exactly `size` bytes (1500 or more)."""
+    post-quantum key share and padding, so that the record is exactly `size` bytes (1500 or more). Without a name: no SNI."""
 
     def extension(kind, body):
         return struct.pack("!HH", kind, len(body)) + body
@@ -19,7 +20,7 @@ def client_hello(name, size=None):
     def vector16(body):
         return struct.pack("!H", len(body)) + body
 
-    host = name.encode()
+    host = (name or "").encode()
     shares = b""
     groups = [0x001D, 0x0017]
     if size:
@@ -33,7 +34,7 @@ def client_hello(name, size=None):
         extension(43, b"\x02\x03\x04"),
         extension(45, b"\x01\x01"),
         # The name comes late, behind the key share, as in shuffled browser hellos.
-        extension(0, vector16(b"\x00" + vector16(host))),
+        extension(0, vector16(b"\x00" + vector16(host))) if name else b"",
     ])
     ciphers = vector16(struct.pack("!3H", 0x1301, 0x1302, 0x1303))
     head = b"\x03\x03" + os.urandom(32) + b"\x20" + os.urandom(32) + ciphers + b"\x01\x00"
@@ -48,6 +49,40 @@ def client_hello(name, size=None):
 def http_get(host, path="/"):
     """A request head as a browser without much to say would send it."""
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bed\r\nAccept: */*\r\n\r\n".encode()
+
+
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def websocket_upgrade(host, path="/proxy"):
+    return (f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n").encode()
+
+
+def websocket_frame(payload, opcode=1, fin=True, deflated=False, masked=True):
+    """RFC 6455 5.2."""
+    mask = os.urandom(4) if masked else b""
+    first = (0x80 if fin else 0) | (0x40 if deflated else 0) | opcode
+    size = len(payload)
+    head = (struct.pack("!BB", first, 0x80 * masked | size) if size < 126 else
+            struct.pack("!BBH", first, 0x80 * masked | 126, size) if size < 65536 else
+            struct.pack("!BBQ", first, 0x80 * masked | 127, size))
+    return head + mask + (bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if masked else payload)
+
+
+def websocket_deflate(*messages):
+    """The payloads of messages under permessage-deflate, each with the context of those before (RFC 7692)."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return [(packer.compress(m) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in messages]
+
+
+def h2_request(authority, stream=1):
+    """HEADERS of a GET whose fields are literals that enter the table (RFC 7541 6.2.1)."""
+    block = b"\x82\x86\x84\x41" + bytes([len(authority)]) + authority.encode()
+    return struct.pack("!I", len(block))[1:] + struct.pack("!BBI", 1, 5, stream) + block
+
+
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 # What the first line of each dialect looks like; the wallets are no real ones.

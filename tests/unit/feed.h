@@ -20,16 +20,21 @@ struct feed {
 	enum side side;
 	bool ended;
 	enum app only;
+	enum carrier carrier;
+	unsigned seen;
+	uint16_t port;
 };
 
 static struct facts feed_facts;
 static struct inspect_scratch *feed_scratch;
 static uint8_t *feed_block;
+static const struct dialect_table *feed_dialects = &dialect_builtin;
 
 static inline enum inspect_result feed_as(struct feed how, const void *bytes, size_t len)
 {
 	struct inspect_input in = {
-		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = &dialect_builtin,
+		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .dialects = feed_dialects,
+		.carrier = how.carrier, .seen = how.seen, .port = how.port,
 	};
 
 	free(feed_block);

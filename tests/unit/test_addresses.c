@@ -78,7 +78,7 @@ static const char *match(const struct address_set *set, const char *text, uint16
 	struct network net;
 
 	assert_int_equal(address_parse(text, strlen(text), &net), ADDRESS_GOOD);
-	found = address_set_match(set, net.addr, port, NULL);
+	found = address_set_match(set, net.addr, port);
 	return found ? found->text : "-";
 }
 
@@ -109,9 +109,9 @@ static void test_match(void **state)
 	assert_string_equal(match(&set, "2001:db9::", 1), "::/0");
 	assert_string_equal(match(&set, "203.0.113.1", 1), "-");	/* ::/0 is no IPv4 network */
 	assert_int_equal(address_parse("192.0.2.9", 9, &v4), ADDRESS_GOOD);
-	assert_int_equal(address_set_match(&set, v4.addr, 1, NULL)->line, 6);	/* the first of two equal ones */
+	assert_int_equal(address_set_match(&set, v4.addr, 1)->line, 6);	/* the first of two equal ones */
 	address_set_fini(&set);
-	assert_null(address_set_match(&set, v4.addr, 1, NULL));
+	assert_null(address_set_match(&set, v4.addr, 1));
 	address_set_fini(&set);
 }
 
@@ -127,7 +127,7 @@ static void test_read(void **state)
 	assert_int_equal(address_set_read(&set, good, sizeof(good) - 1, &line), 0);
 	address_set_seal(&set);
 	assert_int_equal(set.n, 3);
-	assert_non_null(address_set_match(&set, address, 443, NULL));
+	assert_non_null(address_set_match(&set, address, 443));
 	address_set_fini(&set);
 	memset(&set, 0, sizeof(set));
 	assert_int_equal(address_set_read(&set, bad, sizeof(bad) - 1, &line), -EINVAL);

@@ -17,8 +17,6 @@
 #include "cli/cli.h"
 #include "inspect/inspect.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 static char folder[] = "/tmp/test_check.XXXXXX";
 
 struct said {
@@ -91,6 +89,21 @@ static void test_good(void **state)
 	json_decref(object);
 }
 
+static void test_dialects(void **state)
+{
+	struct said said;
+
+	(void)state;
+	write_file("p.yaml", "version: 1\ndialects:\n  - {dialect: a, method: login}\n  - {dialect: b, method: my.login}\n"
+			     "  - {dialect: c, method: login, require: params.agent}\n");
+	said = run("-c", "p.yaml", NULL);
+	assert_int_equal(said.code, 0);
+	assert_non_null(strstr(said.out, "dialects:        3 of its own\nwarning: dialects: 'a' takes every message with the method 'login' for "
+				"mining; give it a 'require'\n"));
+	assert_null(strstr(said.out, "'b'"));
+	assert_null(strstr(said.out, "'c'"));
+}
+
 static void test_bad(void **state)
 {
 	static const char expected[] = "p.yaml:2:1: unknown key 'moed', did you mean 'mode'?\n";
@@ -151,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_dialects),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_usage),
 	};

@@ -13,8 +13,6 @@
 
 #include "policy/rules.h"
 
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 #define V "version: 1\nmode: enforce\n"
 
 /* A policy from text, with the names of `list` as the list "web" of the file's lines. */
@@ -25,7 +23,7 @@ static struct policy *policy_of(const char *text, const char *list)
 	struct list_counts counts;
 
 	assert_non_null(p);
-	if (schema_read(p, "p.yaml", text, strlen(text), &error))
+	if (schema_read(p, "p.yaml", "p.yaml", text, strlen(text), &error))
 		fail_msg("%s", error.text);
 	if (list) {
 		p->lists[0].name = strdup("web");
@@ -206,6 +204,41 @@ static void test_protocol(void **state)
 	policy_free(p);
 }
 
+static const struct facts *of_kind(enum mining_kind kind)
+{
+	mining();
+	facts.stratum.kind = kind;
+	return &facts;
+}
+
+/* Work asked of a node is only watched, and nodes are let be, unless the policy says more. */
+static void test_kinds(void **state)
+{
+	struct policy *p = policy_of(V, NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 8332);
+
+	(void)state;
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: off, getwork: block, node: {action: block, scope: pair}}\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.getwork");
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.node");
+	check(policy_decide(p, &s, of_kind(MINING_STRATUM)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	/* a rule about mining does not mean nodes, unless it names them */
+	p = policy_of(V "rules: [{name: strict, from: [192.168.1.0/24], action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	policy_free(p);
+	p = policy_of(V "rules: [{name: nodes, to: {detectors: [node]}, action: block}]\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "rules.nodes");
+	check(policy_decide(p, &s, of_kind(MINING_GETWORK)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	policy_free(p);
+	p = policy_of(V "detect: {node: monitor}\n", NULL);
+	check(policy_decide(p, &s, of_kind(MINING_NODE)), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.node");
+	policy_free(p);
+}
+
 static void test_detect(void **state)
 {
 	struct policy *p = policy_of(V "detect: {tls: off, http: {action: monitor, scope: endpoint}}\n"
@@ -218,6 +251,51 @@ static void test_detect(void **state)
 	      "block.names");
 	check(policy_decide(p, &s, named(NAME_CONNECT, "pool.example")), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0,
 	      "block.names");
+	policy_free(p);
+}
+
+/* A DNS message teaches nothing, an answer is its question's, and a name that DNS gave a TLS flow's address is TLS' business. */
+static void test_dns(void **state)
+{
+	struct policy *p = policy_of(V "detect: {tls: monitor, dns: {action: block, answer: refused}}\nallow: {names: [good.example]}\n"
+				     "block: {names: [pool.example], scope: endpoint}\n", NULL);
+	struct subject s = who("192.168.1.2", "203.0.113.7", 53);
+	struct facts m = *named(NAME_DNS, "pool.example");
+
+	(void)state;
+	assert_true(p->settings.dns_refused);
+	check(policy_decide(p, &s, &m), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.app = APP_DNS;
+	check(policy_decide(p, &s, &m), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.names[1] = m.names[0];
+	m.names[0] = named(NAME_DNS, "good.example")->names[0];
+	m.n_names = 2;
+	check(policy_decide(p, &s, &m), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	m.dns.response = true;
+	check(policy_decide(p, &s, &m), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	policy_free(p);
+}
+
+static void test_telltale(void **state)
+{
+	struct policy *p = policy_of(V "allow: {names: [donate.ssl.xmrig.com]}\n", "donate.v2.xmrig.com\nxmrig.com\n");
+	struct subject s = who("192.168.1.2", "203.0.113.7", 443);
+	struct decision d = policy_decide(p, &s, named(NAME_TLS_SNI, "Donate.V9.xmrig.com."));
+
+	(void)state;
+	check(d, ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "list");
+	assert_true(d.telltale);
+	d = policy_decide(p, &s, named(NAME_TLS_SNI, "www.xmrig.com"));
+	assert_true(d.action == ACTION_BLOCK && !d.telltale);
+	d = policy_decide(p, &s, named(NAME_TLS_SNI, "donate.ssl.xmrig.com"));
+	assert_true(d.action == ACTION_ALLOW && !d.telltale);
+	policy_free(p);
+	p = policy_of(V, NULL);
+	check(policy_decide(p, &s, named(NAME_TLS_SNI, "donate.v2.xmrig.com")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "telltale");
+	assert_non_null(policy_telltale("x.donate.v2.xmrig.com.", 22));
+	assert_null(policy_telltale("donate.xmrig.com", 16));
+	assert_null(policy_telltale("donate..xmrig.com", 17));
+	assert_null(policy_telltale("", 0));
 	policy_free(p);
 }
 
@@ -245,6 +323,47 @@ static void test_scope(void **state)
 	check(policy_decide(p, &s, named(NAME_TLS_SNI, "pool.example")), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0,
 	      "block.names");
 	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.stratum");
+	policy_free(p);
+}
+
+/* What HTTP or a WebSocket carries may stand behind a CDN. */
+static void test_carried(void **state)
+{
+	struct policy *p = policy_of(V "shared: [203.0.113.0/24]\nallow: {names: [good.example]}\nblock: {names: [pool.example]}\n", NULL);
+	struct subject s = who("192.168.1.2", "198.51.100.7", 443);
+
+	(void)state;
+	mining();
+	facts.stratum.carrier = CARRIER_WEBSOCKET;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.stratum");
+	facts.tunnelled = true;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	facts.tunnelled = false;
+	s = who("192.168.1.2", "203.0.113.7", 443);
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.stratum");
+	facts.stratum.kind = MINING_GETWORK;
+	check(policy_decide(p, &s, &facts), ACTION_MONITOR, EVIDENCE_PROTOCOL, SCOPE_FLOW, 0, "detect.getwork");
+	/* the Host of the same request: a listed one is the worse, an allowed one allows */
+	add_name(&facts, NAME_HTTP_HOST, "pool.example");
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	mining();
+	facts.stratum.carrier = CARRIER_HTTP;
+	add_name(&facts, NAME_HTTP_HOST, "good.example");
+	check(policy_decide(p, &s, &facts), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.again = AGAIN_SAME;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.again = AGAIN_WHOLE;
+	facts.next = APP_HTTP2;
+	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	facts.next = APP_HTTP_BODY;
+	check(policy_decide(p, &s, &facts), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	policy_free(p);
+	p = policy_of(V "detect: {stratum: {scope: endpoint}, getwork: block}\n", NULL);
+	mining();
+	facts.stratum.carrier = CARRIER_HTTP;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.stratum");
+	facts.stratum.kind = MINING_GETWORK;
+	check(policy_decide(p, &s, &facts), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_PAIR, 600, "detect.getwork");
 	policy_free(p);
 }
 
@@ -353,8 +472,12 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_protocol),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_detect),
+		cmocka_unit_test(test_dns),
+		cmocka_unit_test(test_telltale),
 		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_allowing),
 		cmocka_unit_test(test_tunnels),

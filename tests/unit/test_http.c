@@ -89,14 +89,17 @@ static void odd_authorities(void **state)
 
 static void what_follows(void **state)
 {
-	static const struct { const char *head; int again; } rows[] = {
+	static const struct { const char *head; int again; enum app next; } rows[] = {
 		{ "GET / HTTP/1.0\r\n\r\n", AGAIN_NO },
 		{ "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", AGAIN_SAME },
 		{ "GET / HTTP/1.1\r\nConnection: foo , close\r\n\r\n", AGAIN_NO },
-		{ "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", AGAIN_NO },
+		{ "GET / HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n", AGAIN_AS, APP_WEBSOCKET },
+		{ "GET / HTTP/1.1\r\nUpgrade: h2c, websocket\r\nConnection: close\r\n\r\n", AGAIN_AS, APP_WEBSOCKET },
+		{ "GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n", AGAIN_AS, APP_HTTP },
 		{ "POST / HTTP/1.1\r\nContent-Length: 00\r\n\r\n", AGAIN_SAME },
-		{ "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n", AGAIN_NO },
-		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", AGAIN_NO },
+		{ "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n", AGAIN_WHOLE, APP_HTTP_BODY },
+		{ "POST / HTTP/1.1\r\nContent-Length: 10\r\nUpgrade: websocket\r\n\r\n", AGAIN_WHOLE, APP_HTTP_BODY },
+		{ "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", AGAIN_WHOLE, APP_HTTP_BODY },
 	};
 	size_t i;
 
@@ -104,6 +107,8 @@ static void what_follows(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		every_cut(rows[i].head);
 		assert_int_equal(feed_facts.again, rows[i].again);
+		if (rows[i].next)
+			assert_int_equal(feed_facts.next, rows[i].next);
 		assert_int_equal(feed_facts.n_names, 0);
 	}
 }

@@ -18,7 +18,7 @@ static const uint64_t secret[2] = { 1, 2 };
 static void test_neighbours(void **state)
 {
 	struct tenants *t = tenants_new(secret);
-	uint8_t a[16] = { 1 }, b[16] = { 2 };
+	uint8_t a[16] = { 1 }, b[16] = { 2 }, c[16] = { 3 }, d[16] = { 4 };
 
 	(void)state;
 	assert_false(tenants_harmless(t, a, 6, 443));
@@ -29,6 +29,14 @@ static void test_neighbours(void **state)
 	assert_true(tenants_harmless(t, b, 6, 443));	/* what was taught must go */
 	assert_false(tenants_harmless(t, b, 6, 443));
 	assert_false(tenants_teach(t, b, 6, 443));
+	/* what DNS says of an address holds at every port */
+	assert_false(tenants_resolved(t, c));
+	assert_false(tenants_teach(t, c, 6, 443));
+	assert_false(tenants_teach(t, c, 17, 1));
+	assert_true(tenants_teach(t, d, 6, 3333));
+	assert_true(tenants_resolved(t, d));
+	assert_false(tenants_resolved(t, d));
+	assert_false(tenants_teach(t, d, 6, 3333));
 	tenants_free(t);
 }
 
@@ -54,10 +62,24 @@ static void test_unlearning(void **state)
 	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 32);
 	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 8);
 	assert_int_equal(learnt_take_named(l, dst, 6, 443, out, 32), 0);
+	for (uint8_t i = 0; i < 3; i++)
+		put(l, i, EVIDENCE_NAME, true);
+	assert_int_equal(learnt_take_named(l, dst, 0, 0, out, 32), 3);	/* at any port */
 	assert_int_equal(learnt_count(l), 1);
 	learnt_expire(l, 161);
 	assert_int_equal(learnt_count(l), 0);
 	learnt_free(l);
+}
+
+/* What HTTP carries may stand behind a CDN; what a stream carries may not. */
+static void test_whose_neighbours(void **state)
+{
+	(void)state;
+	assert_true(learnt_has_neighbours(EVIDENCE_NAME, APP_TLS));
+	assert_true(learnt_has_neighbours(EVIDENCE_SCORE, APP_TLS));
+	assert_true(learnt_has_neighbours(EVIDENCE_PROTOCOL, APP_HTTP));
+	assert_false(learnt_has_neighbours(EVIDENCE_PROTOCOL, APP_STRATUM));
+	assert_false(learnt_has_neighbours(EVIDENCE_ADDRESS, APP_HTTP));
 }
 
 static void test_bounded(void **state)
@@ -95,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_unlearning),
+		cmocka_unit_test(test_whose_neighbours),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_growth),
 	};

@@ -334,7 +334,7 @@ static const struct network *find_address(const struct address_set *set, const c
 	struct network net;
 
 	assert_int_equal(address_parse(text, strlen(text), &net), ADDRESS_GOOD);
-	return address_set_match(set, net.addr, net.port, NULL);
+	return address_set_match(set, net.addr, net.port);
 }
 
 /* Everything goes where it belongs, with its line and its text. */

@@ -117,10 +117,10 @@ static void another_flow(struct bed *b)
 	b->packet.sport++;
 }
 
-/* Offset at which the login can be told: the quote that closes the agent. */
+/* Offset at which the login can be told: the brace that closes it. */
 static size_t login_tells(void)
 {
-	return (size_t)(strstr(LOGIN, "6.26.0\"") - LOGIN) + 7;
+	return (size_t)(strrchr(LOGIN, '}') - LOGIN) + 1;
 }
 
 static void test_login(void **state)
@@ -307,15 +307,50 @@ static void test_contradiction(void **state)
 	bed_free(b);
 }
 
+/* What is only watched, or is no mining, hides nothing behind it; the block is told besides. */
+static void test_weaker_first(void **state)
+{
+	static const char *const first[] = { "{\"id\":1,\"method\":\"my.work\"}\n", "\x01\x21\x01\x01\x01\x01\x01\x01\x01" };
+	struct bed *b = bed_new("version: 1\nmode: enforce\ndetect: {node: monitor}\n"
+				"dialects: [{dialect: own, method: my.work, kind: getwork}]\n");
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++, another_flow(b)) {
+		assert_int_equal(text(b, ISN, first[i]), VERDICT_ACCEPT);
+		assert_true(b->o.event);
+		assert_int_equal(b->o.decision.action, ACTION_MONITOR);
+		assert_string_equal(b->o.facts->stratum.dialect, i ? "monero-p2p" : "own");
+		assert_int_equal(text(b, ISN + (uint32_t)strlen(first[i]), LOGIN), VERDICT_BLOCK);
+		assert_true(b->o.event);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+		another_flow(b);
+		assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\"}\n" LOGIN), VERDICT_BLOCK);
+		assert_int_equal(b->o.decision.action, ACTION_BLOCK);
+		assert_string_equal(b->o.facts->stratum.dialect, "cryptonote");
+	}
+	bed_free(b);
+	/* a row of the policy's own blocks as any, and nodes are let be */
+	b = bed_new("version: 1\nmode: enforce\ndialects: [{dialect: own, method: \"my.*\", capture: \"payee=params[0]\"}]\n");
+	assert_int_equal(text(b, ISN, "{\"id\":1,\"method\":\"my.work\",\"params\":[\"w.rig\"]}\n"), VERDICT_BLOCK);
+	assert_string_equal(b->o.facts->stratum.dialect, "own");
+	assert_int_equal(b->o.facts->stratum.worker.len, 3);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, first[1]), VERDICT_ACCEPT);
+	assert_false(b->o.event);
+	bed_free(b);
+}
+
 static void test_bad_checksum(void **state)
 {
 	struct bed *b = bed_new(NULL);
 
 	(void)state;
-	b->packet.checksum = CHECKSUM_BAD;
-	text(b, ISN, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
-	b->packet.checksum = CHECKSUM_GOOD;
-	assert_int_equal(pieces(b, ISN, LOGIN, 50), 100);
+	for (size_t piece = 1; piece < LEN(LOGIN); piece++, another_flow(b)) {
+		b->packet.checksum = CHECKSUM_BAD;
+		text(b, ISN, "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+		b->packet.checksum = CHECKSUM_GOOD;
+		assert_true(pieces(b, ISN, LOGIN, piece) >= login_tells());
+	}
 	b->packet.checksum = CHECKSUM_BAD;
 	another_flow(b);
 	put(b, ISN + 40, "x\"}\n", 4);
@@ -473,17 +508,211 @@ static void test_login_behind_head(void **state)
 	bed_free(b);
 }
 
-/* A body quotes what it likes. */
-static void test_body(void **state)
+/* A pool's parser may pass over a line or two, and a load balancer writes a header in front. */
+static void test_prelude_lines(void **state)
 {
-	static const char head[] = "POST /report HTTP/1.1\r\nHost: a.example\r\nContent-Length: 150\r\n\r\n";
+	static const uint8_t header[28] = { 0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 'Q', 'U', 'I', 'T', 0x0a, 0x21, 0x11, 0, 12 };
+	uint8_t second[28 + LEN(LOGIN)];
 	struct bed *b = bed_new(NULL);
 
 	(void)state;
-	assert_int_equal(text(b, ISN, head), VERDICT_CLEAR);
-	assert_int_not_equal(text(b, ISN + LEN(head), LOGIN), VERDICT_BLOCK);
+	assert_int_equal(text(b, ISN, "whatever\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "hello\r\nthere\r\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(pieces(b, ISN, "PROXY TCP4 192.0.2.1 192.0.2.2 40000 3333\r\n" LOGIN, 1), 43 + login_tells());
+	another_flow(b);
+	memcpy(second, header, sizeof(header));
+	memcpy(second + sizeof(header), LOGIN, LEN(LOGIN));
+	assert_int_equal(put(b, ISN, second, sizeof(second)), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_not_equal(text(b, ISN, "one\ntwo\nthree\n" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_not_equal(text(b, ISN, "\x01\x02\n" LOGIN), VERDICT_BLOCK);
+	bed_free(b);
+}
+
+/* A body quotes what it likes, but it does not begin with a login. */
+static void test_body(void **state)
+{
+	static const char head[] = "POST /report HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3000\r\n\r\n";
+	struct bed *b = bed_new(NULL);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, head), VERDICT_ACCEPT);
+	assert_int_equal(text(b, ISN + LEN(head), "report="), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_CLEAN);
+	assert_int_not_equal(text(b, ISN + LEN(head) + 7, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, head);
+	assert_int_equal(text(b, ISN + LEN(head), "[\n" LOGIN "]"), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, head);
+	assert_int_equal(pieces(b, ISN + LEN(head), LOGIN, 1), login_tells());
+	another_flow(b);
+	assert_int_equal(text(b, ISN, "POST / HTTP/1.1\r\nContent-Length: 3000\r\n\r\nfile"), VERDICT_CLEAR);
 	another_flow(b);
 	assert_int_equal(pieces(b, ISN, "HELO a\r\nMAIL FROM:<a@example>\r\nDATA\r\n" LOGIN ".\r\n", 30), 0);
+	bed_free(b);
+}
+
+#define UPGRADE "GET /proxy HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+#define CHAT "{\"type\":\"auth\",\"params\":{\"token\":\"x\"}}"
+
+/* A masked frame of text; returns its length. */
+static size_t websocket(uint8_t *out, const char *text)
+{
+	size_t n = strlen(text), at = 2;
+
+	out[0] = 0x81;
+	out[1] = (uint8_t)(0x80 | (n > 125 ? 126 : n));
+	if (n > 125) {
+		out[at++] = (uint8_t)(n >> 8);
+		out[at++] = (uint8_t)n;
+	}
+	memcpy(out + at, "\x37\xfa\x21\x3d", 4);
+	for (size_t i = 0; i < n; i++)
+		out[at + 4 + i] = (uint8_t)text[i] ^ out[at + i % 4];
+	return at + 4 + n;
+}
+
+/* The byte that completes the message is the one that is dropped, and only this client loses the address. */
+static void test_websocket(void **state)
+{
+	struct bed *b = bed_new(NULL);
+	uint8_t frame[256];
+	size_t n = websocket(frame, LOGIN);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, UPGRADE), VERDICT_ACCEPT);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(put(b, ISN + LEN(UPGRADE) + (uint32_t)i, frame + i, 1), i + 1 < n ? VERDICT_ACCEPT : VERDICT_BLOCK);
+	assert_int_equal(b->o.app, APP_HTTP);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_PROTOCOL);
+	assert_int_equal(b->o.decision.scope, SCOPE_PAIR);
+	/* a harmless one: four messages, then the queue is left */
+	another_flow(b);
+	text(b, ISN, UPGRADE);
+	n = websocket(frame, CHAT);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(put(b, ISN + LEN(UPGRADE) + (uint32_t)(i * n), frame, n), i < 3 ? VERDICT_ACCEPT : VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_CLEAN);
+	assert_int_equal(b->events, 1);
+	bed_free(b);
+}
+
+/* The server answers an Upgrade as it likes: what follows is judged as what it is. */
+static void test_upgrade_refused(void **state)
+{
+	struct bed *b = bed_new(names_policy);
+	static const char h2c[] = "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: h2c\r\n\r\n";
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x0e\x01\x04\0\0\0\x01\x41\x0c" "pool.example";
+
+	(void)state;
+	text(b, ISN, UPGRADE);
+	assert_int_equal(text(b, ISN + LEN(UPGRADE), HEAD("pool.example")), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, UPGRADE);
+	assert_int_equal(text(b, ISN + LEN(UPGRADE), LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, h2c);
+	assert_int_equal(text(b, ISN + LEN(h2c), HEAD("pool.example")), VERDICT_BLOCK);
+	another_flow(b);
+	text(b, ISN, h2c);
+	assert_int_equal(put(b, ISN + LEN(h2c), hello, LEN(hello)), VERDICT_BLOCK);
+	assert_int_equal(b->o.decision.evidence, EVIDENCE_NAME);
+	bed_free(b);
+}
+
+/* Each request of a connection is judged, and its names are told once. */
+static void test_http2(void **state)
+{
+	static const char first[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0" "\0\0\x0b\x01\x04\0\0\0\x01\x41\x09" "a.example";
+	static const char second[] = "\0\0\x0e\x01\x04\0\0\0\x03\x41\x0c" "pool.example";
+	struct bed *b = bed_new(names_policy);
+	uint32_t at = ISN;
+
+	(void)state;
+	for (size_t i = 0; i < LEN(first); i++)
+		assert_int_equal(put(b, at++, first + i, 1), VERDICT_ACCEPT);
+	assert_int_equal(b->o.facts->n_names, 1);
+	assert_int_equal(b->o.app, APP_HTTP);
+	for (size_t i = 0; i < LEN(second); i++) {
+		assert_int_equal(put(b, at++, second + i, 1), i + 1 < LEN(second) ? VERDICT_ACCEPT : VERDICT_BLOCK);
+		assert_int_equal(b->o.facts->n_names, i + 1 == LEN(second));
+	}
+	/* behind a decoy that the server never got */
+	another_flow(b);
+	put(b, ISN, first, LEN(first));
+	assert_int_equal(text(b, ISN - LEN(LOGIN), LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	put(b, ISN, first, LEN(first));
+	assert_int_equal(text(b, ISN - LEN(HEAD("pool.example")), HEAD("pool.example")), VERDICT_BLOCK);
+	/* harmless requests: HTTP stays for 16 */
+	another_flow(b);
+	put(b, at = ISN, first, LEN(first));
+	at += LEN(first);
+	for (int i = 0; i < 15; i++, at += 10)
+		assert_int_equal(put(b, at, "\0\0\1\1\4\0\0\0\3\xbe", 10), i < 14 ? VERDICT_ACCEPT : VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_CLEAN);
+	bed_free(b);
+}
+
+#define HEAD_OF_BODY "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3000\r\n\r\n"
+
+/* getwork is only watched, until its detector says otherwise; an allowed Host may ask for work. */
+static void test_getwork(void **state)
+{
+	static const char allow[] = "version: 1\nmode: enforce\nallow: {names: [a.example]}\ndetect: {getwork: block}\n";
+	static const char work[] = "POST / HTTP/1.1\r\nHost: a.example\r\nX-Mining-Extensions: y\r\nContent-Length: 3000\r\n\r\n";
+	static const char stratum[] = HEAD_OF_BODY LOGIN;
+	struct bed *b = bed_new(names_policy);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, work), VERDICT_ACCEPT);
+	assert_true(b->o.event);
+	assert_int_equal(b->o.decision.action, ACTION_MONITOR);
+	assert_string_equal(b->o.decision.rule, "detect.getwork");
+	assert_int_equal(text(b, ISN + LEN(work), LOGIN), VERDICT_BLOCK);	/* Stratum in its body is not */
+	bed_free(b);
+	b = bed_new("version: 1\nmode: enforce\ndetect: {getwork: block}\n");
+	assert_int_equal(text(b, ISN, work), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, stratum), VERDICT_BLOCK);
+	bed_free(b);
+	b = bed_new(allow);
+	assert_int_equal(text(b, ISN, work), VERDICT_CLEAR);
+	assert_int_equal(b->o.reason, REASON_EXEMPT);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, stratum), VERDICT_CLEAR);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, UPGRADE), VERDICT_CLEAR);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, HEAD_OF_BODY), VERDICT_CLEAR);	/* its body comes before the server's answer */
+	assert_int_equal(text(b, ISN + LEN(HEAD_OF_BODY), LOGIN), VERDICT_CLEAR);
+	assert_int_equal(b->events, 0);
+	bed_free(b);
+}
+
+/* Behind a small body another head may follow; a request that was decoyed away is found below it. */
+static void test_behind_body(void **state)
+{
+#define SMALL "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello"
+	struct bed *b = bed_new(names_policy);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, SMALL), VERDICT_ACCEPT);
+	assert_int_equal(b->o.facts->n_names, 1);
+	assert_int_equal(text(b, ISN + LEN(SMALL), HEAD("pool.example")), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, SMALL SMALL HEAD("pool.example")), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(pieces(b, ISN, SMALL HEAD("pool.example"), 1), LEN(SMALL HEAD("pool.example")));
+	another_flow(b);
+	text(b, ISN, "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n");
+	assert_int_equal(text(b, ISN - LEN(LOGIN), LOGIN), VERDICT_BLOCK);
 	bed_free(b);
 }
 
@@ -587,7 +816,7 @@ int main(void)
 		cmocka_unit_test(test_decoy_below),
 		cmocka_unit_test(test_prelude),
 		cmocka_unit_test(test_contradiction),
-		cmocka_unit_test(test_bad_checksum),
+		cmocka_unit_test(test_weaker_first), cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_budget),
@@ -595,7 +824,13 @@ int main(void)
 		cmocka_unit_test(test_other_messages),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_login_behind_head),
+		cmocka_unit_test(test_prelude_lines),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_websocket),
+		cmocka_unit_test(test_upgrade_refused),
+		cmocka_unit_test(test_http2),
+		cmocka_unit_test(test_getwork),
+		cmocka_unit_test(test_behind_body),
 		cmocka_unit_test(test_memory_taken),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_addresses),

@@ -18,9 +18,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The inspectors' table: the policy only hands it on. */
-const struct dialect_table dialect_builtin = { NULL, 0 };
-
 static char folder[] = "/tmp/test_policy.XXXXXX";
 
 static void write_bytes(const char *name, const char *text, size_t len)
@@ -193,7 +190,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
 	  "mark, block, lists, "
-	  "categories, allow, shared, detect, score, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, control, state, log, memory" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
 	{ V "mark: {bits: 3}\n", ":2:8: unknown key 'bits' in mark, expected mask" },
@@ -304,7 +301,9 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "shared: [./none.txt]\n", ":2:10: shared: ./none.txt: No such file or directory, expected a readable file of networks" },
 	{ V "shared: [104.16.0.1/12]\n", ":2:10: shared: '104.16.0.1/12' has bits behind its prefix, expected 104.16.0.0/12" },
 	{ V "detect: {irc: block}\n",
-	  ":2:10: unknown key 'irc' in detect, expected one of: tls, quic, http, dns, stratum, getwork" },
+	  ":2:10: unknown key 'irc' in detect, expected one of: tls, quic, http, dns, stratum, getwork, node" },
+	{ V "detect: {dns: {answer: nxdomain}}\n", ":2:24: detect.dns.answer is 'nxdomain', expected drop or refused" },
+	{ V "detect: {dns: {scope: flow}}\n", ":2:16: unknown key 'scope' in detect.dns, expected one of: action, answer" },
 	{ V "detect: {tls: drop}\n", ":2:15: detect.tls is 'drop', expected off, monitor or block" },
 	{ V "detect: {tls: [block]}\n", ":2:15: detect.tls is a list, expected off, monitor or block" },
 	{ V "detect: {stratum: {action: drop}}\n", ":2:28: detect.stratum.action is 'drop', expected off, monitor or block" },
@@ -320,10 +319,55 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "16MiB or 1GiB" },
 	{ V "memory: {reassembly: 17179869185GiB}\n", ":2:22: memory.reassembly is '17179869185GiB', expected a size from 64KiB to "
 	  "16GiB, such as 512KiB, 16MiB or 1GiB" },
+	{ V "dialects: {dialect: x}\n",
+	  ":2:11: dialects is a mapping, expected a list such as [{dialect: mine, method: my.subscribe}]" },
+	{ V "dialects: [{method: x}]\n", ":2:12: an entry of dialects has no 'dialect', expected {dialect: mine, method: login, from: "
+	  "client, require: \"params.agent:string\"}" },
+	{ V "dialects: [{dialect: x}]\n", ":2:12: dialects: 'x' has neither 'method' nor 'require', expected one of them (else all JSON "
+	  "would be mining)" },
+	{ V "dialects: [{dialect: \"x y\", method: z}]\n",
+	  ":2:22: dialects: dialect is 'x y', expected a word of letters, digits, '.', '_' and '-'" },
+	{ V "dialects: [{dialect: x, method: \"a b\"}]\n",
+	  ":2:33: dialects: method is 'a b', expected a name such as login, or \"pool.*\" for all that begin so" },
+	{ V "dialects: [{dialect: x, method: \"*\"}]\n",
+	  ":2:33: dialects: method is '*', expected a name such as login, or \"pool.*\" for all that begin so" },
+	{ V "dialects: [{dialect: x, method: y, from: pool}]\n", ":2:42: dialects: from is 'pool', expected client, server or both" },
+	{ V "dialects: [{dialect: x, method: y, in: [udp]}]\n", ":2:41: dialects: in is 'udp', expected stream, http or websocket" },
+	{ V "dialects: [{dialect: x, method: y, in: http}]\n",
+	  ":2:40: dialects: in is 'http', expected a list such as [stream, websocket]" },
+	{ V "dialects: [{dialect: x, method: y, kind: web}]\n", ":2:42: dialects: kind is 'web', expected stratum, getwork or node" },
+	{ V "dialects:\n  - dialect: x\n    require: a.b & \n",
+	  ":4:19: dialects: require of 'x': here a path is expected, such as params.login or result[0]; there is the end" },
+	{ V "dialects:\n  - dialect: x\n    require: \"a.b & c:text\"\n",
+	  ":4:23: dialects: require of 'x': a type is one of string, number, bool, null, array, object; there is 'text'" },
+	{ V "dialects:\n  - dialect: x\n    require: a.b | (c~gold)\n",
+	  ":4:23: dialects: require of 'x': a shape is one of wallet, hash, hex, miner; there is 'gold)'" },
+	{ V "dialects:\n  - dialect: x\n    require: a.b.c.d.e\n",
+	  ":4:22: dialects: require of 'x': a path has at most four steps; there is 'e'" },
+	{ V "dialects:\n  - dialect: x\n    require: a[10]\n",
+	  ":4:15: dialects: require of 'x': an index has one digit, such as [0]; there is '[10]'" },
+	{ V "dialects:\n  - dialect: x\n    require: (a\n",
+	  ":4:16: dialects: require of 'x': here '&', '|' or ')' is expected; there is the end" },
+	{ V "dialects:\n  - dialect: x\n    require: a b\n",
+	  ":4:16: dialects: require of 'x': here '&', '|' or the end is expected; there is 'b'" },
+	{ V "dialects:\n  - dialect: x\n    require: a=\n", ":4:16: dialects: require of 'x': here a word is expected, of letters, digits and "
+	  "_ - . / : only; there is the end" },
+	{ V "dialects:\n  - dialect: x\n    require: ((((((((((a))))))))))\n",
+	  ":4:22: dialects: require of 'x': too many brackets inside each other; there is '((a))))))))))'" },
+	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a wallet=b'}\n", ":3:47: dialects: capture of 'x': a fact is one of agent, "
+	  "algo, login, worker, payee, method; there is 'wallet=b'" },
+	{ V "dialects:\n  - {dialect: x, method: y, capture: agent}\n",
+	  ":3:43: dialects: capture of 'x': here '=' and a path are expected; there is the end" },
+	{ V "dialects:\n  - {dialect: x, method: y, capture: 'agent=a,b'}\n",
+	  ":3:46: dialects: capture of 'x': here a blank or the end is expected; there is ',b'" },
+	{ V "dialects:\n  - dialect: x\n    require: |\n      a &\n      b;c\n",
+	  ":4:14: dialects: require of 'x': here '&', '|' or the end is expected; there is ';c?'" },
+	{ V "dialects_off: [grim]\n", ":2:16: dialects_off: 'grim' is no built-in dialect, expected one such as grin, beam or zcash, as events "
+	  "name it" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
 	  "block, lists, "
-	  "categories, allow, shared, detect, score, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, control, state, log, memory" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "
@@ -340,6 +384,43 @@ static const struct { const char *text, *error; } wrong[] = {
 	  ":2:17: block.names: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...' is no name to block: a label is "
 	  "empty or has more than 63 bytes; expected one such as pool.example or \"*.pool.example\"" },
 };
+
+static void test_dialects(void **state)
+{
+	static const char text[] = V
+		"dialects:\n"
+		"  - {dialect: mine, method: \"my.*\", from: both, in: [http, websocket], kind: getwork}\n"
+		"  - {dialect: second, require: \"a=b\", capture: \"payee=params.who agent=params.agent\"}\n"
+		"dialects_off: [grin, beam]\n";
+	struct policy *p = load(text), *wide;
+	const struct dialect_table *t = policy_dialects(p);
+	struct policy_error error;
+	size_t kept = 0;
+
+	(void)state;
+	assert_int_equal(policy_own_dialects(p), 2);
+	assert_string_equal(t->rows[0].dialect, "mine");
+	assert_string_equal(t->rows[0].method, "my.*");
+	assert_int_equal(t->rows[0].sides, DIALECT_FROM_CLIENT | DIALECT_FROM_SERVER);
+	assert_int_equal(t->rows[0].carriers, 1u << CARRIER_HTTP | 1u << CARRIER_WEBSOCKET);
+	assert_int_equal(t->rows[0].kind, MINING_GETWORK);
+	assert_null(t->rows[0].require);
+	assert_int_equal(t->rows[1].sides, DIALECT_FROM_CLIENT);
+	assert_int_equal(t->rows[1].carriers, 0);
+	assert_null(t->rows[1].method);
+	assert_string_equal(t->rows[1].require, "a=b");
+	assert_string_equal(t->rows[1].capture, "payee=params.who agent=params.agent");
+	for (size_t i = 0; i < dialect_builtin.n_rows; i++)
+		kept += strcmp(dialect_builtin.rows[i].dialect, "grin") && strcmp(dialect_builtin.rows[i].dialect, "beam");
+	assert_int_equal(t->n_rows, 2 + kept);
+	assert_true(kept && kept < dialect_builtin.n_rows);
+	for (size_t i = 0; i < t->n_rows; i++)
+		assert_true(strcmp(t->rows[i].dialect, "grin") && strcmp(t->rows[i].dialect, "beam"));
+	wide = policy_allowing(p, NULL, 0, &error);
+	assert_ptr_equal(policy_dialects(wide)->rows, t->rows);
+	policy_free(wide);
+	policy_free(p);
+}
 
 static void test_errors(void **state)
 {
@@ -380,6 +461,12 @@ static void test_limits(void **state)
 	check_big(V "block: {names: [", "a.example,\n", 40000, "]}\n", ":2:16: block.names has too many entries, expected at most 32768");
 	check_big(V "block: {names: [", "&a a.example,\n", 1000, "]}\n", ":66:1: too many anchors and aliases, expected at most 64");
 	check_big(V "lists: [", "{name: a, file: b},\n", 64, "]\n", ":2:8: lists has too many entries, expected at most 63");
+	check_big(V "dialects: [{dialect: a, require: ", "a&", 300, "a}]\n",
+		  ":2:34: dialects: require has 601 bytes, expected such as \"params.agent:string\" of at most 512");
+	check_big(V "dialects: [{dialect: a, require: ", "a&", 64, "a}]\n",
+		  ":2:163: dialects: require of 'a': more tests than one row may have; there is the end");
+	check_big(V "dialects: [{dialect: a, require: b", "b", 64, "}]\n",
+		  ":2:34: dialects: require of 'a': this name is longer than 64 bytes; there is 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb...'");
 	check_big(V "interfaces: {out: [", "a,", 33, "]}\n", ":2:19: interfaces.out has too many entries, expected at most 32");
 	check_big(V "shared: [", "192.0.2.1,", 16385, "]\n", ":2:9: shared has too many entries, expected at most 16384");
 	check_big(V "lists: [{file: a, name: ", "n", 65, "}]\n", ":2:25: lists: name has 65 bytes, expected a word of at most 64");
@@ -527,13 +614,55 @@ static void test_categories(void **state)
 	policy_free(p);
 }
 
+/* Read by name behind the policy; what ends otherwise is left alone; messages name the file. */
+static void test_drop_ins(void **state)
+{
+	struct policy_error error;
+	const struct list_info *lists;
+	const char *const *files;
+	struct policy *p;
+
+	(void)state;
+	assert_int_equal(mkdir("policy.d", 0755), 0);
+	write_file("l.txt", "from-list.example\n");
+	write_file("policy.d/20-more.yaml", "version: 1\nmode: enforce\nblock: {names: [b.example]}\n"
+					   "rules: [{name: kids, from: [kids], action: monitor}]\n");
+	write_file("policy.d/10-first.yaml", "version: 1\nlists: [{name: l, file: l.txt}]\nblock: {names: [c.example]}\n");
+	write_file("policy.d/30-left.yaml.dpkg-old", "nonsense");
+	write_file("policy.d/.30-hidden.yaml", "nonsense");
+	p = load("version: 1\nmode: monitor\nblock: {names: [a.example]}\ngroups: {kids: [10.0.0.1]}\n");
+	assert_int_equal(policy_files(p, &files), 3);
+	assert_string_equal(files[1], "policy.d/10-first.yaml");
+	assert_int_equal(policy_settings(p)->mode, MODE_ENFORCE);
+	assert_int_equal(policy_names(p), 4);
+	assert_int_equal(policy_rules(p), 1);
+	assert_int_equal(policy_lists(p, &lists), 1);
+	policy_free(p);
+	write_file("policy.d/10-first.yaml", "version: 1\nlists: [{name: l, file: gone.txt}]\n");
+	write_file("p.yaml", "version: 1\ngroups: {kids: [10.0.0.1]}\n");
+	assert_null(policy_load("p.yaml", &error));
+	if (!strstr(error.text, "policy.d/10-first.yaml:2:25: list 'l': gone.txt does not exist"))
+		fail_msg("%s", error.text);
+	write_file("policy.d/10-first.yaml", "mode: enforce\n");
+	assert_null(policy_load("p.yaml", &error));
+	assert_non_null(strstr(error.text, "policy.d/10-first.yaml:1:1:"));
+	remove("l.txt");
+	remove("policy.d/10-first.yaml");
+	remove("policy.d/20-more.yaml");
+	remove("policy.d/30-left.yaml.dpkg-old");
+	remove("policy.d/.30-hidden.yaml");
+	assert_int_equal(rmdir("policy.d"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_yaml),
+		cmocka_unit_test(test_dialects),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_drop_ins),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_sample),

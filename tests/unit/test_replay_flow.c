@@ -64,6 +64,54 @@ static void test_ordinary(void **state)
 	replay_table_free(t);
 }
 
+/* A flow that is undecided again, and QUIC's first packets on one that was let go. */
+static void test_quic(void **state)
+{
+	static const uint8_t initials[][6] = {
+		{ 0xc3, 0, 0, 0, 1, 8 }, { 0x81, 0, 0, 0, 1, 8 }, { 0xd0, 0x6b, 0x33, 0x43, 0xcf, 8 },
+	};
+	static const uint8_t others[][6] = {
+		{ 0xd3, 0, 0, 0, 1, 8 }, { 0x43, 0, 0, 0, 1, 8 }, { 0xc3, 0xff, 0, 0, 0x1d, 8 }, { 0xe0, 0, 0, 0, 1, 8 },
+	};
+	struct replay_table *t = replay_table_new();
+	struct packet out = { .family = 4, .proto = 17, .sport = 50000, .dport = 443, .src = { 1 }, .dst = { 2 } }, back = out, k;
+	struct replay_flow *flow;
+
+	(void)state;
+	out.payload = initials[0];
+	out.payload_len = out.payload_wire = back.payload_len = back.payload_wire = 6;
+	back.payload = others[0];
+	memcpy(back.src, out.dst, sizeof(back.src));
+	memcpy(back.dst, out.src, sizeof(back.dst));
+	back.sport = 443;
+	back.dport = 50000;
+	flow = replay_table_see(t, &out, (struct timeval){ 0 }).flow;
+	replay_flow_judged(flow, VERDICT_CLEAR);
+	replay_flow_judged(flow, VERDICT_RESUME);
+	assert_int_equal(flow->state, REPLAY_INSPECTING);
+	assert_false(replay_table_see(t, &back, (struct timeval){ 0 }).hand);
+	assert_int_equal(flow->state, REPLAY_INSPECTING);
+	replay_flow_judged(flow, VERDICT_CLEAR);
+	assert_false(replay_table_see(t, &back, (struct timeval){ 0 }).hand);
+	for (size_t i = 0; i < 3; i++) {
+		k = out;
+		k.payload = initials[i];
+		assert_true(replay_table_see(t, &k, (struct timeval){ 0 }).hand);
+		replay_flow_judged(flow, VERDICT_CLEAR);
+		replay_flow_judged(flow, VERDICT_RESUME);
+		assert_int_equal(flow->state, REPLAY_PASS);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		k = out;
+		k.payload = others[i];
+		assert_false(replay_table_see(t, &k, (struct timeval){ 0 }).hand);
+	}
+	k = back;
+	k.payload = initials[0];
+	assert_false(replay_table_see(t, &k, (struct timeval){ 0 }).hand);
+	replay_table_free(t);
+}
+
 static void test_blocked(void **state)
 {
 	struct replay_table *t = replay_table_new();
@@ -208,6 +256,56 @@ static void test_udp(void **state)
 	replay_table_free(t);
 }
 
+/* DNS over UDP is queued in every state, and its answers, too; of other datagrams on its port nothing more than elsewhere. */
+static void test_dns(void **state)
+{
+	static const uint8_t query[12] = { 1, 2, 1 }, answer[12] = { 1, 2, 0x81 };
+	struct replay_table *t = replay_table_new();
+	struct packet ask = from(CLIENT, 0, 12), tell = from(SERVER, 0, 12);
+	struct replay_step step;
+
+	(void)state;
+	ask.proto = tell.proto = 17;
+	ask.dport = tell.sport = 53;
+	ask.payload = query;
+	tell.payload = answer;
+	step = replay_table_see(t, &ask, noon);
+	assert_true(step.hand);
+	assert_int_equal(ask.origin, ORIGIN_ORIGINAL);
+	replay_flow_judged(step.flow, VERDICT_DROP);
+	assert_true(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(tell.origin, ORIGIN_REPLY);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	tell.payload = query;
+	assert_false(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(step.flow->state, REPLAY_PASS);
+	assert_true(replay_table_see(t, &ask, noon).hand);
+	ask.payload = answer;
+	assert_false(replay_table_see(t, &ask, noon).hand);
+	replay_table_free(t);
+}
+
+static void test_dns_over_tcp(void **state)
+{
+	static const uint8_t bytes[12];
+	struct replay_table *t = replay_table_new();
+	struct packet syn = from(CLIENT, PACKET_SYN, 0), ask = from(CLIENT, PACKET_ACK, 12), tell = from(SERVER, PACKET_ACK, 12);
+	struct replay_step step;
+
+	(void)state;
+	syn.dport = ask.dport = tell.sport = 53;
+	ask.payload = tell.payload = bytes;
+	replay_table_see(t, &syn, noon);
+	step = replay_table_see(t, &ask, noon);
+	assert_true(step.hand);
+	assert_true(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(tell.origin, ORIGIN_REPLY);
+	replay_flow_judged(step.flow, VERDICT_CLEAR);
+	assert_false(replay_table_see(t, &tell, noon).hand);
+	assert_int_equal(step.flow->state, REPLAY_PASS);
+	replay_table_free(t);
+}
+
 /* A glimpse gives a line its place, and leaves its state to the first whole packet. */
 static void test_glimpse(void **state)
 {
@@ -251,6 +349,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ordinary),
+		cmocka_unit_test(test_quic),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_older),
 		cmocka_unit_test(test_synack_first),
@@ -259,7 +358,7 @@ int main(void)
 		cmocka_unit_test(test_data_in_syn),
 		cmocka_unit_test(test_simultaneous_open),
 		cmocka_unit_test(test_no_entry),
-		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_udp), cmocka_unit_test(test_dns), cmocka_unit_test(test_dns_over_tcp),
 		cmocka_unit_test(test_glimpse),
 		cmocka_unit_test(test_many),
 	};

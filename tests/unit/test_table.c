@@ -207,12 +207,13 @@ static void test_install_check_remove(void **state)
 	NEEDS_ROOT();
 	run("nft add table inet other");
 	assert_int_equal(table_check(table), 0);
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < 64; i++) {
 		config.forward = i & 1;
 		config.output = i & 2;
 		config.enforce = i & 4;
 		config.reset = i & 8;
 		config.bypass = i & 16;
+		config.answers = i & 32;
 		config.queue_first = 100;
 		config.queue_count = 1 + (i & 3);
 		install(&config);

@@ -6,7 +6,7 @@ define unit
 UNITS += $(BUILD)/tests/unit/test_$(1)
 $(BUILD)/tests/unit/test_$(1): $(BUILD)/tests/unit/test_$(1).o $(2:%=$(BUILD)/%.o)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3)) -lpthread
+	$$(Q)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(shell pkg-config --libs cmocka $(3) $(if $(filter inspect/websocket,$(2)),zlib)) -lpthread
 -include $(BUILD)/tests/unit/test_$(1).d
 endef
 
@@ -14,29 +14,49 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/socks inspect/http inspect/json inspect/require inspect/dialects inspect/stratum inspect/inspect
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
+	inspect/payee inspect/magic inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
 $(eval $(call unit,http,$(INSPECT),))
+$(eval $(call unit,dns,$(INSPECT),))
 $(eval $(call unit,socks,$(INSPECT),))
 $(eval $(call unit,stratum,$(INSPECT),))
+$(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
 	policy/name_entry policy/names policy/addresses
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file $(LISTS) policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file $(LISTS) policy/telltale policy/decide policy/explain \
+	policy/dialects inspect/dialects inspect/require inspect/json
+QUIC := inspect/quic inspect/gquic
+$(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
+$(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide policy/explain
+# rows of dialects are checked where they are asked
+POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/name_entry policy/names,$(IDN)))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,$(LISTS) policy/file,$(IDN)))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1 $(IDN)))
-CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream $(INSPECT) $(POLICY_UNITS)
+CORE := daemon/pipeline daemon/step daemon/segment daemon/datagram daemon/lookup daemon/answers daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream inspect/ja4 $(QUIC) $(INSPECT) $(POLICY_UNITS)
 $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
-$(eval $(call unit,pipeline,$(CORE),yaml-0.1 $(IDN)))
+$(eval $(call unit,pipeline,$(CORE),yaml-0.1 $(IDN) nettle))
+$(eval $(call unit,datagram,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,table,nft/table nft/rules nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
-$(eval $(call unit,check,cli/check $(POLICY_UNITS),yaml-0.1 $(IDN) jansson))
+$(eval $(call unit,check,cli/check cli/check_diff cli/event_line daemon/score $(POLICY_UNITS),yaml-0.1 $(IDN) jansson))
 $(eval $(call unit,stream,nfq/stream,))
 $(eval $(call unit,flow,nfq/flow nfq/stream,))
 $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
-$(eval $(call unit,watch,$(CORE),yaml-0.1 $(IDN)))
+$(eval $(call unit,watch,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,blind,daemon/blind,))
+$(eval $(call unit,rules,$(POLICY_UNITS),yaml-0.1 $(IDN)))
+$(eval $(call unit,body,$(INSPECT),))
+$(eval $(call unit,websocket,$(INSPECT),))
+$(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
+$(eval $(call unit,http2,$(INSPECT),))
+$(eval $(call unit,answers,daemon/answers daemon/refuse,))
+$(eval $(call unit,lookup,$(CORE),yaml-0.1 $(IDN) nettle))

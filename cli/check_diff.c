@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads events back into what the policy judges by. The log only holds what was a finding: what was never one cannot be
+ * told from it. */
+#include "cli/check_diff.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/event_line.h"
+#include "daemon/score.h"
+#include "policy/addresses.h"
+
+/* Seconds of the epoch of "2026-11-23T22:30:00.000000+01:00", the offset with or without a colon; -1: it is none. */
+static int64_t time_of(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int hours, minutes;
+	char sign;
+
+	end = end ? end + strcspn(end, "+-") : "";
+	if (sscanf(end, "%c%2d:%2d", &sign, &hours, &minutes) != 3 && sscanf(end, "%c%2d%2d", &sign, &hours, &minutes) != 3)
+		return -1;
+	return (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+}
+
+static bool read_address(const json_t *event, const char *key, uint8_t to[16])
+{
+	const char *text = event_text(event, NULL, key);
+	struct network net;
+
+	memset(&net, 0, sizeof(net));
+	if (address_parse(text, strlen(text), &net) != ADDRESS_GOOD)
+		return false;
+	memcpy(to, net.addr, sizeof(net.addr));
+	return true;
+}
+
+static bool read_subject(const json_t *event, struct subject *who)
+{
+	const char *mac = event_text(event, "host", "mac");
+
+	*who = (struct subject) {
+		.sport = (uint16_t)json_integer_value(json_object_get(event, "src_port")),
+		.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port")),
+		.proto = strcmp(event_text(event, NULL, "proto"), "UDP") ? IPPROTO_TCP : IPPROTO_UDP,
+		.when_s = time_of(event_text(event, NULL, "timestamp")),
+	};
+	who->mac_known = sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &who->mac[0], &who->mac[1], &who->mac[2], &who->mac[3],
+				&who->mac[4], &who->mac[5]) == 6;
+	return read_address(event, "src_ip", who->src) && read_address(event, "dest_ip", who->dst);
+}
+
+/* The name as it was judged: its host, without a port. */
+static void read_name(const json_t *event, struct facts *facts)
+{
+	static const struct { const char *object, *key; enum name_kind kind; } kinds[] = {
+		{ "tls", "sni", NAME_TLS_SNI }, { "quic", "sni", NAME_QUIC_SNI }, { "http", "hostname", NAME_HTTP_HOST },
+		{ "dns", "rrname", NAME_DNS },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *name = event_text(event, kinds[i].object, kinds[i].key);
+		struct view host = { (const uint8_t *)name, *name == '[' ? 0 : strcspn(name, ":") };
+
+		if (!*name || !host.len)
+			continue;
+		facts->names[0] = (struct name_fact){ .kind = kinds[i].kind, .matchable = true, .text = host, .host = host };
+		facts->n_names = 1;
+		return;
+	}
+}
+
+static unsigned read_marks(const json_t *mining)
+{
+	unsigned marks = 0;
+	json_t *word;
+	size_t i;
+
+	json_array_foreach(json_object_get(mining, "marks"), i, word)
+		for (unsigned m = 0; m < MARK_COUNT; m++)
+			if (json_string_value(word) && !strcmp(json_string_value(word), mark_text((enum mark)m)))
+				marks |= 1u << m;
+	return marks;
+}
+
+static enum mining_kind read_kind(const json_t *event)
+{
+	const char *kind = event_text(event, "mining", "kind");
+
+	return !strcmp(kind, "getwork") ? MINING_GETWORK : !strcmp(kind, "node") ? MINING_NODE : MINING_STRATUM;
+}
+
+static struct decision judge(const struct policy *p, const json_t *event, const struct subject *who)
+{
+	const char *evidence = event_text(event, "mining", "evidence");
+	struct facts *facts = calloc(1, sizeof(*facts));
+	struct decision d = policy_decide_address(p, who);
+
+	if (!facts || d.action == ACTION_ALLOW || d.action == ACTION_BLOCK) {
+		free(facts);
+		return d;
+	}
+	read_name(event, facts);
+	facts->mining = !strcmp(evidence, evidence_text(EVIDENCE_PROTOCOL));
+	facts->stratum.kind = read_kind(event);
+	if (!strcmp(evidence, evidence_text(EVIDENCE_SCORE)))
+		d = policy_decide_score(p, who, score_points(read_marks(json_object_get(event, "mining"))));
+	else if (facts->mining || facts->n_names)
+		d = policy_decide(p, who, facts);
+	free(facts);
+	return d;
+}
+
+static bool differs(const json_t *event, const struct decision *now)
+{
+	bool blocked = !strcmp(event_text(event, "alert", "action"), "blocked");
+
+	return blocked ? now->action != ACTION_BLOCK : now->action != ACTION_MONITOR;
+}
+
+long check_diff(const struct policy *p, const char *log, void (*each)(const json_t *event, const struct decision *now, void *arg),
+		void *arg)
+{
+	FILE *f = fopen(log, "re");
+	int64_t since = (int64_t)time(NULL) - CHECK_DIFF_S;
+	char *line = NULL;
+	size_t size = 0;
+	long n = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &size, f) > 0) {
+		json_t *event = json_loads(line, 0, NULL);
+		struct subject who;
+
+		/* What the kernel stopped by itself follows from an earlier event; a contradiction is no matter of the policy. */
+		if (!strcmp(event_text(event, NULL, "event_type"), "alert") && json_object_get(event, "src_port") &&
+		    *event_text(event, "mining", "evidence") && read_subject(event, &who) && who.when_s >= since) {
+			struct decision now = judge(p, event, &who);
+
+			n++;
+			if (differs(event, &now))
+				each(event, &now, arg);
+		}
+		json_decref(event);
+	}
+	free(line);
+	fclose(f);
+	return n;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mining that speaks no JSON, and the coins' node protocols: known by exact bytes at the start of a stream, as rows
+ * of data. What would only be likely is not in here. */
+#ifndef MINEWALL_MAGIC_H
+#define MINEWALL_MAGIC_H
+
+#include "inspect/inspect.h"
+
+/* MATCH: the facts name the dialect and its kind. After a node's or solo miner's start, Stratum is still looked for
+ * behind it. Never BAD. */
+enum inspect_result magic_inspect(const struct inspect_input *in, struct facts *out);
+
+#endif

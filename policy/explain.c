@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Why a decision is what it is, step by step, for people: the same look-ups as decide.c, in its order. What holds in the end
+ * is always asked of policy_decide itself. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "policy/rules.h"
+
+struct telling {
+	void (*step)(const char *what, const char *outcome, void *arg);
+	void *arg;
+};
+
+static void __attribute__((format(printf, 3, 4))) tell(const struct telling *t, const char *what, const char *format, ...)
+{
+	char outcome[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(outcome, sizeof(outcome), format, args);
+	va_end(args);
+	t->step(what, outcome, t->arg);
+}
+
+static void tell_network(const struct telling *t, const char *what, const struct address_set *set, const uint8_t addr[16], uint16_t port)
+{
+	const struct network *net;
+
+	if (!set->n)
+		return;
+	net = address_set_match(set, addr, port);
+	if (net && net->line)
+		tell(t, what, "%s, line %u", net->text, net->line);
+	else
+		tell(t, what, "%s", net ? net->text : "no");
+}
+
+static bool tell_name(const struct telling *t, const char *what, const struct name_set *set, const struct name_fact *name,
+		      struct name_hit *hit)
+{
+	if (!set || !name_set_count(set))
+		return false;
+	if (!name_set_match(set, name->host.p, name->host.len, hit)) {
+		tell(t, what, "no");
+		return false;
+	}
+	return true;
+}
+
+static void tell_listed(const struct telling *t, const struct policy *p, const struct name_fact *name, struct sight *sight)
+{
+	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
+	struct name_hit hits[8];
+	size_t n = name_set_all(p->block_names, name->host.p, name->host.len, hits, 8);
+
+	if (!n && name_set_count(p->block_names))
+		tell(t, "block.names and lists", "no");
+	for (size_t i = 0; i < n && i < 8; i++) {
+		const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
+
+		if (list)
+			tell(t, "block.names and lists", "list %s (%s%s): %s, %s line %u", list->name, actions[list->action],
+			     hits[i].source & LIST_IMPORTANT ? ", important" : "", hits[i].entry, list->file, hits[i].line);
+		else
+			tell(t, "block.names and lists", "%s, line %u", hits[i].entry, hits[i].line);
+	}
+	if (n && name_set_match(p->excepted_names, name->host.p, name->host.len, &hits[0]))
+		tell(t, "exceptions of lists", "list %s: %s, %s line %u", rules_list(p, hits[0].source)->name, hits[0].entry,
+		     rules_list(p, hits[0].source)->file, hits[0].line);
+	sight->listed = rules_blocked_name(p, name->host.p, name->host.len, &hits[0]);
+	sight->lists = sight->listed ? rules_lists(p, name->host.p, name->host.len) : 0;
+}
+
+static void tell_listed_address(const struct telling *t, const struct policy *p, const struct subject *who)
+{
+	const struct network *net = rules_listed_address(p, who->dst, who->dport);
+
+	if (net)
+		tell(t, "addresses of lists", "list %s: %s, %s line %u", rules_list(p, net->source)->name, net->text,
+		     rules_list(p, net->source)->file, net->line);
+	else if (p->list_addresses.n)
+		tell(t, "addresses of lists", "no");
+}
+
+static void tell_rules(const struct telling *t, const struct policy *p, const struct subject *who, const struct sight *sight)
+{
+	static const char *const words[] = { "nothing", "allow", "monitor", "block" };
+	uint32_t left_s, ever;
+	struct rule always;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *r = &p->rules[i];
+
+		always = *r;
+		always.when.set = false;
+		if (!rule_applies(&always, p->groups, who, &ever))
+			tell(t, r->name, "not about this host");
+		else if (!rule_applies(r, p->groups, who, &left_s))
+			tell(t, r->name, "not at this time");
+		else if (!rule_goes_there(r, who->dst, who->dport))
+			tell(t, r->name, "not about this address or port");
+		else if (sight && rule_needs_sight(r) && !rule_sees(r, sight))
+			tell(t, r->name, "not about this name");
+		else if (!sight && rule_needs_sight(r))
+			tell(t, r->name, "about names or protocols, which an address alone does not show");
+		else if (left_s < UINT32_MAX)
+			tell(t, r->name, "matches: %s, for another %u s", words[r->action], left_s);
+		else
+			tell(t, r->name, "matches: %s", words[r->action]);
+	}
+}
+
+void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+		    void (*step)(const char *what, const char *outcome, void *arg), void *arg)
+{
+	const struct telling t = { step, arg };
+	struct sight sight = { .detector = DETECTOR_TLS, .name = name };
+	struct name_hit hit;
+
+	tell_network(&t, "allow.hosts", &p->allow_hosts, who->src, 0);
+	tell_network(&t, "allow.addresses", &p->allow_addresses, who->dst, who->dport);
+	tell_network(&t, "allow --for, addresses", &p->extra_addresses, who->dst, who->dport);
+	if (!name) {
+		tell_rules(&t, p, who, NULL);
+		tell_network(&t, "block.addresses", &p->block_addresses, who->dst, who->dport);
+		tell_listed_address(&t, p, who);
+		return;
+	}
+	if (tell_name(&t, "allow --for, names", p->extra_names, name, &hit))
+		tell(&t, "allow --for, names", "%s", hit.entry);
+	if (tell_name(&t, "allow.names", p->allow_names, name, &hit))
+		tell(&t, "allow.names", "%s, line %u", hit.entry, hit.line);
+	tell_listed(&t, p, name, &sight);
+	tell_rules(&t, p, who, &sight);
+	tell_network(&t, "shared", &p->shared, who->dst, 0);
+}

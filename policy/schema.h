@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What schema.c (the policy's plain keys) and schema_rules.c (groups and rules) share. */
+#ifndef MINEWALL_SCHEMA_H
+#define MINEWALL_SCHEMA_H
+
+#include "policy/doc.h"
+#include "policy/rules.h"
+
+extern const struct doc_words schema_scopes;
+extern const struct doc_number schema_timeout;
+
+/* Fills the error; returns -1. */
+int schema_no_memory(struct doc *doc);
+
+/* "192.0.2.7", "198.51.100.0/24", "[2001:db8::7]:3333". 0, or -1 with the error filled. */
+int schema_read_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_key *key, struct network *net);
+
+/* Readers of `groups` and of one entry of `rules`; `to` is the struct policy. */
+int schema_read_groups(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
+int schema_item_rule(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
+
+/* Looks up the groups and lists that the rules from the `first` on name. 0, or -1 with the error filled. */
+int schema_resolve(struct doc *doc, struct policy *p, size_t first);
+
+#endif
