@@ -4,7 +4,7 @@
 BUILD   ?= build
 PREFIX  ?= /usr
 CC      ?= cc
-PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle zlib
+PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle hogweed zlib
 DIRS    := inspect policy nfq nft daemon cli
 VERSION := 0.1.0
 
@@ -22,6 +22,12 @@ Q := @
 say = @printf '  %-5s %s\n' '$(1)' '$(2)';
 endif
 
+# `minewall lists update` needs libcurl's headers here and its library only when it runs: it is loaded by that verb alone, so that
+# the process that judges packets has nothing of it.
+ifeq ($(shell pkg-config --exists libcurl && echo yes),yes)
+CPPFLAGS += -DHAVE_CURL $(shell pkg-config --cflags libcurl)
+endif
+
 SRC := $(wildcard $(DIRS:%=%/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/%.o)
 
@@ -32,7 +38,7 @@ PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
 
 $(BUILD)/minewall: $(OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(PKG_LIBS) -lpthread
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(OBJ) $(PKG_LIBS) -lpthread -ldl
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)

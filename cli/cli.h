@@ -25,6 +25,7 @@ int allow_main(int argc, char **argv);
 int pause_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
+int lists_main(int argc, char **argv);
 
 /* What most verbs take: -c FILE, --json, --help, up to one argument of their own, and of the rest what their usage names. */
 struct cli_args {
@@ -51,6 +52,10 @@ struct policy *cli_policy(const struct cli_args *args, int *code);
 
 /* Seconds of "90s 10m 1h 7d"; 0: it is none. */
 uint64_t cli_duration(const char *text);
+
+/* An age in few letters: "12m", "30h", "5d". At most 24 bytes with the NUL. */
+#define CLI_AGE_MAX 24
+const char *cli_age(char to[CLI_AGE_MAX], int64_t seconds);
 
 /* Prints `j` (its reference is taken over); returns EXIT_DONE. */
 int cli_print_json(json_t *j);

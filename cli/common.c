@@ -176,6 +176,15 @@ uint64_t cli_duration(const char *text)
 	return 0;
 }
 
+const char *cli_age(char to[CLI_AGE_MAX], int64_t seconds)
+{
+	long long s = seconds;
+
+	snprintf(to, CLI_AGE_MAX, "%lld%s", s < 2 * 3600 ? s / 60 : s < 2 * 86400 ? s / 3600 : s / 86400,
+		 s < 2 * 3600 ? "m" : s < 2 * 86400 ? "h" : "d");
+	return to;
+}
+
 int cli_print_json(json_t *j)
 {
 	json_dumpf(j, stdout, JSON_INDENT(2));

@@ -22,6 +22,7 @@ static const struct verb {
 	{ "allow", allow_main, "allow a name or an address for a time" },
 	{ "pause", pause_main, "judge and block nothing for a time" },
 	{ "explain", explain_main, "why a name, an address or an event is judged so" },
+	{ "lists", lists_main, "where the lists stand; `lists update` fetches them" },
 	{ "replay", replay_main, "judge capture files instead of live traffic" },
 };
 

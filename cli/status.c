@@ -38,10 +38,16 @@ static void print_losses(const json_t *j)
 		{ "watchdog", "times the reader hung and traffic passed unjudged" },
 		{ "restored", "times another program removed our table" },
 	};
+	char age[CLI_AGE_MAX], most[CLI_AGE_MAX];
+	json_t *list;
+	size_t i;
 
-	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
 		if (number(j, NULL, losses[i].key))
 			printf("  %lld %s\n", (long long)number(j, NULL, losses[i].key), losses[i].text);
+	json_array_foreach(json_object_get(j, "lists_old"), i, list)
+		printf("  list %s is %s old, max_age is %s: `minewall lists` says why\n", text(list, "name"),
+		       cli_age(age, number(list, NULL, "age_s")), cli_age(most, number(list, NULL, "max_age_s")));
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
 	if (number(j, "kernel", "untracked"))

@@ -118,6 +118,7 @@ static json_t *status(struct daemon *d)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
 	json_object_set_new(j, "allowed", allowances_json(d));
 	json_object_set_new(j, "blind_hosts", blind_json(d));
+	json_object_set_new(j, "lists_old", listwatch_old(d));
 	if (d->blind[0])
 		json_object_set_new(j, "blind", json_string(d->blind));
 	return j;
@@ -216,6 +217,9 @@ static json_t *reload(struct daemon *d, const json_t *request)
 	json_int_t confirm_s = json_integer_value(json_object_get(request, "confirm_s"));
 	struct policy_error error;
 
+	if (json_is_true(json_object_get(request, "lists")))
+		return apply_lists(d, &error) ? failure(&error) :
+		       json_pack("{s:b, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy));
 	if (json_is_true(json_object_get(request, "keep")) && !apply_confirm(d))
 		return json_pack("{s:b, s:s}", "ok", false, "error", "no policy waits to be confirmed");
 	if (!json_is_true(json_object_get(request, "keep")) && apply_reload(d, confirm_s > 0 ? (uint64_t)confirm_s : 0, &error))
@@ -252,6 +256,8 @@ json_t *answer(struct daemon *d, const json_t *request)
 		return status(d);
 	if (verb && !strcmp(verb, "blocked"))
 		return blocked(d);
+	if (verb && !strcmp(verb, "lists"))
+		return listwatch_answer(d);
 	if (verb && !strcmp(verb, "unblock"))
 		return unblock(d, json_string_value(json_object_get(request, "target")));
 	if (verb && !strcmp(verb, "reload"))

@@ -389,6 +389,25 @@ int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *erro
 	return 0;
 }
 
+int apply_lists(struct daemon *d, struct policy_error *error)
+{
+	struct policy *p = d->fallback ? NULL : policy_load(d->policy_path, error);
+	const char *why = d->fallback ? "a policy waits to be confirmed; `minewall reload` takes the lists, too" :
+			  p && policy_digest(p) != policy_digest(d->policy) ?
+			  "the policy was changed since it was read; `minewall reload` takes it and the lists" : NULL;
+
+	if (why) {
+		snprintf(error->text, sizeof(error->text), "%s", why);
+		error->kind = POLICY_INVALID;
+	}
+	if (!p || why || become(d, p, error)) {
+		policy_free(p);
+		return -1;
+	}
+	daemon_note(d, "lists_reloaded", "the lists were read anew, the policy is as before");
+	return 0;
+}
+
 static void drop_allowance(struct daemon *d, size_t i)
 {
 	d->allowances[i] = d->allowances[--d->n_allowances];

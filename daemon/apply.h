@@ -17,6 +17,9 @@ void apply_to_flows(struct daemon *d);
 int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *error);
 bool apply_confirm(struct daemon *d);
 
+/* Reads the lists anew, by the policy that runs: refused if its text has changed since, or waits to be confirmed. As above. */
+int apply_lists(struct daemon *d, struct policy_error *error);
+
 /* Allows a name or address for `for_s` seconds (0: takes such an allowance back) and lets go of what it is blocked by. */
 int apply_allowance(struct daemon *d, const char *what, uint64_t for_s, struct policy_error *error);
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/listwatch.h"
 #include "daemon/worker.h"
 #include "nft/table.h"
 
@@ -32,6 +33,7 @@ struct daemon {
 	bool table_there;
 	uint64_t saved_s;		/* when the state was written */
 	bool unsaved, save_failed;
+	struct listwatch lists;
 	uint64_t started_s;		/* CLOCK_MONOTONIC */
 	uint64_t restored;		/* how often the table had to be made again */
 	size_t adopted;			/* elements taken over from a daemon before us */

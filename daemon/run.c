@@ -263,6 +263,7 @@ static int report_try(const struct element *e, void *arg)
 	event.mac_known = learnt_host_get(d->shared.learnt, e->src, e->family, event.mac) ||
 			  neighbour_mac(e->src, e->family, event.mac) == 0;
 	clock_gettime(CLOCK_REALTIME, &event.when);
+	listwatch_hit(d, &event);
 	event_log_write(d->log, &event);
 	return 0;
 }
@@ -272,6 +273,7 @@ static void write_events(struct daemon *d)
 	struct event e;
 
 	while (ring_take(d->shared.events, &e)) {
+		listwatch_hit(d, &e);
 		event_log_write(d->log, &e);
 		d->unsaved |= e.learned != SCOPE_FLOW && !*e.note;
 	}
@@ -376,6 +378,7 @@ static void heed_timer(struct daemon *d)
 		log_info("the watchdog had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
+	listwatch_tick(d);
 	apply_hours(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);

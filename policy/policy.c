@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "policy/doc.h"
 #include "policy/file.h"
@@ -64,6 +65,10 @@ void policy_free(struct policy *p)
 		free(p->lists[i].name);
 		free(p->lists[i].file);
 		free(p->lists[i].category);
+		free(p->lists[i].url);
+		free(p->lists[i].signature);
+		free(p->lists[i].public_key);
+		free(p->lists[i].ca);
 	}
 	dialects_free(&p->dialects);
 	name_set_free(p->block_names);
@@ -240,6 +245,9 @@ static int load_list(struct policy *p, size_t i, struct policy_error *error)
 
 	if (result == -ENOMEM)
 		return out_of_memory(path, error);
+	if (result == -ENOENT && list->url)
+		return list_fail(path, list, error, POLICY_INVALID,
+				 "has not been fetched yet, expected a first `minewall lists update %s`", list->name);
 	if (result == -EFBIG)
 		return list_fail(path, list, error, POLICY_INVALID, "is too large, expected at most %u MiB", LIST_FILE_MAX >> 20);
 	if (result)
@@ -284,6 +292,13 @@ static int read_policy(const char *path, char **text, size_t *len, struct policy
 	}
 }
 
+static uint64_t digest_more(uint64_t digest, const char *text, size_t len)
+{
+	for (size_t i = 0; i <= len; i++)	/* with the NUL, so that moving bytes from one file to the next shows */
+		digest = (digest ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+	return digest;
+}
+
 static int read_file(struct policy *p, const char *path, struct policy_error *error)
 {
 	char *text = NULL, *kept = strdup(path);
@@ -295,6 +310,7 @@ static int read_file(struct policy *p, const char *path, struct policy_error *er
 	p->files[p->n_files++] = kept;
 	if (read_policy(kept, &text, &len, error))
 		return -1;
+	p->digest = digest_more(p->digest, text, len);
 	result = schema_read(p, p->files[0], kept, text, len, error);
 	free(text);
 	return result;
@@ -335,8 +351,14 @@ static int read_drop_ins(struct policy *p, struct policy_error *error)
 
 static int load(struct policy *p, const char *path, bool with_lists, struct policy_error *error)
 {
-	int result = read_file(p, path, error) ? -1 : read_drop_ins(p, error);
+	struct timespec now;
+	int result;
 
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->read_at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	result = read_file(p, path, error) ? -1 : read_drop_ins(p, error);
+	if (!result && sources_complete(p))
+		result = out_of_memory(path, error);
 	for (size_t i = 0; with_lists && i < p->n_lists && !result; i++)
 		result = load_list(p, i, error);
 	if (!result && seal(p))
@@ -417,6 +439,16 @@ size_t policy_files(const struct policy *p, const char *const **files)
 {
 	*files = (const char *const *)p->files;
 	return p->n_files;
+}
+
+int64_t policy_read_at_ms(const struct policy *p)
+{
+	return p->read_at_ms;
+}
+
+uint64_t policy_digest(const struct policy *p)
+{
+	return p->digest;
 }
 
 size_t policy_lists(const struct policy *p, const struct list_info **lists)

@@ -18,6 +18,9 @@ enum hook { HOOK_FORWARD = 1, HOOK_OUTPUT = 2, HOOK_BOTH = 3 };
 enum scope { SCOPE_AUTO, SCOPE_FLOW, SCOPE_PAIR, SCOPE_ENDPOINT };
 enum detect { DETECT_OFF, DETECT_MONITOR, DETECT_BLOCK };
 
+/* Services of the LAN that have no business with the internet: worms that bring miners spread by them. */
+enum hygiene { HYGIENE_SMB, HYGIENE_NETBIOS, HYGIENE_RDP, HYGIENE_COUNT };
+
 /* One network. IPv4 is kept v4-mapped (::ffff:a.b.c.d, prefix + 96). port 0 = any. */
 struct network {
 	uint8_t addr[16];
@@ -55,6 +58,7 @@ struct settings {
 	bool dns_refused;				/* detect: {dns: {answer: refused}}; default: dropped in silence */
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	enum detect hygiene[HYGIENE_COUNT];
 	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
@@ -86,6 +90,25 @@ struct list_info {
 
 /* "194 used of 317, 123 skipped: path 100, cosmetic 23"; like snprintf. */
 int list_info_print(const struct list_info *info, char *to, size_t size);
+
+/* Bytes of a minisign or signify public key as text: 42 bytes in base64. */
+#define POLICY_PUBLIC_KEY_TEXT 56
+
+/* An entry of `lists:` as the policy has it, its file unread: where it comes from and how fresh it has to be. */
+struct list_source {
+	const char *name;
+	const char *file;		/* where the copy lies that the policy reads */
+	const char *category;		/* "" if none */
+	const char *format;		/* the policy's word, "auto" without one */
+	const char *url;		/* NULL: the file is the admin's own, nobody fetches it */
+	const char *signature;		/* URL of the detached signature; NULL: none is asked for */
+	const char *public_key;		/* text, of POLICY_PUBLIC_KEY_TEXT bytes; with `signature` */
+	const char *ca;			/* file of the certificates that are trusted, NULL: the system's */
+	uint32_t refresh_s;
+	uint32_t max_age_s;		/* older than this is an alarm; 0: never */
+	uint32_t min_entries;		/* a fetched list with fewer usable entries is refused */
+	uint8_t max_shrink;		/* and one that lost more than so many of a hundred */
+};
 
 /* Reads `path`, the drop-ins in the folder policy.d beside it (*.yaml, by name), and every list that they name; relative paths start
  * at the policy's folder. Returns NULL and fills `error` if anything is wrong. The caller owns the result. */
@@ -125,7 +148,30 @@ bool policy_blocks_addresses(const struct policy *p);
 #define POLICY_FILES_MAX 33
 size_t policy_files(const struct policy *p, const char *const **files);
 
+/* When it began to be read, with its lists: CLOCK_REALTIME in milliseconds. */
+int64_t policy_read_at_ms(const struct policy *p);
+
+/* Of the text of these files, not of the lists: two policies with the same digest say the same. */
+uint64_t policy_digest(const struct policy *p);
+
 size_t policy_lists(const struct policy *p, const struct list_info **lists);
+
+/* Every entry of `lists:`, in the policy's order; also of policy_load_settings. */
+size_t policy_sources(const struct policy *p, const struct list_source **sources);
+
+/* Reads `text` as the list with this index of policy_sources and counts what the policy would use of it. 0, -ENOMEM, or
+ * -E2BIG: alone it has more names than all lists together may have. */
+int policy_source_count(const struct policy *p, size_t i, const char *text, size_t len, size_t *used, size_t *skipped);
+
+/* A list's text; `text` NULL: there is none. */
+struct list_text {
+	char *text;
+	size_t len;
+};
+
+/* Names that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
+ * `mask` is 0 are left out. 0, -ENOMEM, or -E2BIG: more than all lists together may have. */
+int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names);
 
 /* Names that the policy and its lists block, all together; and addresses and networks of its lists. */
 size_t policy_names(const struct policy *p);

@@ -21,6 +21,7 @@
 
 /* Which of two sources wins: the admin's own word, then the stronger action, then what excepts cannot take back. */
 enum { RANK_NONE, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
+_Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
 
@@ -36,6 +37,9 @@ struct list_rule {
 	enum list_format format;
 	enum detect action;	/* complete once all keys are read */
 	bool has_action;	/* of its own */
+	char *url, *signature, *public_key, *ca;
+	uint32_t refresh_s, max_age_s, min_entries;
+	uint8_t max_shrink;
 	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
 };
 
@@ -57,8 +61,11 @@ struct policy {
 	uint8_t rank[NAME_SOURCE_MAX + 1];		/* by source: a list's id, LIST_IMPORTANT set or not */
 	struct category categories[RULES_CATEGORIES_MAX];
 	size_t n_categories;
+	int64_t read_at_ms;
+	uint64_t digest;	/* FNV-1a of the files' bytes, one after the other: told apart are only texts of one author */
 	struct list_rule lists[RULES_LISTS_MAX];
 	struct list_info infos[RULES_LISTS_MAX];
+	struct list_source sources[RULES_LISTS_MAX];
 	size_t n_lists;
 	struct dialect_rules dialects;
 	struct group groups[GROUPS_MAX];
@@ -92,5 +99,11 @@ uint64_t rules_lists(const struct policy *p, const void *name, size_t len);
 
 /* The entry of a list for the address, its exceptions heeded; or NULL. */
 const struct network *rules_listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port);
+
+/* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
+int sources_complete(struct policy *p);
+
+/* The policy's word for a format, "auto" for none. */
+const char *schema_format(enum list_format format);
 
 #endif

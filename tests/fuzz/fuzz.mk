@@ -12,14 +12,15 @@ FUZZ_http2    := $(FUZZ_inspect)
 FUZZ_packet   := nfq/packet.c
 FUZZ_policy   := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
 FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/datagram.c daemon/lookup.c daemon/answers.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
+FUZZ_signature := cli/signature.c cli/blake2b.c
 FUZZ_quic     := $(FUZZ_pipeline)
 FUZZ_lists    := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
-FUZZERS       := inspect dns websocket http2 packet policy lists pipeline quic
+FUZZERS       := inspect dns websocket http2 packet policy lists pipeline quic signature
 
-$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h inspect/* policy/* nfq/* daemon/*)
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h inspect/* policy/* nfq/* daemon/* cli/*)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)/$*
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml -lz -lnettle $(IDN:lib%=-l%)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml -lz -lhogweed -lnettle $(IDN:lib%=-l%)
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
 	$(Q)for f in $(FUZZERS); do echo "== $$f"; $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 \

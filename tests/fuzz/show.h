@@ -38,7 +38,7 @@ static inline enum inspect_result show(struct shown *s, const uint8_t *data, siz
 {
 	struct inspect_input in = {
 		.len = len, .side = how.side, .ended = how.ended, .only = how.only, .carrier = how.carrier, .seen = how.seen,
-		.dialects = &dialect_builtin, .scratch = s->scratch,
+		.dialects = &dialect_builtin, .scratch = s->scratch, .port = 53,	/* where DNS is waited for from its first byte */
 	};
 	enum inspect_result r;
 	unsigned i;

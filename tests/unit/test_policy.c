@@ -190,7 +190,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
 	  "mark, block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
 	{ V "mark: {bits: 3}\n", ":2:8: unknown key 'bits' in mark, expected mask" },
@@ -267,7 +267,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  ":2:8: lists is a mapping, expected a list of lists, such as [{name: starter, file: lists/starter.txt}]" },
 	{ V "lists:\n  - one.txt\n", ":3:5: an entry of lists is 'one.txt', expected a mapping such as {name: starter, file: "
 	  "lists/starter.txt}" },
-	{ V "lists:\n  - {name: x}\n", ":3:5: an entry of lists has no 'file', expected {name: starter, file: lists/starter.txt}" },
+	{ V "lists:\n  - {name: x}\n", ":3:5: list 'x' has neither file nor url, expected one of them" },
 	{ V "lists:\n  - {file: one.txt}\n",
 	  ":3:5: an entry of lists has no 'name', expected {name: starter, file: lists/starter.txt}" },
 	{ V "lists:\n  - {name: x, file: none.txt}\n",
@@ -367,7 +367,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
 	  "block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "

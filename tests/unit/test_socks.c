@@ -185,7 +185,7 @@ static void scratch_stays(void **state)
 {
 	static const char two[] = GREET ASK_V4 GREET ASK_V6;
 	struct inspect_scratch scratch = { .used = 0 };
-	struct inspect_input in = { (const uint8_t *)two, sizeof(two) - 1, SIDE_CLIENT, false, APP_UNKNOWN, CARRIER_STREAM, &dialect_builtin, &scratch };
+	struct inspect_input in = { .p = (const uint8_t *)two, .len = sizeof(two) - 1, .dialects = &dialect_builtin, .scratch = &scratch };
 	struct view first;
 
 	(void)state;

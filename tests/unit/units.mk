@@ -26,16 +26,12 @@ $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
 	policy/name_entry policy/names policy/addresses
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file $(LISTS) policy/telltale policy/decide policy/explain \
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file \
+	$(LISTS) policy/sources policy/telltale policy/decide policy/explain \
 	policy/dialects inspect/dialects inspect/require inspect/json
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file policy/lists policy/names policy/addresses policy/telltale policy/decide policy/explain
-# rows of dialects are checked where they are asked
-POLICY_UNITS += policy/dialects inspect/dialects inspect/require inspect/json
 $(eval $(call unit,names,policy/name_entry policy/names,$(IDN)))
 $(eval $(call unit,addresses,policy/addresses,))
 $(eval $(call unit,lists,$(LISTS) policy/file,$(IDN)))
@@ -60,3 +56,7 @@ $(eval $(call unit,hpack,inspect/hpack inspect/cursor,))
 $(eval $(call unit,http2,$(INSPECT),))
 $(eval $(call unit,answers,daemon/answers daemon/refuse,))
 $(eval $(call unit,lookup,$(CORE),yaml-0.1 $(IDN) nettle))
+$(eval $(call unit,signature,cli/signature cli/blake2b,nettle hogweed))
+$(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1 $(IDN)))
+$(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 $(IDN) nettle hogweed))
+$(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
