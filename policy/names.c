@@ -15,9 +15,6 @@
 #define RECORD_BELOW 0x80
 #define RECORD_MAX (2 + 5 + 2 + NAME_ENTRY_MAX + 1 + 16)
 
-/* Slack behind texts that are hashed, whole words at a time. */
-#define WORD_PAD 8
-
 /* A name of 255 bytes has at most 128 labels. */
 #define LABELS_MAX 128
 
@@ -67,14 +64,18 @@ static inline uint64_t fold_product(uint64_t a, uint64_t b)
 
 /* The hash goes on from label to label, from the right, so that those of all suffixes of a name cost one pass. Its key is secret:
  * nobody can choose names that fall into one bucket; and what falls there is compared as text. The label's length in the top byte
- * of its last word keeps "ab.c" and "a.bc" apart. Reads up to eight bytes behind the label. */
+ * of its last word keeps "ab.c" and "a.bc" apart. Reads up to 16 bytes behind the label's begin. */
 static inline uint64_t hash_label(const struct name_set *set, uint64_t hash, const char *label, size_t len)
 {
-	size_t rest = len & 7, i;
+	size_t first, second;
 
-	for (i = 0; i + 8 <= len; i += 8)
-		hash = fold_product(hash ^ eight_load(label + i, 8), set->key);
-	return fold_product(hash ^ ((eight_load(label + i, 8) & ((UINT64_C(1) << 8 * rest) - 1)) | (uint64_t)len << 56), set->key);
+	for (; len > 15; label += 8, len -= 8)
+		hash = fold_product(hash ^ eight_load(label, 8), set->key);
+	/* Two words at once and no branch: a wrong guess for every other label would cost more than the product. */
+	first = len < 8 ? len : 8;
+	second = len - first;
+	return fold_product(hash ^ (eight_load(label, 8) & UINT64_MAX >> (64 - 8 * first)),
+			    set->key ^ ((eight_load(label + 8, 8) & ((UINT64_C(1) << 8 * second) - 1)) | (uint64_t)len << 56));
 }
 
 static uint64_t depth_bit(unsigned depth)

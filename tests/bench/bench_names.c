@@ -199,7 +199,7 @@ static struct name_set *set_load(const char *path)
 	return set;
 }
 
-static double time_queries(const struct queries *q, const struct name_set *set, const struct table *t, size_t expected)
+static double time_pass(const struct queries *q, const struct name_set *set, const struct table *t, size_t expected)
 {
 	double start = seconds();
 	struct name_hit hit;
@@ -216,6 +216,19 @@ static double time_queries(const struct queries *q, const struct name_set *set, 
 		_exit(1);
 	}
 	return (seconds() - start) * 1e9 / N_QUERIES;
+}
+
+/* The quickest of three passes: what the others took longer is the machine's, not the set's. */
+static double time_queries(const struct queries *q, const struct name_set *set, const struct table *t, size_t expected)
+{
+	double best = time_pass(q, set, t, expected);
+
+	for (unsigned i = 0; i < 2; i++) {
+		double again = time_pass(q, set, t, expected);
+
+		best = again < best ? again : best;
+	}
+	return best;
 }
 
 static void measure(const char *path, bool ours, double *to)
