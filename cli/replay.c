@@ -31,6 +31,7 @@ struct replay {
 	const char *name;	/* the file at hand, as given */
 	struct replay_table *table;
 	struct pipeline *pipeline;
+	const struct replay_flow *at;	/* the flow of the packet at hand */
 	struct score *score;
 	struct answers *answers;
 	bool lost;		/* a line could not be made */
@@ -72,12 +73,24 @@ static void report(struct replay *r, const struct event *e)
 		replay_line_print_alert(stdout, e);
 }
 
+/* What our rules would have kept of the flow's SYN-ACK. */
+static bool start_of(void *arg, const struct packet *packet, uint32_t *start)
+{
+	const struct replay *r = arg;
+
+	(void)packet;
+	*start = r->at->start;
+	return r->at->started;
+}
+
 /* One packet through the core. 0 or -ENOMEM. */
 static int judge(struct replay *r, struct replay_flow *f, const struct capture_packet *cp)
 {
-	struct outcome o = pipeline_packet(r->pipeline, &cp->packet, cp->now_ms);
+	struct outcome o;
 	struct event e;
 
+	r->at = f;
+	o = pipeline_packet(r->pipeline, &cp->packet, cp->now_ms);
 	event_fill(&e, &o, &cp->packet, r->hashes ? r->key : NULL, false);
 	e.when.tv_sec = cp->when.tv_sec;
 	e.when.tv_nsec = cp->when.tv_usec % 1000000 * 1000;
@@ -129,7 +142,7 @@ static void fini_tables(struct replay *r)
 static bool make_pipeline(struct replay *r)
 {
 	size_t flows = replay_table_count(r->table) + 1;
-	struct pipeline_config config = { .flows = flows > INT32_MAX ? INT32_MAX : (uint32_t)flows };
+	struct pipeline_config config = { .flows = flows > INT32_MAX ? INT32_MAX : (uint32_t)flows, .start = start_of, .start_arg = r };
 
 	/* the hash's secret: nothing that is printed depends on it */
 	if (getrandom(config.key, sizeof(config.key), GRND_NONBLOCK) != sizeof(config.key))

@@ -202,6 +202,7 @@ static void take_syn(struct replay_step *step, const struct packet *k)
 	struct replay_flow *f = step->flow;
 
 	f->syn = true;
+	f->opened = k->seq;
 	if (is_original(f, k))
 		return;
 	step->forget |= f->handed;
@@ -228,8 +229,14 @@ static void begin_tracking(struct replay_flow *f, const struct packet *k)
  * and invalid packets are not queued. */
 static void follow_handshake(struct replay_flow *f, const struct packet *k)
 {
-	if (has(k, PACKET_SYN | PACKET_ACK))
+	if (has(k, PACKET_SYN | PACKET_ACK)) {
 		f->answered = true;
+		/* One that acknowledges something else than the SYN is invalid to connection tracking. */
+		if (!is_original(f, k) && f->state == REPLAY_INSPECTING && (!f->syn || k->ack == f->opened)) {
+			f->started = true;
+			f->start = k->ack;
+		}
+	}
 	if (is_syn(k) && !is_original(f, k) && f->state == REPLAY_INSPECTING)
 		f->crossed = true;
 	if (f->answered)
@@ -317,6 +324,7 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 		f->handed = true;
 		packet->origin = !f->older ? (is_original(f, packet) ? ORIGIN_ORIGINAL : ORIGIN_REPLY) :
 				 is_original(f, packet) ? ORIGIN_OLDER_ORIGINAL : ORIGIN_OLDER_REPLY;
+		packet->pending = f->state == REPLAY_PENDING;
 	}
 	return step;
 }

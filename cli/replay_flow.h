@@ -32,8 +32,11 @@ struct replay_flow {
 	enum replay_state state;
 	bool older;			/* its start was not seen: sets the packets' origin */
 	bool syn;			/* a SYN was seen, so src is certain */
+	uint32_t opened;		/* sequence number behind its SYN */
 	bool closed;			/* FIN or RST seen */
 	bool answered;			/* SYN-ACK seen */
+	bool started;			/* `start` is what it acknowledged: the opener's first byte */
+	uint32_t start;
 	bool crossed;			/* both sides sent a SYN: valid only from a SYN-ACK on */
 	bool handed;			/* the core knows the flow */
 	struct replay_result *result;	/* the caller's: never touched here */

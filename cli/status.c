@@ -50,6 +50,8 @@ static void print_losses(const json_t *j)
 		       cli_age(age, number(list, NULL, "age_s")), cli_age(most, number(list, NULL, "max_age_s")));
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
+	if (*text(j, "guarded"))
+		printf("  guarded: new flows are kept out of %s\n", text(j, "guarded"));
 	if (number(j, "kernel", "untracked"))
 		printf("  blind: %lld packets without connection tracking\n", (long long)number(j, "kernel", "untracked"));
 }

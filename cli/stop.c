@@ -25,7 +25,7 @@ static int take_back(const struct cli_args *args)
 		printf("what a daemon that was killed had left in the kernel is gone now\n");
 		code = EXIT_DONE;
 	} else if (found == -EBUSY) {
-		fprintf(stderr, "minewall: the table is in use: a daemon reads its queues behind another control socket (see -c)\n");
+		fprintf(stderr, "minewall: the table is in use: a daemon lives behind another control socket (see -c)\n");
 	} else if (found < 0 && found != -EPERM) {
 		fprintf(stderr, "minewall: what is left in the kernel cannot be removed: %s\n", strerror(-found));
 		code = EXIT_SYSTEM;

@@ -120,7 +120,7 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "blind_hosts", blind_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
 	if (d->blind[0])
-		json_object_set_new(j, "blind", json_string(d->blind));
+		json_object_set_new(j, apply_guards(d) ? "guarded" : "blind", json_string(d->blind));
 	return j;
 }
 

@@ -12,8 +12,6 @@
 #include "daemon/log.h"
 #include "nft/connmark.h"
 
-/* Elements of each learnt set: some 6 MB of kernel memory when all are full. */
-#define SET_SIZE 65536
 /* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
 #define SWAP_PATIENCE_MS 2000
 /* How often a worker that judges old flows anew is woken: 256 flows each time, so 65,536 take some 3 s. */
@@ -33,6 +31,22 @@ static struct table_network *table_networks(struct networks a, struct networks b
 		out[i].port = from->port;
 	}
 	return out;
+}
+
+bool apply_guards(const struct daemon *d)
+{
+	return d->settings->guard_offload && d->can_guard;
+}
+
+/* A guard that this kernel cannot give is said, and the rest goes on: no firewall at all would be worse. */
+static bool wants_guard(struct daemon *d, const struct settings *s)
+{
+	if (!s->guard_offload)
+		return false;
+	d->can_guard = table_can_guard(d->shared.table);
+	if (!d->can_guard)
+		log_info("guard_offload is not possible: this kernel lacks nf_conntrack_sane, nf_conntrack_netbios_ns or nf_conntrack_tftp");
+	return d->can_guard;
 }
 
 /* Opened with the first policy that wants it: one that only drops needs no such socket. */
@@ -58,7 +72,8 @@ static int install(struct daemon *d, const struct policy *p)
 	struct table_config config = {
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
 		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .answers = s->dns_refused, .bypass = s->fail == FAIL_OPEN,
-		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = SET_SIZE,
+		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = s->memory_endpoints,
+		.owned = s->own_table, .guard_offload = wants_guard(d, s),
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
@@ -209,20 +224,45 @@ static void forget_unjustified(struct daemon *d)
 struct flow_check {
 	struct daemon *d;
 	struct connmark *connmark;
+	struct element *taught;		/* sorted by compare_elements */
+	size_t n_taught;
 	unsigned shift;
 	size_t cut;
 };
+
+/* An endpoint's source is all zero, which no flow's is. */
+static int compare_elements(const void *a, const void *b)
+{
+	const struct element *x = a, *y = b;
+	int by_dst = memcmp(x->dst, y->dst, sizeof(x->dst)), by_src = memcmp(x->src, y->src, sizeof(x->src));
+
+	return by_dst ? by_dst : x->port != y->port ? (int)x->port - y->port : x->proto != y->proto ? (int)x->proto - y->proto : by_src;
+}
+
+static bool is_taught(const struct flow_check *c, const struct subject *who)
+{
+	struct element e = { .port = who->dport, .proto = who->proto };
+	bool found;
+
+	memcpy(e.dst, who->dst, sizeof(e.dst));
+	found = c->n_taught && bsearch(&e, c->taught, c->n_taught, sizeof(e), compare_elements);
+	memcpy(e.src, who->src, sizeof(e.src));
+	return found || (c->n_taught && bsearch(&e, c->taught, c->n_taught, sizeof(e), compare_elements));
+}
 
 static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 {
 	struct flow_check *c = arg;
 	const struct settings *s = policy_settings(c->d->shared.policy);
 	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto, .when_s = time(NULL) };
+	enum action action;
 
 	memcpy(who.src, t->src, sizeof(who.src));
 	memcpy(who.dst, t->dst, sizeof(who.dst));
-	if ((mark & s->mark_mask) >> c->shift != STATE_BLOCKED &&
-	    policy_decide_address(c->d->shared.policy, &who).action == ACTION_BLOCK &&
+	if ((mark & s->mark_mask) >> c->shift == STATE_BLOCKED)
+		return 0;
+	action = policy_decide_address(c->d->shared.policy, &who).action;
+	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) &&
 	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0)
 		c->cut++;
 	return 0;
@@ -233,15 +273,19 @@ void apply_to_flows(struct daemon *d)
 	const struct policy *p = d->shared.policy;
 	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
 
+	if (policy_settings(p)->mode != MODE_ENFORCE)
+		return;
+	c.taught = apply_elements(d, &c.n_taught);
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if ((!policy_blocks_addresses(p) && !policy_rules(p)) || policy_settings(p)->mode != MODE_ENFORCE)
-		return;
-	if (connmark_open(&c.connmark))
-		return;
-	connmark_each(c.connmark, check_flow, &c);
-	connmark_close(c.connmark);
+	if ((policy_blocks_addresses(p) || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
+		if (c.n_taught)
+			qsort(c.taught, c.n_taught, sizeof(*c.taught), compare_elements);
+		connmark_each(c.connmark, check_flow, &c);
+		connmark_close(c.connmark);
+	}
 	if (c.cut)
 		log_info("%zu open flows to blocked addresses are ended", c.cut);
+	free(c.taught);
 }
 
 static void nap_ms(unsigned ms)

@@ -9,7 +9,11 @@
 /* Makes our table by the policy that runs. 0, or -errno with its line said. */
 int apply_table(struct daemon *d);
 
-/* Ends flows to addresses that the policy blocks and that were open before it: their connmark becomes BLOCKED. */
+/* Are new flows kept out of foreign flowtables? */
+bool apply_guards(const struct daemon *d);
+
+/* Ends flows that were open before: to addresses that the policy blocks, to endpoints and of pairs that the kernel was taught. Their
+ * connmark becomes BLOCKED. */
 void apply_to_flows(struct daemon *d);
 
 /* Reads the policy file anew and swaps it in. 0, or -1 with `error` filled: then nothing has changed. `confirm_s` not 0: after so

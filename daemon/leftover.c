@@ -38,6 +38,8 @@ int leftover_remove(const struct settings *s)
 	if (err != 1)
 		goto out;		/* none, or somebody else's of this name */
 	err = has_reader(s) ? -EBUSY : table_remove(table);
+	if (err == -EPERM)	/* a hung daemon whose queues its watchdog gave up still owns it */
+		err = -EBUSY;
 	if (!err)
 		err = connmark_open(&connmark);
 	if (!err && connmark_clear(connmark, s->mark_mask) < 0)

@@ -18,6 +18,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 
 	if (!p)
 		return NULL;
+	p->start = config->start;
+	p->start_arg = config->start_arg;
 	p->flows = flow_table_new(config->flows, config->reassembly, config->key);
 	p->suspects = suspects_new(config->score);
 	p->lookups = lookups_new(config->key);
@@ -91,14 +93,44 @@ void pipeline_forget(struct pipeline *p, const struct packet *packet)
 		flow_drop(p->flows, f);
 }
 
-static void take(struct step *s, bool fresh)
+static void reset_facts(struct facts *facts)
+{
+	facts->app = APP_UNKNOWN;
+	facts->n_names = 0;
+	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
+	facts->tls_version = 0;
+	facts->dns.response = false;
+	facts->dns.n_answers = 0;
+	facts->tls_hello = (struct view){ 0 };
+	facts->quic_version = 0;
+	facts->again = AGAIN_NO;
+}
+
+/* The bytes of an opener, or of an older flow's one side. */
+static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
+{
+	if (!start_before(s, fresh, now_ms))
+		return;
+	if (s->flow->state == FLOW_INSPECTING)
+		s->out.verdict = VERDICT_ACCEPT;
+	segment_take(s);
+	if (!start_after(s, now_ms))
+		return;
+	reset_facts(&s->p->found);	/* of bytes that nobody reads */
+	s->out.verdict = VERDICT_ACCEPT;
+	s->out.reason = REASON_NONE;
+	if (start_again(s))
+		segment_take(s);
+}
+
+static void take(struct step *s, bool fresh, uint64_t now_ms)
 {
 	struct flow *f = s->flow;
 
 	s->side = &f->side[0];
 	switch (f->state) {
 	case FLOW_BLOCKED:
-		s->out.verdict = VERDICT_BLOCK;
+		s->out.verdict = f->silent ? VERDICT_DROP : VERDICT_BLOCK;
 		return;
 	case FLOW_EXEMPT:
 		s->out.verdict = VERDICT_CLEAR;
@@ -113,7 +145,7 @@ static void take(struct step *s, bool fresh)
 		break;
 	}
 	if (f->key.proto == IPPROTO_TCP) {
-		segment_take(s);
+		take_segment(s, fresh, now_ms);
 		suspect_look(s);
 	} else {
 		datagram_take(s);
@@ -148,19 +180,6 @@ static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
 	out->app = f->app;
 }
 
-static void reset_facts(struct facts *facts)
-{
-	facts->app = APP_UNKNOWN;
-	facts->n_names = 0;
-	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
-	facts->tls_version = 0;
-	facts->dns.response = false;
-	facts->dns.n_answers = 0;
-	facts->tls_hello = (struct view){ 0 };
-	facts->quic_version = 0;
-	facts->again = AGAIN_NO;
-}
-
 /* What the first packet tells of a flow; where it is an answer, link address and interface are the server's. */
 static void begin(struct flow *f, const struct packet *packet)
 {
@@ -190,7 +209,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	if (fresh)
 		begin(s.flow, packet);
 	describe(&s.out, s.flow, packet->when_s);
-	take(&s, fresh);
+	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
 	return s.out;
 }
@@ -237,7 +256,8 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		f->reported = true;
 		f->seen_ms = now_ms;
 		out->facts = &p->found;
-		out->verdict = VERDICT_BLOCK;
+		f->silent = out->decision.silent;
+		out->verdict = f->silent ? VERDICT_DROP : VERDICT_BLOCK;
 		out->event = true;
 		return true;
 	}

@@ -22,7 +22,7 @@ enum verdict {
 	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
-	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many */
+	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many, or a flow that ends in silence */
 };
 
 /* Why a flow ended without a name or a protocol that decides. */
@@ -65,10 +65,16 @@ struct outcome {
 	const struct facts *facts;
 };
 
+/* Where the opener's bytes of this packet's TCP flow begin, as its server acknowledged the SYN. False: not known. Asked only where
+ * bytes below the start would make a difference, since each answer costs more than a look at a packet. */
+typedef bool pipeline_start(void *arg, const struct packet *packet, uint32_t *start);
+
 struct pipeline_config {
 	uint32_t flows;			/* slots of the flow table */
 	uint64_t reassembly;		/* bytes */
 	uint64_t key[2];		/* secret of the hash */
+	pipeline_start *start;		/* NULL: nobody knows */
+	void *start_arg;
 	struct answers *answers;	/* shared in the same way; NULL: nothing is learnt from DNS answers */
 	struct score *score;		/* shared by the workers, must outlive the pipeline; NULL: nothing is watched */
 };

@@ -84,10 +84,8 @@ static enum exit_code open_kernel(struct daemon *d)
 	}
 	if (err < 0)
 		log_warn(err, "cannot see whether another rule uses the mark bits");
-	if (marks_flowtable(text, sizeof(text)) > 0) {
+	if (marks_flowtable(text, sizeof(text)) > 0)
 		snprintf(d->blind, sizeof(d->blind), "flowtable: %.480s", text);
-		log_info("blind: flows that %s offloads are not seen", text);
-	}
 	d->losses = queue_losses_open();
 	if (d->losses < 0) {
 		log_warn(d->losses, "/proc/net/netfilter/nfnetlink_queue cannot be read; is nfnetlink_queue loaded");
@@ -211,6 +209,9 @@ static enum exit_code start_workers(struct daemon *d)
 	}
 	if (apply_table(d))
 		return EXIT_SYSTEM;
+	if (*d->blind)
+		log_info(apply_guards(d) ? "guarded: new flows are kept from what %s offloads" : "blind: flows that %s offloads are not seen",
+			 d->blind + strlen("flowtable: "));
 	state_load(d);
 	apply_to_flows(d);
 	return EXIT_DONE;

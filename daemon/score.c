@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* 4,096 places of 64 bytes: hosts that show a sign are few. */
 #define SETS 1024
@@ -200,6 +201,20 @@ unsigned score_points(unsigned marks)
 const char *mark_text(enum mark m)
 {
 	return m < MARK_COUNT ? marks_table[m].text : "";
+}
+
+bool score_telling_name(struct view host)
+{
+	static const char *const words[] = { "xmr", "monero", "miner", "mining", "stratum", "hashrate", "pool." };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i]);
+
+		for (size_t at = 0; at + n <= host.len; at++)
+			if (!strncasecmp((const char *)host.p + at, words[i], n))
+				return true;
+	}
+	return false;
 }
 
 /* PROTOCOLS 3.4, without the ports that are common otherwise. */

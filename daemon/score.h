@@ -32,6 +32,9 @@ unsigned score_points(unsigned marks);
 /* The word of a mark in events: "no_sni", "submits" ... */
 const char *mark_text(enum mark m);
 
+/* Does a host name speak of mining? Few others do, but some. */
+bool score_telling_name(struct view host);
+
 /* A port that pools like, and nothing else that is common uses with TLS. */
 bool score_pool_port(uint16_t port);
 

@@ -62,6 +62,10 @@ bool step_act(struct step *s, const struct decision *d)
 	if (d->action == ACTION_MONITOR)
 		return false;
 	step_block(s, REASON_NONE);
+	if (d->silent) {
+		s->flow->silent = true;
+		s->out.verdict = VERDICT_DROP;
+	}
 	return true;
 }
 
@@ -176,6 +180,7 @@ static struct decision decide(struct step *s)
 
 	if (!learnt || d.action == ACTION_BLOCK || d.action == ACTION_MONITOR)
 		return d;
+	s->telling = score_telling_name(m->names[0].host);
 	/* A policy that comes later may think otherwise. */
 	flow_note_name(s->p->flows, s->flow, NAME_DNS, m->names[0].host.p, m->names[0].host.len);
 	m->n_names = 0;

@@ -16,6 +16,8 @@ struct pipeline {
 	struct facts found;	/* of the packet at hand, all messages together */
 	struct facts message;	/* of the message at hand */
 	struct inspect_scratch scratch;
+	pipeline_start *start;
+	void *start_arg;
 	struct suspects *suspects;
 	struct lookups *lookups;
 	struct answers *answers;
@@ -28,12 +30,14 @@ struct pipeline {
 struct step {
 	struct pipeline *p;
 	const struct packet *packet;
+	struct packet rest;	/* `packet` points here when its first bytes were cut off */
 	struct flow *flow;
 	struct flow_side *side;
 	uint64_t now_ms;
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
 	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
+	bool telling;		/* the client asked DNS for a name there that speaks of mining */
 	struct outcome out;
 };
 
@@ -63,6 +67,14 @@ bool step_tunnelled(const struct flow *f);
 
 /* Stores the payload of a TCP packet and looks at what it completes. */
 void segment_take(struct step *s);
+
+/* Before a TCP packet of the opener is looked at: what lies below the flow's start goes. False: nothing of it is left. */
+bool start_before(struct step *s, bool fresh, uint64_t now_ms);
+
+/* After it was: is there a doubt about the start that matters? True: the packet began below it, and what is left of it, if
+ * start_again says that anything is, must be looked at. */
+bool start_after(struct step *s, uint64_t now_ms);
+bool start_again(struct step *s);
 
 /* Looks at the payload of a UDP packet. */
 void datagram_take(struct step *s);

@@ -81,6 +81,8 @@ static struct suspect *begin_tls(struct step *s, unsigned *marks)
 	*marks = 1u << MARK_NO_SNI | 1u << MARK_NO_ALPN;
 	if (score_pool_port(s->out.subject.dport))
 		*marks |= 1u << MARK_PORT;
+	if (s->telling)
+		*marks |= 1u << MARK_LEARNT_NAME;
 	if (is_fingerprint(s->p->found.tls_hello))
 		*marks |= 1u << MARK_FINGERPRINT;
 	*marks |= score_attempt(s->p->suspects->score, &s->out.subject, s->now_ms);

@@ -99,6 +99,25 @@ static void rename_process(void)
 	memcpy(program_invocation_name, name, room < sizeof(name) ? room : sizeof(name));
 }
 
+static bool is_needed(const struct watchdog *w, int fd)
+{
+	bool needed = fd <= STDERR_FILENO || fd == w->losses_fd;
+
+	for (unsigned i = 0; i < w->n && !needed; i++)
+		needed = fd == queue_fd(w->queues[i]);
+	return needed;
+}
+
+/* What the daemon's death gives back at once must not wait for ours: the table that its socket owns, its lock, its address. */
+static void close_others(const struct watchdog *w)
+{
+	long end = sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 0; fd < end; fd++)
+		if (!is_needed(w, fd))
+			close(fd);
+}
+
 static int spawn(struct watchdog *w)
 {
 	pid_t parent = getpid();
@@ -113,6 +132,7 @@ static int spawn(struct watchdog *w)
 			_exit(1);
 		signal(SIGINT, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
+		close_others(w);
 		rename_process();
 		watch(w);
 	}

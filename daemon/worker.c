@@ -11,9 +11,10 @@
 
 #include "daemon/log.h"
 #include "nft/connmark.h"
+#include "nft/starts.h"
 
 _Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY &&
-	       QUEUE_STATE_REPLY == STATE_REPLY,
+	       QUEUE_STATE_PENDING == STATE_PENDING && QUEUE_STATE_REPLY == STATE_REPLY,
 	       "the rules and the reader agree on the values in the packet mark");
 
 /* Something to do once the verdicts are sent. */
@@ -30,6 +31,7 @@ struct worker {
 	struct queue *queue;
 	struct pipeline *pipeline;
 	struct connmark *connmark;
+	struct starts *starts;
 	unsigned index, shift;
 	_Atomic(const struct policy *) policy;
 	atomic_bool rejudging, again;
@@ -296,7 +298,8 @@ static void rejudge(struct worker *w, uint64_t now_ms)
 		struct lesson *lesson = &w->lessons[w->n_lessons++];
 
 		/* -ENOENT: it has ended by itself. */
-		if (!mark_flow(w, &o, STATE_BLOCKED)) {
+		/* A silent one has its packets come here again. */
+		if (!mark_flow(w, &o, o.verdict == VERDICT_DROP ? STATE_INSPECTING : STATE_BLOCKED)) {
 			w->n_lessons--;
 			continue;
 		}
@@ -355,6 +358,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static bool start_of(void *arg, const struct packet *packet, uint32_t *start)
+{
+	const struct worker *w = arg;
+
+	return starts_get(w->starts, packet->family, packet->src, packet->dst, packet->sport, packet->dport, start) == 0;
+}
+
 int worker_start(struct worker **out, const struct worker_shared *shared, struct queue *queue, unsigned index, unsigned share)
 {
 	const struct policy *policy = atomic_load(&shared->policy);
@@ -376,12 +386,16 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 	w->settings = settings;
 	w->index = index;
 	w->shift = (unsigned)__builtin_ctz(settings->mark_mask);
+	config.start = start_of;
+	config.start_arg = w;
 	w->pipeline = pipeline_new(&config);
 	if (!w->pipeline)
 		goto out;
 	pipeline_policy(w->pipeline, policy);
 	atomic_store(&w->policy, policy);
 	err = connmark_open(&w->connmark);
+	if (!err)
+		err = starts_open(&w->starts);
 	if (err)
 		goto out;
 	w->queue = queue;
@@ -393,6 +407,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 out:
 	if (w) {
 		connmark_close(w->connmark);
+		starts_close(w->starts);
 		pipeline_free(w->pipeline);
 	}
 	free(w);
@@ -407,6 +422,7 @@ void worker_stop(struct worker *w)
 	queue_wake(w->queue);
 	pthread_join(w->thread, NULL);
 	connmark_close(w->connmark);
+	starts_close(w->starts);
 	pipeline_free(w->pipeline);
 	free(w);
 }

@@ -337,8 +337,7 @@ enum inspect_result dns_message(struct view bytes, struct inspect_scratch *scrat
 	return r;
 }
 
-/* Length, id and the first flags: before them any two bytes may be a query's. */
-#define TELLING_BYTES 5
+/* Elsewhere any two bytes may be a query's length, and unknown protocols must not wait for DNS. */
 #define PORT 53
 
 /* May these be the first bytes of a query? Standard query, one question, no answers, at most one authority record (IXFR) and
@@ -372,7 +371,7 @@ enum inspect_result dns_inspect(const struct inspect_input *in, struct facts *ou
 
 	if (in->side == SIDE_SERVER)
 		return INSPECT_NO;
-	if (!open && in->len < TELLING_BYTES && in->port != PORT)
+	if (!open && in->port != PORT)
 		return INSPECT_NO;
 	if (c.error)
 		return in->ended ? INSPECT_NO : INSPECT_MORE;

@@ -12,8 +12,7 @@
 enum inspect_result dns_message(struct view bytes, struct inspect_scratch *scratch, struct facts *out);
 
 /* A client's stream: queries, each behind its length (RFC 7766). As APP_DNS alone it also steps over messages that are no
- * query, as servers do. On other ports than 53 fewer than 5 bytes are a NO: any two would be a length, and unknown protocols should not
- * wait for DNS. */
+ * query, as servers do. Only on port 53 is a stream taken for DNS. */
 enum inspect_result dns_inspect(const struct inspect_input *in, struct facts *out);
 
 #endif

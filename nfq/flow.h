@@ -69,6 +69,7 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool silent;		/* blocked without a reset: each of its packets is dropped here */
 	bool mac_known;
 	uint8_t mac[6];		/* the client's */
 	const char *interface;	/* it came in by, or NULL */
@@ -82,6 +83,10 @@ struct flow {
 	uint8_t held;		/* UDP: datagrams that told nothing while more were waited for */
 	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one; UDP: hashes of their ids */
 	uint64_t given_up_ms;	/* when the last of them did; UDP: since when `work` and they count */
+	uint32_t start;		/* sequence number of the opener's first byte, if start_known */
+	uint32_t syn_seq, syn_len;	/* data that came with its SYN */
+	bool start_known;
+	uint8_t start_asked;
 	uint64_t names;		/* the last name noted; see flow_note_name */
 	uint64_t seen_ms;
 	uint32_t bucket_next, lru_newer, lru_older;

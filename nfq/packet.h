@@ -38,6 +38,7 @@ struct packet {
 	uint8_t tcp_flags;
 	enum packet_checksum checksum;
 	enum packet_origin origin;
+	bool pending;		/* the kernel knows that this very connection was judged clean */
 	const uint8_t *payload;	/* into the caller's buffer */
 	size_t payload_len;	/* captured bytes */
 	size_t payload_wire;	/* bytes on the wire; more than payload_len if the capture was cut */

@@ -168,6 +168,7 @@ static bool read_packet(struct queue *q, const struct nlmsghdr *h, struct queued
 				   (info & NFQA_SKB_CSUM_NOTVERIFIED) && !(info & (NFQA_SKB_CSUMNOTREADY | NFQA_SKB_GSO)),
 				   &out->packet) == PACKET_OK;
 	out->packet.origin = origin_of((mark & q->config.mark_mask) >> q->shift);
+	out->packet.pending = (mark & q->config.mark_mask) >> q->shift == QUEUE_STATE_PENDING;
 	out->packet.mac_known = false;
 	out->packet.interface = attr[NFQA_IFINDEX_INDEV] ? interface_name(q, ntohl(mnl_attr_get_u32(attr[NFQA_IFINDEX_INDEV]))) : NULL;
 	out->packet.when_s = q->now_s;

@@ -16,6 +16,8 @@ struct queue;
 #define QUEUE_STATE_OLDER_ORIGINAL 5u
 #define QUEUE_STATE_OLDER_REPLY 6u
 #define QUEUE_STATE_REPLY 7u
+/* The same of a flow that was judged clean and whose server has not answered. */
+#define QUEUE_STATE_PENDING 2u
 
 struct queue_config {
 	uint16_t number;

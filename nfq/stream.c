@@ -49,6 +49,11 @@ static void bit_put(uint8_t *map, uint32_t i)
 	map[i / 8] |= (uint8_t)(1u << (i % 8));
 }
 
+static void bit_set(uint8_t *map, uint32_t i, bool value)
+{
+	map[i / 8] = (uint8_t)((map[i / 8] & ~(1u << (i % 8))) | (unsigned)value << (i % 8));
+}
+
 /* Sets the bits [from, to), eight at a time where it can. */
 static void bits_put(uint8_t *map, uint32_t from, uint32_t to)
 {
@@ -203,6 +208,23 @@ static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift
 	}
 	s->end = old ? kept + shift : 0;
 	s->block = b;
+}
+
+void stream_cut(struct stream_pool *pool, struct stream *s, uint32_t n)
+{
+	struct stream_block *b = s->block;
+
+	if (!b || n >= s->end) {
+		stream_clear(pool, s);
+		return;
+	}
+	memmove(b->bytes, b->bytes + n, s->end - n);
+	for (uint32_t i = 0; i < s->end; i++) {
+		bit_set(seen_map(b), i, i + n < s->end && bit_get(seen_map(b), i + n));
+		bit_set(trusted_map(b), i, i + n < s->end && bit_get(trusted_map(b), i + n));
+	}
+	s->base += n;
+	s->end -= n;
 }
 
 static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)

@@ -53,6 +53,9 @@ uint32_t stream_run_start(const struct stream *s, uint32_t offset);
 /* The gapless bytes from `offset` on. Valid until the stream is changed. */
 const uint8_t *stream_run(const struct stream *s, uint32_t offset, size_t *len);
 
+/* Takes the first `n` bytes away, which turned out not to belong here. */
+void stream_cut(struct stream_pool *pool, struct stream *s, uint32_t n);
+
 /* Gives the memory back. */
 void stream_clear(struct stream_pool *pool, struct stream *s);
 

@@ -122,6 +122,18 @@ void expr_lookup(struct expr_rule *r, const char *set)
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
 }
 
+void expr_dynset(struct expr_rule *r, uint32_t op, const char *map, unsigned int data)
+{
+	struct nftnl_expr *e = append(r, "dynset");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, reg(0));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_DATA, reg(data));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, op);
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, map);
+}
+
 void expr_update(struct expr_rule *r, const char *set)
 {
 	struct nftnl_expr *e = append(r, "dynset"), *counter;
@@ -139,14 +151,24 @@ void expr_update(struct expr_rule *r, const char *set)
 	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPRESSIONS, counter);
 }
 
-void expr_counter(struct expr_rule *r, const char *name)
+static void refer(struct expr_rule *r, uint32_t type, const char *name)
 {
 	struct nftnl_expr *e = append(r, "objref");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, type);
 	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, name);
+}
+
+void expr_counter(struct expr_rule *r, const char *name)
+{
+	refer(r, NFT_OBJECT_COUNTER, name);
+}
+
+void expr_helper(struct expr_rule *r, const char *name)
+{
+	refer(r, NFT_OBJECT_CT_HELPER, name);
 }
 
 void expr_notrack(struct expr_rule *r)

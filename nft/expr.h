@@ -29,8 +29,10 @@ void expr_cmp(struct expr_rule *r, uint32_t op, const void *data, uint32_t len);
 /* word 0 = (word 0 & mask) ^ flip */
 void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint32_t len);
 void expr_lookup(struct expr_rule *r, const char *set);			/* words 0 and up are the key */
+void expr_dynset(struct expr_rule *r, uint32_t op, const char *map, unsigned int data);	/* NFT_DYNSET_OP_*, the value's word */
 void expr_update(struct expr_rule *r, const char *set);
 void expr_counter(struct expr_rule *r, const char *name);		/* a named counter of the table */
+void expr_helper(struct expr_rule *r, const char *name);			/* a ct helper object; of unconfirmed flows only */
 void expr_notrack(struct expr_rule *r);
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain);	/* NF_*, NFT_GOTO */
 void expr_reject(struct expr_rule *r, uint32_t type, uint8_t code);	/* NFT_REJECT_* */

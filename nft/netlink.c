@@ -217,6 +217,24 @@ int netlink_dump(struct netlink *n, struct nlmsghdr *request, netlink_each *each
 	}
 }
 
+int netlink_ask(struct netlink *n, struct nlmsghdr *request, netlink_each *each, void *arg)
+{
+	request->nlmsg_flags = NLM_F_REQUEST;
+	request->nlmsg_seq = ++n->seq;
+	if (mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t got = receive(n);
+		int len = (int)got;
+
+		if (got < 0)
+			return (int)got;
+		for (const struct nlmsghdr *h = (void *)n->buf; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len))
+			if (h->nlmsg_seq == request->nlmsg_seq)
+				return h->nlmsg_type == NLMSG_ERROR ? error_of(h) : each(h, arg);
+	}
+}
+
 int netlink_request(struct netlink *n, struct nlmsghdr *request)
 {
 	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;

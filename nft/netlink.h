@@ -54,6 +54,9 @@ int netlink_batch_send(struct netlink_batch *b, bool commit, int *errors, size_t
 typedef int netlink_each(const struct nlmsghdr *h, void *arg);
 int netlink_dump(struct netlink *n, struct nlmsghdr *request, netlink_each *each, void *arg);
 
+/* Sends one question, and calls `each` for its one answer: what `each` returns, or -errno. */
+int netlink_ask(struct netlink *n, struct nlmsghdr *request, netlink_each *each, void *arg);
+
 /* Sends one request that is acknowledged: 0 or -errno. */
 int netlink_request(struct netlink *n, struct nlmsghdr *request);
 

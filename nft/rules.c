@@ -11,6 +11,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
+#include "nft/guard.h"
+#include "nft/starts.h"
 #include "nft/writer.h"
 
 /* After the admin's own filter chains (priority 0), before source NAT: only what they let through is judged. */
@@ -83,6 +85,19 @@ static void mark_older(struct writer *w, enum state direction)
 	writer_match_state(w, &r, STATE_OLDER);
 	writer_match_payload(&r);
 	writer_set_packet(w, &r, direction);
+	writer_end(w, &r);
+}
+
+/* So that the reader can tell the flow that it judged from another one that came to its ports since. */
+static void mark_pending(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_state(w, &r, STATE_PENDING);
+	writer_match_payload(&r);
+	writer_set_packet(w, &r, STATE_PENDING);
 	writer_end(w, &r);
 }
 
@@ -190,9 +205,12 @@ static void fill_original(struct writer *w)
 	judge_state(w, STATE_PASS, false);
 	if (w->config->enforce)
 		clear_urgent(w);
+	if (w->config->guard_offload)
+		guard_put_rules(w);
 	mark_new(w, IPPROTO_TCP);
 	mark_new(w, IPPROTO_UDP);
 	mark_older(w, STATE_OLDER_ORIGINAL);
+	mark_pending(w);
 	r = writer_begin(w);
 	if (!r.rule)
 		return;
@@ -211,6 +229,7 @@ static void fill_reply(struct writer *w)
 	judge_state(w, STATE_BLOCKED, true);
 	queue_answer(w, IPPROTO_UDP);
 	judge_state(w, STATE_PASS, false);
+	starts_put_reply(w);
 	queue_answer(w, IPPROTO_TCP);
 	r = writer_begin(w);
 	if (!r.rule)
@@ -501,7 +520,8 @@ static void fill_base(struct writer *w, const struct base *base)
 
 static void add_chains(struct writer *w)
 {
-	static const char *const plain[] = { "original", "reply", "stateless", "late", "hit4", "hit6", "blocked", "refuse" };
+	static const char *const plain[] = { "original", "reply", "stateless", "late", "hit4", "hit6", "blocked", "refuse",
+					      STARTS_LEARN, STARTS_FORGET };
 
 	for (size_t i = 0; i < BASES; i++) {
 		if (!is_on(w->config, &bases[i]))
@@ -536,5 +556,6 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 	fill_hit(&w, SET_TRIES6, "hit6");
 	fill_blocked(&w);
 	fill_refuse(&w);
+	starts_put_chains(&w);
 	return b->error;
 }

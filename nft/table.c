@@ -20,27 +20,36 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "nft/expr.h"
+#include "nft/guard.h"
 #include "nft/netlink.h"
 #include "nft/rules.h"
 #include "nft/sets.h"
+#include "nft/starts.h"
 
 #define PROBE_TABLE "minewall_probe"
+#define PROBE_OWNED "minewall_probe_owned"
+/* linux/netfilter/nf_tables.h: the table belongs to the socket that made it, until that is closed (5.12); then it stays, and
+ * belongs to nobody (6.9). Owned without staying it would die with us, and what was learnt with it. */
+#define OWNED (NFT_TABLE_F_OWNER | 0x4u /* NFT_TABLE_F_PERSIST */)
 
 struct table {
 	pthread_mutex_t lock;
 	struct netlink netlink;
 	struct mnl_socket *watch;
 	bool xt;			/* no `queue` expression: the xtables target */
+	bool can_own;
 	struct rules_layout layout;	/* of the last install; n 0: none */
 };
 
-static void put_table(struct netlink_batch *b, const char *name, uint16_t type)
+static void put_table(struct netlink_batch *b, const char *name, uint16_t type, uint32_t flags)
 {
 	struct nlmsghdr *h = netlink_batch_put(b, type, NFPROTO_INET, type == NFT_MSG_NEWTABLE ? NLM_F_CREATE : 0);
 
 	if (!h)
 		return;
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
+	if (flags)
+		mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, htonl(flags));
 	netlink_batch_next(b, h);
 }
 
@@ -91,13 +100,13 @@ static int fail(struct table_error *error, int rc, const char *text)
 /* A batch without its end: the kernel checks every message and takes none of them. */
 static int probe(struct table *t, struct table_error *error)
 {
-	enum { TABLE, CHAIN, PAYLOAD, QUEUE, XT, MESSAGES };
+	enum { TABLE, CHAIN, PAYLOAD, QUEUE, XT, OWN, MESSAGES };
 	struct netlink_batch b;
 	struct nlmsghdr *h;
 	int errors[MESSAGES] = { 0 }, rc;
 
 	netlink_batch_init(&b, &t->netlink);
-	put_table(&b, PROBE_TABLE, NFT_MSG_NEWTABLE);
+	put_table(&b, PROBE_TABLE, NFT_MSG_NEWTABLE, 0);
 	h = netlink_batch_put(&b, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
 	if (h) {
 		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROBE_TABLE);
@@ -107,11 +116,12 @@ static int probe(struct table *t, struct table_error *error)
 	put_probe_rule(&b, probe_payload);
 	put_probe_rule(&b, probe_queue);
 	put_probe_rule(&b, probe_xt);
+	put_table(&b, PROBE_OWNED, NFT_MSG_NEWTABLE, OWNED);
 	rc = netlink_batch_send(&b, false, errors, MESSAGES);
 	netlink_batch_fini(&b);
 	if (rc == -EPERM)
 		return fail(error, rc, "no permission to change nftables: run as root or with CAP_NET_ADMIN");
-	if (rc && !errors[PAYLOAD] && !errors[QUEUE] && !errors[XT])
+	if (rc && !errors[PAYLOAD] && !errors[QUEUE] && !errors[XT] && !errors[OWN])
 		return fail(error, -EPROTONOSUPPORT, "this kernel has no nftables with the inet family (CONFIG_NF_TABLES_INET)");
 	if (errors[PAYLOAD])
 		return fail(error, -EOPNOTSUPP, "this kernel cannot match a packet's payload (@ih): "
@@ -120,6 +130,7 @@ static int probe(struct table *t, struct table_error *error)
 		return fail(error, -EOPNOTSUPP, "this kernel can queue no packets: it has neither nft_queue "
 			    "nor nft_compat with xt_NFQUEUE");
 	t->xt = errors[QUEUE] != 0;
+	t->can_own = !errors[OWN];
 	return 0;
 }
 
@@ -159,6 +170,26 @@ void table_close(struct table *t)
 const char *table_queue_kind(const struct table *t)
 {
 	return t->xt ? "xtables NFQUEUE" : "queue";
+}
+
+bool table_can_own(const struct table *t)
+{
+	return t->can_own;
+}
+
+bool table_can_guard(struct table *t)
+{
+	struct netlink_batch b;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	netlink_batch_init(&b, &t->netlink);
+	put_table(&b, PROBE_TABLE, NFT_MSG_NEWTABLE, 0);
+	guard_put_objects(&b, PROBE_TABLE);
+	rc = netlink_batch_send(&b, false, NULL, 0);
+	netlink_batch_fini(&b);
+	pthread_mutex_unlock(&t->lock);
+	return rc == 0;
 }
 
 static void put_counters(struct netlink_batch *b)
@@ -211,12 +242,15 @@ static int install(struct table *t, const struct table_config *config, size_t *a
 
 	/* the dumps of put_adopted run while the batch is being written: it is only numbered, not sent */
 	netlink_batch_init(&b, &t->netlink);
-	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE);	/* so that there is one to delete */
-	put_table(&b, SETS_TABLE, NFT_MSG_DELTABLE);
-	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE);
+	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE, 0);	/* so that there is one to delete */
+	put_table(&b, SETS_TABLE, NFT_MSG_DELTABLE, 0);
+	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE, config->owned && t->can_own ? OWNED : 0);
 	put_counters(&b);
+	if (config->guard_offload)
+		guard_put_objects(&b, SETS_TABLE);
 	for (enum set set = 0; set < SET_COUNT; set++)
 		sets_put(&b, set, config->set_size);
+	starts_put_maps(&b);
 	rc = sets_put_networks(&b, config);
 	if (!rc)
 		rc = put_adopted(t, &b, config->set_size, adopted);
@@ -250,7 +284,9 @@ int table_install(struct table *t, const struct table_config *config, size_t *ad
 	pthread_mutex_unlock(&t->lock);
 	if (adopted)
 		*adopted = rc ? 0 : n;
-	if (rc && error)
+	if (rc == -EPERM)
+		fail(error, rc, "the table inet minewall belongs to another process, which `nft list tables` names: end that first");
+	else if (rc && error)
 		snprintf(error->text, sizeof(error->text), "the kernel refused the table inet minewall: %s", strerror(-rc));
 	return rc;
 }
@@ -262,8 +298,8 @@ int table_remove(struct table *t)
 
 	pthread_mutex_lock(&t->lock);
 	netlink_batch_init(&b, &t->netlink);
-	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE);
-	put_table(&b, SETS_TABLE, NFT_MSG_DELTABLE);
+	put_table(&b, SETS_TABLE, NFT_MSG_NEWTABLE, 0);
+	put_table(&b, SETS_TABLE, NFT_MSG_DELTABLE, 0);
 	rc = netlink_batch_send(&b, true, NULL, 0);
 	netlink_batch_fini(&b);
 	if (!rc)

@@ -39,6 +39,8 @@ struct table_config {
 	bool bypass;			/* fail-open when nobody listens on the queue */
 	uint16_t queue_first, queue_count;
 	uint32_t set_size;		/* elements of each learnt set */
+	bool owned;			/* nobody else can change the table, where the kernel has that */
+	bool guard_offload;		/* new flows get a conntrack helper, which keeps them out of flowtables */
 	const struct table_network *exempt;	/* inside hosts */
 	size_t n_exempt;
 	const struct table_network *allowed;	/* outside addresses */
@@ -72,11 +74,18 @@ void table_close(struct table *t);
 /* "queue" or "xtables NFQUEUE": which way this kernel has. */
 const char *table_queue_kind(const struct table *t);
 
+/* Can a table be owned here (Linux 6.9)? */
+bool table_can_own(const struct table *t);
+
+/* Asks the kernel for the helpers of guard_offload; it may load modules for them. */
+bool table_can_guard(struct table *t);
+
 /* Replaces the whole table in one batch; elements of the learnt sets that are there go on with the life they have
- * left (`adopted` counts them, may be NULL). Nothing changes on error. */
+ * left (`adopted` counts them, may be NULL). Nothing changes on error. An owned table outlives its owner, and then it is everybody's
+ * again. -EPERM: it belongs to another process that lives. */
 int table_install(struct table *t, const struct table_config *config, size_t *adopted, struct table_error *error);
 
-/* Takes the table away; 0 also if there was none. */
+/* Takes the table away; 0 also if there was none. -EPERM: it belongs to another process that lives. */
 int table_remove(struct table *t);
 
 /* 1 there and whole (every chain, rule and set that we made), 0 not, negative errno. */

@@ -35,6 +35,8 @@ struct policy *rules_new(void)
 		.score_report = 60,
 		.memory_flows = 65536,
 		.memory_reassembly = 16 << 20,
+		.memory_endpoints = 65536,
+		.own_table = true,
 		.control = "/run/minewall/control.sock",
 		.state = "/var/lib/minewall",
 		.log_file = "/var/log/minewall/eve.json",

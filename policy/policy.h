@@ -58,6 +58,9 @@ struct settings {
 	bool dns_refused;				/* detect: {dns: {answer: refused}}; default: dropped in silence */
 	uint32_t memory_flows;
 	uint64_t memory_reassembly;			/* bytes, for all flows of a worker together */
+	uint32_t memory_endpoints;			/* elements of each learnt set in the kernel */
+	bool own_table;					/* other programs cannot change our table, where the kernel knows how */
+	bool guard_offload;				/* new flows are kept out of foreign flowtables */
 	enum detect hygiene[HYGIENE_COUNT];
 	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */

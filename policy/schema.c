@@ -715,6 +715,8 @@ static const struct doc_number flows_number = { NUMBER_PLAIN, 16, 1 << 24, 4, "a
 static const struct doc_number reassembly_number = {
 	NUMBER_SIZE, 64 << 10, UINT64_C(16) << 30, 8, "a size from 64KiB to 16GiB, such as 512KiB, 16MiB or 1GiB",
 };
+/* Some 16 bytes of kernel memory each at once, and 100 when it is taught. */
+static const struct doc_number endpoints_number = { NUMBER_PLAIN, 1, 1 << 24, 4, "a number from 1 to 16777216" };
 
 static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
 
@@ -754,6 +756,7 @@ static const struct doc_key log_keys[] = {
 static const struct doc_key memory_keys[] = {
 	{ "flows", "memory.flows", doc_read_number, AT(settings.memory_flows), &flows_number },
 	{ "reassembly", "memory.reassembly", doc_read_number, AT(settings.memory_reassembly), &reassembly_number },
+	{ "endpoints", "memory.endpoints", doc_read_number, AT(settings.memory_endpoints), &endpoints_number },
 };
 
 static const struct doc_keys hygiene = KEYS(hygiene_keys, 0, "{smb: block, netbios: block, rdp: monitor}");
@@ -764,7 +767,7 @@ static const struct doc_keys mark = KEYS(mark_keys, 0, "{mask: 0x0e000000}");
 static const struct doc_keys timeouts = KEYS(timeout_keys, 0, "{endpoint: 1h, pair: 10m}");
 static const struct doc_keys allow = KEYS(allow_keys, 0, "{names: [pool.example]}");
 static const struct doc_keys logging = KEYS(log_keys, 0, "{file: /var/log/minewall/eve.json}");
-static const struct doc_keys memory = KEYS(memory_keys, 0, "{flows: 65536, reassembly: 16MiB}");
+static const struct doc_keys memory = KEYS(memory_keys, 0, "{flows: 65536, reassembly: 16MiB, endpoints: 65536}");
 
 static const struct doc_key block_keys[] = {
 	{ "names", "block.names", doc_read_list, AT(block_names), &names },
@@ -799,6 +802,8 @@ static const struct doc_key root_keys[] = {
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
 	{ "memory", "memory", doc_read_mapping, 0, &memory },
+	{ "own_table", "own_table", doc_read_bool, AT(settings.own_table), NULL },
+	{ "guard_offload", "guard_offload", doc_read_bool, AT(settings.guard_offload), NULL },
 };
 static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
 

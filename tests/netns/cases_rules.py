@@ -3,6 +3,7 @@
 
 import time
 
+import wire
 from bed import CLIENT, CLIENT2
 from cases_edges import with_puppet
 from run import LISTED, UNLISTED, families, need, own, policy, until
@@ -137,3 +138,18 @@ def check_diff(t):
     t.daemon.write("policy.yaml", policy(more=more))
     diff = t.daemon.verb("check", "--diff").stdout
     need("1 of 2 findings" in diff and "it would only be logged by rules.lab" in diff and f"{other}:3333" in diff, f"said {diff}")
+
+
+@own("rules/silent")
+def silent(t):
+    """A rule with `reset: false` ends a connection without a word, and the server gets nothing of it."""
+    more = f"rules: [{{name: quiet, to: {{names: ['{UNLISTED}']}}, action: block, reset: false}}]"
+    t.daemon = t.make(policy(more=more)).start()
+    for family in families(t):
+        address = t.fresh()
+        data = wire.client_hello(UNLISTED)
+        got = t.bed.send(address, 443, data.hex(), "--linger", "0.05", wait=1)
+        need(got["ended"] not in ("reset", "refused"), f"it was {got['ended']}")
+        need(data not in t.log.bytes(address, 443), "the server got the hello")
+        need(not t.kernel.elements(*LEARNT, address=address), "a silent rule taught the kernel to reset")
+        need([e for e in t.daemon.events(address) if e["mining"].get("rule") == "rules.quiet"], "it is not in the log")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The native `queue` expression, which a test machine's kernel may lack: boots Debian's stock kernel once in an emulator and
-# runs the real daemon there. `inside` is the half that runs in the VM, with nothing but bash, ip, nft and busybox.
+# What a test machine's kernel may lack (native `queue`, flowtables, a table that everybody may flush): boots Debian's stock kernel
+# once in an emulator and runs the real daemon there. `inside` runs in the VM, with bash, ip, nft, dnsmasq and busybox.
 # usage: tests/netns/stockvm.sh BUILD-FOLDER | inside
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -41,8 +41,8 @@ outside() {
 	local build program code kernel
 	build=$(realpath "$1") kernel=$build/stockvm/kernel
 	[ -x "$vm" ] || skip "$vm is not there"
-	for program in qemu-system-x86_64 cpio busybox depmod xtables-nft-multi nft ip conntrack apt-get; do
-		command -v "$program" > /dev/null || skip "no $program here (packages qemu-system-x86 cpio busybox-static kmod iptables)"
+	for program in qemu-system-x86_64 cpio busybox dnsmasq depmod xtables-nft-multi nft ip conntrack apt-get; do
+		command -v "$program" > /dev/null || skip "no $program here (packages qemu-system-x86 cpio busybox-static dnsmasq-base kmod iptables)"
 	done
 	fetch_kernel || skip "Debian's kernel package (linux-image-cloud-amd64) cannot be had"
 	mkdir -p "$build/stockvm"
@@ -54,7 +54,7 @@ outside() {
 		    with open(f"{sys.argv[1]}/{name}", "wb") as f:
 		        f.write(wire.client_hello(name))
 	END
-	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -t 300 -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
+	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -t 300 -p dnsmasq -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
 		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" \
 		-- bash /t/tests/netns/stockvm.sh inside 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
 	code=${PIPESTATUS[0]}
@@ -95,7 +95,8 @@ bed() {
 		cat >> "/tmp/got.$1"
 	END
 	# A port of its own for each case: the server of a reset connection hears nothing more and waits.
-	for n in 443{4,6} 407{4,6} 844{4,6}; do
+	ip netns exec s dnsmasq --port=5353 --no-resolv --no-hosts --address=/#/192.0.2.1 --user=root --pid-file= --conf-file=/dev/null
+	for n in 443{4,6} 407{4,6} 408{4,6} 409{4,6} 444{4,6} 844{4,6}; do
 		: > /tmp/got.$n
 		(while :; do ip netns exec s busybox nc -l -p $n -e bash /tmp/serve $n < /dev/null; done) > /dev/null 2>&1 &
 	done
@@ -172,13 +173,90 @@ one_family() { # $1 4 or 6, $2 the server's address
 	say $? "listed-server-gets-nothing/v$1" "the server got $(wc -c < "/tmp/got.844$1") bytes"
 }
 
+# Another table's flowtable, as a fast router has it.
+offload() {
+	ip netns exec g nft -f - <<- END
+		table inet fast {
+			flowtable ft { hook ingress priority 0; devices = { "g0", "g1" }; }
+			chain forward { type filter hook forward priority 0; ct state established flow add @ft; }
+		}
+	END
+}
+
+# $1 address: prints yes if the flow of some questions there and their answers was offloaded
+udp_offloaded() {
+	ip netns exec g conntrack -F > /dev/null 2>&1
+	ip netns exec c timeout 20 bash -c '
+		exec 3<> "/dev/udp/$1/5353" || exit
+		for i in 1 2 3 4; do
+			printf "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01" >&3
+			read -r -t 2 -N 1 <&3 || exit
+		done' talk "$1" 2> /dev/null || echo "no answer"
+	ip netns exec g conntrack -L -f "$([[ $1 == *:* ]] && echo ipv6 || echo ipv4)" -p udp 2> /dev/null | grep -q OFFLOAD && echo yes
+}
+
+# $1 4 or 6, $2 the server's address
+blind() {
+	local got
+	got=$(talk "$2" "408$1" /tmp/subscribe)
+	[ "$got" = "got answer" ] && grep -q mining.subscribe "/tmp/got.408$1"
+	say $? "offloaded-is-not-seen/v$1" "this is what the guard is for, and it did not happen: $got"
+	[ "$(udp_offloaded "$2")" = yes ]
+	say $? "udp-is-offloaded/v$1" "$(ip netns exec g conntrack -L -p udp 2> /dev/null)"
+}
+
+guarded() {
+	local got
+	got=$(talk "$2" "409$1" /tmp/subscribe)
+	grep -q "reset by peer" <<< "$got"
+	say $? "guarded-stratum-is-reset/v$1" "the client saw: $got"
+	[ ! -s "/tmp/got.409$1" ]
+	say $? "guarded-pool-gets-nothing/v$1" "the server got $(cat "/tmp/got.409$1")"
+	got=$(talk "$2" "444$1" /t/unlisted)
+	[ "$got" = "got answer" ] && wait_for 20 grep -q "more 3" "/tmp/got.444$1"
+	say $? "guarded-clean-flow-passes/v$1" "the client saw: $got"
+	[ -z "$(udp_offloaded "$2")" ]
+	say $? "guarded-udp-is-not-offloaded/v$1" "$(ip netns exec g conntrack -L -p udp 2> /dev/null)"
+}
+
+flowtables() {
+	offload
+	say $? "flowtable" "the kernel refuses a flowtable"
+	blind 4 100.64.2.2
+	blind 6 2001:db8:2::2
+	echo "guard_offload: true" >> /tmp/policy.yaml
+	verb stop && wait_for 20 test ! -e /tmp/control.sock
+	start
+	verb status | grep "guarded: .*fast"
+	say $? "status-says-guarded" "$(verb status)"
+	guarded 4 100.64.2.2
+	guarded 6 2001:db8:2::2
+	ip netns exec g nft delete table inet fast
+}
+
+# Before Linux 6.9 a table belongs to everybody: what another program removes comes back.
+harmed() {
+	ip netns exec g nft list table inet minewall | grep -q "flags owner"
+	[ $? -eq 1 ]
+	say $? "table-is-everybodys" "this kernel owns tables"
+	ip netns exec g nft flush ruleset
+	wait_for 20 taught 4 100.64.2.2 && wait_for 20 taught 6 2001:db8:2::2
+	say $? "flushed-table-comes-back" "$(ip netns exec g nft list tables)"
+	verb status | grep -q "times another program removed our table"
+	say $? "status-says-flushed" "$(verb status)"
+}
+
+start() {
+	ip netns exec g /t/minewall run -c /tmp/policy.yaml < /dev/null 2> /tmp/said &
+	wait_for 60 grep -q ready /tmp/said
+}
+
 inside() {
 	local left
 	echo "Linux $(uname -r)"
 	echo '{"id":1,"method":"mining.subscribe","params":["test-miner/1.0"]}' > /tmp/subscribe
 	bed
-	ip netns exec g /t/minewall run -c /tmp/policy.yaml < /dev/null 2> /tmp/said &
-	wait_for 60 grep -q ready /tmp/said
+	start
 	say $? "daemon-starts" "$(cat /tmp/said)"
 	verb status --json | grep -q '"queue": "queue"'
 	say $? "queue-is-native" "status --json: $(verb status --json | grep '"queue": "')"
@@ -187,6 +265,8 @@ inside() {
 	[ "$(verb log --json | grep -c '"blocked"')" -ge 6 ]
 	say $? "all-in-the-log" "$(verb log)"
 	verb blocked
+	harmed
+	flowtables
 	verb stop
 	say $? "stop" "exit $?"
 	left=$(ip netns exec g nft list tables)

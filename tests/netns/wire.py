@@ -10,9 +10,10 @@ import struct
 import zlib
 
 
-def client_hello(name, size=None):
+def client_hello(name, size=None, inside=b""):
     """A TLS 1.3 ClientHello record for `name` that a real server answers. With `size` it carries a
-    post-quantum key share and padding, so that the record is exactly `size` bytes (1500 or more). Without a name: no SNI."""
+    post-quantum key share and padding, so that the record is exactly `size` bytes (1500 or more). It ends
+    with `inside`, in an extension that servers pass over. Without a name: no SNI."""
 
     def extension(kind, body):
         return struct.pack("!HH", kind, len(body)) + body
@@ -35,6 +36,7 @@ def client_hello(name, size=None):
         extension(45, b"\x01\x01"),
         # The name comes late, behind the key share, as in shuffled browser hellos.
         extension(0, vector16(b"\x00" + vector16(host))) if name else b"",
+        extension(0xFAFA, inside) if inside else b"",
     ])
     ciphers = vector16(struct.pack("!3H", 0x1301, 0x1302, 0x1303))
     head = b"\x03\x03" + os.urandom(32) + b"\x20" + os.urandom(32) + ciphers + b"\x01\x00"

@@ -387,7 +387,7 @@ static void frame(void)
 
 static void test_stream(void **state)
 {
-	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS }, port = { .port = 53 };
+	static const struct feed dns = { SIDE_CLIENT, false, APP_DNS }, port = { .port = 53 }, last = { .port = 53, .ended = true };
 
 	(void)state;
 	header(0x0120, 1, 0, 1);
@@ -397,7 +397,8 @@ static void test_stream(void **state)
 	for (size_t i = 1; i < w.len; i++)
 		assert_int_equal(feed_as(port, w.bytes, i), INSPECT_MORE);
 	assert_int_equal(feed("\0\x1d\xab\xcd", 4), INSPECT_NO);	/* elsewhere two bytes hold nothing open */
-	assert_int_equal(feed(w.bytes, w.len + 5), INSPECT_MATCH);
+	assert_int_equal(feed(w.bytes, w.len), INSPECT_NO);
+	assert_int_equal(feed_as(port, w.bytes, w.len + 5), INSPECT_MATCH);
 	assert_int_equal(feed_facts.consumed, w.len);
 	assert_int_equal(feed_facts.again, AGAIN_SAME);
 	assert_int_equal(feed_facts.app, APP_DNS);
@@ -406,10 +407,10 @@ static void test_stream(void **state)
 	assert_int_equal(feed_as(dns, "\0\1A\0\0", 5), INSPECT_MATCH);	/* junk between two queries is stepped over */
 	assert_int_equal(feed_facts.consumed, 3);
 	assert_int_equal(feed_facts.n_names, 0);
-	assert_int_equal(feed_last(w.bytes, w.len - 3), INSPECT_MATCH);
-	assert_int_equal(feed_last(w.bytes, 20), INSPECT_NO);
+	assert_int_equal(feed_as(last, w.bytes, w.len - 3), INSPECT_MATCH);
+	assert_int_equal(feed_as(last, w.bytes, 20), INSPECT_NO);
 	w.bytes[4] |= 0x80;
-	assert_int_equal(feed(w.bytes, w.len), INSPECT_NO);
+	assert_int_equal(feed_as(port, w.bytes, w.len), INSPECT_NO);
 	assert_int_equal(feed_as(dns, w.bytes, w.len), INSPECT_MATCH);
 	assert_int_equal(feed_facts.n_names, 0);
 }
@@ -427,8 +428,8 @@ static void test_padded(void **state)
 		u8(0);
 	record_end(at);
 	frame();
-	assert_int_equal(feed(w.bytes, 16000), INSPECT_MORE);
-	assert_int_equal(feed(w.bytes, INSPECT_BYTES_MAX), INSPECT_MATCH);
+	assert_int_equal(feed_as((struct feed){ .port = 53 }, w.bytes, 16000), INSPECT_MORE);
+	assert_int_equal(feed_as((struct feed){ .port = 53 }, w.bytes, INSPECT_BYTES_MAX), INSPECT_MATCH);
 	feed_name(0, NAME_DNS, "pool.example", "pool.example");
 	assert_int_equal(feed_facts.again, AGAIN_NO);
 }

@@ -50,9 +50,23 @@ static struct policy *policy_of(const char *text)
 	return p;
 }
 
+/* What the kernel would say of where a flow begins, and how often it was asked. */
+static bool start_there;
+static uint32_t start_at;
+static unsigned start_asked;
+
+static bool start_of(void *arg, const struct packet *packet, uint32_t *start)
+{
+	(void)arg;
+	(void)packet;
+	start_asked++;
+	*start = start_at;
+	return start_there;
+}
+
 static struct bed *bed_sized(const char *policy, uint32_t flows, uint64_t reassembly)
 {
-	struct pipeline_config config = { .flows = flows, .reassembly = reassembly, .key = { 1, 2 } };
+	struct pipeline_config config = { .flows = flows, .reassembly = reassembly, .key = { 1, 2 }, .start = start_of };
 	struct bed *b = calloc(1, sizeof(*b));
 
 	assert_non_null(b);
@@ -121,6 +135,94 @@ static void another_flow(struct bed *b)
 static size_t login_tells(void)
 {
 	return (size_t)(strrchr(LOGIN, '}') - LOGIN) + 1;
+}
+
+#define POST_HEAD "POST /a HTTP/1.1\r\nHost: www.unlisted.example\r\nContent-Length: 100000\r\n\r\n"
+
+static struct bed *bed_started(uint32_t start)
+{
+	start_there = true;
+	start_at = start;
+	start_asked = 0;
+	return bed_new(NULL);
+}
+
+static void end_started(struct bed *b)
+{
+	start_there = false;
+	bed_free(b);
+}
+
+/* One whole message in one packet is not asked for, and neither is what follows when all is known. */
+static void test_start_is_seldom_asked(void **state)
+{
+	struct bed *b = bed_started(ISN);
+
+	(void)state;
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.1\r\nHost: www.unlisted.example\r\n\r\n"), VERDICT_ACCEPT);
+	assert_int_equal(start_asked, 0);
+	another_flow(b);
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	assert_int_equal(start_asked, 0);
+	another_flow(b);
+	assert_int_not_equal(pieces(b, ISN, LOGIN, 10), 0);
+	assert_int_equal(start_asked, 1);
+	end_started(b);
+}
+
+/* Forged bytes below the start are nothing to the server, and nothing to us. */
+static void test_start_below(void **state)
+{
+	struct bed *b = bed_started(ISN);
+	uint32_t post = ISN - (uint32_t)strlen(POST_HEAD);
+
+	(void)state;
+	assert_int_not_equal(text(b, post, POST_HEAD), VERDICT_BLOCK);
+	assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, ISN - 5, "XXXXX" LOGIN), VERDICT_BLOCK);
+	another_flow(b);
+	assert_int_equal(text(b, post, POST_HEAD LOGIN), VERDICT_BLOCK);	/* one packet */
+	another_flow(b);
+	assert_int_not_equal(text(b, post, POST_HEAD), VERDICT_BLOCK);
+	assert_int_not_equal(pieces(b, ISN, LOGIN, 50), 0);
+	another_flow(b);	/* the second half comes first, then the forged bytes */
+	assert_int_not_equal(text(b, ISN + 20, LOGIN + 20), VERDICT_BLOCK);
+	assert_int_not_equal(text(b, post, POST_HEAD), VERDICT_BLOCK);
+	assert_int_equal(put(b, ISN, LOGIN, 20), VERDICT_BLOCK);
+	another_flow(b);	/* forged mining harms no clean flow, as far as it comes in pieces */
+	assert_int_equal(put(b, ISN - 20, LOGIN, 20), VERDICT_ACCEPT);
+	assert_int_not_equal(text(b, ISN, "GET / HTTP/1.1\r\nHost: www.unlisted.example\r\n\r\n"), VERDICT_BLOCK);
+	end_started(b);
+}
+
+/* A packet that the kernel does not take for judged, behind a flow that is: another connection has come to its ports. */
+static void test_start_of_another_connection(void **state)
+{
+	struct bed *b = bed_started(ISN);
+	uint32_t next = ISN + (uint32_t)strlen(POST_HEAD);
+
+	(void)state;
+	text(b, ISN, POST_HEAD);
+	b->packet.pending = true;
+	assert_int_not_equal(text(b, next, "body"), VERDICT_BLOCK);
+	b->packet.pending = false;
+	start_at = next;
+	assert_int_equal(text(b, next, LOGIN), VERDICT_BLOCK);
+	end_started(b);
+}
+
+/* Data in a SYN that the server took belongs to the stream. */
+static void test_start_with_syn_data(void **state)
+{
+	struct bed *b = bed_started(ISN + 20);
+
+	(void)state;
+	b->packet.tcp_flags = PACKET_SYN;
+	assert_int_equal(put(b, ISN, LOGIN, 20), VERDICT_ACCEPT);
+	b->packet.tcp_flags = PACKET_ACK;
+	assert_int_equal(text(b, ISN + 20, LOGIN + 20), VERDICT_BLOCK);
+	end_started(b);
 }
 
 static void test_login(void **state)
@@ -806,6 +908,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_login),
+		cmocka_unit_test(test_start_is_seldom_asked),
+		cmocka_unit_test(test_start_below),
+		cmocka_unit_test(test_start_of_another_connection),
+		cmocka_unit_test(test_start_with_syn_data),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_reversed),
 		cmocka_unit_test(test_overlapped),

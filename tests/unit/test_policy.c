@@ -86,6 +86,9 @@ static void test_defaults(void **state)
 	assert_true(s->reset);
 	assert_int_equal(s->memory_flows, 65536);
 	assert_int_equal(s->memory_reassembly, 16 << 20);
+	assert_int_equal(s->memory_endpoints, 65536);
+	assert_true(s->own_table);
+	assert_false(s->guard_offload);
 	assert_false(s->log_wallets);
 	assert_string_equal(s->control, "/run/minewall/control.sock");
 	assert_string_equal(s->log_file, "/var/log/minewall/eve.json");
@@ -114,7 +117,8 @@ static void test_every_key(void **state)
 		 "allow: {names: [lan, pool.mine.example], hosts: [192.168.1.50, 10.0.9.0/24, 2001:db8:9::/48], addresses: [192.0.2.8:443]}\n"
 		 "shared: [203.0.113.0/24]\n"
 		 "detect: {tls: monitor, http: off, stratum: {action: monitor, scope: flow}}\n"
-		 "control: c.sock\nlog: {file: /var/log/x.json, wallets: clear}\nmemory: {flows: 4096, reassembly: 512KiB}\n");
+		 "control: c.sock\nlog: {file: /var/log/x.json, wallets: clear}\nmemory: {flows: 4096, reassembly: 512KiB, endpoints: 99}\n"
+		 "own_table: false\nguard_offload: true\n");
 	s = policy_settings(p);
 	assert_int_equal(s->mode, MODE_ENFORCE);
 	assert_int_equal(s->hook, HOOK_FORWARD);
@@ -134,6 +138,9 @@ static void test_every_key(void **state)
 	assert_true(s->log_wallets);
 	assert_int_equal(s->memory_flows, 4096);
 	assert_int_equal(s->memory_reassembly, 512 << 10);
+	assert_int_equal(s->memory_endpoints, 99);
+	assert_false(s->own_table);
+	assert_true(s->guard_offload);
 	assert_int_equal(policy_names(p), 6);
 	assert_int_equal(policy_lists(p, &lists), 2);
 	assert_string_equal(lists[0].name, "one");
@@ -190,7 +197,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
 	  "mark, block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
+	  "own_table, guard_offload" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
 	{ V "mark: {bits: 3}\n", ":2:8: unknown key 'bits' in mark, expected mask" },
@@ -314,6 +322,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	  ":2:10: control has 108 bytes with its folder, expected a path of at most 107" },
 	{ V "log: {wallets: plain}\n", ":2:16: log.wallets is 'plain', expected hash or clear" },
 	{ V "log: {file: \"a\\0b\"}\n", ":2:13: log.file has a NUL byte, expected a path" },
+	{ V "memory: {endpoints: 0}\n", ":2:21: memory.endpoints is '0', expected a number from 1 to 16777216" },
+	{ V "own_table: perhaps\n", ":2:12: own_table is 'perhaps', expected true or false" },
 	{ V "memory: {flows: 1}\n", ":2:17: memory.flows is '1', expected a number from 16 to 16777216" },
 	{ V "memory: {reassembly: 16MB}\n", ":2:22: memory.reassembly is '16MB', expected a size from 64KiB to 16GiB, such as 512KiB, "
 	  "16MiB or 1GiB" },
@@ -367,7 +377,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
 	  "block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory" },
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
+	  "own_table, guard_offload" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "

@@ -575,6 +575,102 @@ static void test_watch(void **state)
 	assert_int_equal(table_watch_drain(table), 1);
 }
 
+/* Does this table answer with an error to whatever others try? */
+static void try_to_harm(void)
+{
+	static const char *const harm[] = {
+		"nft delete table inet minewall", "nft flush table inet minewall", "nft flush set inet minewall endpoints4",
+		"nft add element inet minewall endpoints4 \"{ 192.0.2.9 . tcp . 1 timeout 1h }\"",
+		"nft add chain inet minewall x", "nft add table inet minewall '{ flags dormant; }'",
+	};
+	char command[256];
+
+	for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
+		snprintf(command, sizeof(command), "%s 2> /dev/null", harm[i]);
+		if (system(command) == 0)
+			fail_msg("done: %s", harm[i]);
+	}
+	run("nft flush ruleset");
+}
+
+static void test_owned(void **state)
+{
+	const struct element e = element(NULL, "192.0.2.7", IPPROTO_TCP, 3333, 60);
+	struct table_config config = plain;
+	struct table_error error = { "" };
+	struct table *other;
+	size_t adopted = 0;
+	struct seen seen;
+
+	(void)state;
+	NEEDS_ROOT();
+	if (!table_can_own(table)) {
+		print_message("skipped: no owned tables in this kernel\n");
+		skip();
+	}
+	config.owned = true;
+	install(&config);
+	assert_int_equal(table_add(table, &e, 1, NULL), 0);
+	try_to_harm();
+	assert_int_equal(table_check(table), 1);
+	seen = blocked();
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(install(&config), 1);
+
+	assert_int_equal(table_open(&other, &error), 0);
+	assert_int_equal(table_install(other, &config, NULL, &error), -EPERM);
+	assert_non_null(strstr(error.text, "belongs to another process"));
+	assert_int_equal(table_remove(other), -EPERM);
+
+	/* without its owner it stays, and anybody may have it */
+	table_close(table);
+	table = other;
+	assert_int_equal(table_check(table), 1);
+	assert_int_equal(table_install(table, &config, &adopted, &error), 0);
+	assert_int_equal(adopted, 1);
+	try_to_harm();
+	assert_int_equal(table_check(table), 1);
+	config.owned = false;
+	assert_int_equal(install(&config), 1);
+	run("nft delete table inet minewall");
+	install(&plain);
+	config.owned = true;
+	install(&config);
+	assert_int_equal(table_remove(table), 0);
+	assert_int_equal(table_check(table), 0);
+}
+
+/* Each outbound flow gets a helper; the kernel offloads none that has one. */
+static void test_guard(void **state)
+{
+	struct table_config config = plain;
+	char buf[16384];
+
+	(void)state;
+	NEEDS_ROOT();
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "ct helper"));
+	if (!table_can_guard(table)) {
+		print_message("skipped: no connection tracking helpers in this kernel\n");
+		skip();
+	}
+	config.guard_offload = true;
+	install(&config);
+	assert_int_equal(table_check(table), 1);
+	output("nft list chain inet minewall original", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "meta l4proto tcp ct state related,new ct helper set \"guard_tcp\""));
+	assert_non_null(strstr(buf, "meta nfproto ipv4 meta l4proto udp ct state related,new ct helper set \"guard_udp4\""));
+	assert_non_null(strstr(buf, "meta nfproto ipv6 meta l4proto udp ct state related,new ct helper set \"guard_udp6\""));
+	assert_true(strstr(buf, "guard_tcp") > strstr(buf, "@allowed6"));	/* what is allowed may be offloaded */
+	output("nft list ct helpers table inet minewall", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "type \"sane\" protocol tcp"));
+	assert_non_null(strstr(buf, "type \"netbios-ns\" protocol udp"));
+	assert_non_null(strstr(buf, "type \"tftp\" protocol udp"));
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "ct helper"));
+	assert_int_equal(table_check(table), 1);
+}
+
 static void test_counters(void **state)
 {
 	struct table_counters c;
@@ -818,7 +914,7 @@ int main(void)
 		TEST(test_bad_config), TEST(test_other_masks), TEST(test_networks_overlap), TEST(test_many_networks),
 		TEST(test_elements_round_trip), TEST(test_refresh), TEST(test_expiry), TEST(test_set_full),
 		TEST(test_adoption), TEST(test_many_elements), TEST(test_each_stops), TEST(test_threads),
-		TEST(test_watch), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
+		TEST(test_watch), TEST(test_owned), TEST(test_guard), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
 		TEST(test_marks_ip_rule), TEST(test_connmark),
 	};
 
