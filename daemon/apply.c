@@ -295,7 +295,7 @@ void apply_to_flows(struct daemon *d)
 		return;
 	c.taught = apply_elements(d, &c.n_taught);
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if ((policy_blocked_addresses(p).n || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
+	if ((policy_blocks_addresses(p) || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
 		if (c.n_taught)
 			qsort(c.taught, c.n_taught, sizeof(*c.taught), compare_elements);
 		connmark_each(c.connmark, check_flow, &c);
