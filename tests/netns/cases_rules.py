@@ -109,7 +109,7 @@ def confirm(t, what):
     t.daemon = t.make(policy()).start()
     t.daemon.write("policy.yaml", policy(more=f"rules: [{{name: trial, to: {{names: ['{UNLISTED}']}}, action: block}}]"))
     first = t.daemon.json("status")["generation"]
-    done = t.daemon.verb("reload", "--confirm", "2s")
+    done = t.daemon.verb("reload", "--confirm", "2")
     need(done.returncode == 0 and "--keep" in done.stdout, f"reload --confirm: {done.returncode} {done.stdout} {done.stderr}")
     need(t.daemon.json("status")["generation"] == first + 1, "the generation did not change")
     address = t.fresh()
