@@ -45,6 +45,8 @@ static struct decision judge_address(struct question *q, const struct policy *p)
 	q->who.dport = q->net.port;
 	memcpy(inside.src, q->net.addr, sizeof(inside.src));
 	d = policy_decide_address(p, &q->who);
+	if (d.action == ACTION_NONE)
+		d = policy_decide_rest(p, &q->who);
 	return d.action == ACTION_NONE && !q->args->from ? policy_decide_address(p, &inside) : d;
 }
 

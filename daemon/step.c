@@ -23,8 +23,15 @@ void step_clear(struct step *s, enum reason reason)
 		s->side->heads = s->side->tunnels = s->side->seen = 0;
 		return;
 	}
-	if (s->flow->state == FLOW_INSPECTING)
+	if (s->flow->state == FLOW_INSPECTING) {
+		struct decision rest = { .action = ACTION_NONE };
+
+		if (reason != REASON_EXEMPT && !s->flow->ruled)
+			rest = policy_decide_rest(s->p->policy, &s->out.subject);
+		if (step_act(s, &rest))
+			return;
 		s->out.reason = reason;
+	}
 	s->side->done = true;
 	s->flow->state = FLOW_CLEARED;
 	s->out.verdict = VERDICT_CLEAR;
@@ -218,6 +225,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	orient(s, m);
 	m->tunnelled = step_tunnelled(s->flow);
 	d = decide(s);
+	s->flow->ruled |= m->mining || m->n_names;
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;

@@ -69,6 +69,7 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool ruled;		/* a name or a protocol of it was judged, and with it every rule */
 	bool silent;		/* blocked without a reset: each of its packets is dropped here */
 	bool mac_known;
 	uint8_t mac[6];		/* the client's */

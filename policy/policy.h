@@ -249,6 +249,11 @@ struct decision {
 /* Judges by addresses alone: allow.hosts, allow.addresses, block.addresses. Called for a flow's first packet. */
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
 
+/* A rule about addresses and ports alone is put off by policy_decide_address while one before it may still speak of what the flow will
+ * show: first match wins. policy_decide asks all rules in their order; this is for a flow that showed nothing. NONE if nothing was put
+ * off. Teaches nothing, since the rule before it may spare the next flow. */
+struct decision policy_decide_rest(const struct policy *p, const struct subject *who);
+
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
  * Mining
  * that HTTP or a WebSocket carries teaches the pair at most, and nothing at an address of `shared`, unless a `scope` asks for more;
@@ -263,6 +268,9 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
+
+/* Does a rule know its hosts by link address or interface? Connection tracking and the kernel's sets do not. */
+bool policy_asks_link(const struct policy *p);
 
 /* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
 size_t policy_rules(const struct policy *p);
