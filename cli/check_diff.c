@@ -106,6 +106,7 @@ static struct decision judge(const struct policy *p, const json_t *event, const 
 		return d;
 	}
 	read_name(event, facts);
+	facts->app = !strcmp(event_text(event, NULL, "app_proto"), "dns") ? APP_DNS : APP_UNKNOWN;
 	facts->mining = !strcmp(evidence, evidence_text(EVIDENCE_PROTOCOL));
 	facts->stratum.kind = read_kind(event);
 	if (!strcmp(evidence, evidence_text(EVIDENCE_SCORE)))

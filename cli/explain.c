@@ -12,13 +12,14 @@
 #include "cli/event_line.h"
 #include "daemon/control.h"
 #include "daemon/event.h"
+#include "daemon/neighbour.h"
 #include "policy/addresses.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|#EVENT\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME[:PORT]|ADDRESS[:PORT]|#EVENT\n\n"
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
 	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
-	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
+	"  --from HOST  as asked by this inside host: an address, a MAC address, or if:NAME for one behind this interface\n"
 	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n";
 
 struct question {
@@ -27,6 +28,7 @@ struct question {
 	const char *what;
 	struct network net;		/* if by_address */
 	bool by_address;
+	char host[EVENT_NAME_MAX];	/* a name without its port */
 	struct subject who;
 	struct name_fact name;
 	json_t *steps;
@@ -205,6 +207,14 @@ static void print_as_json(const struct question *q)
 	cli_print_json(j);
 }
 
+static bool read_mac(const char *text, uint8_t mac[6])
+{
+	int end = 0;
+
+	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5, &end) == 6 &&
+	       !text[end];
+}
+
 /* The log's event with this id; new reference or NULL. */
 static json_t *find_event(const char *file, const char *id)
 {
@@ -226,10 +236,27 @@ static json_t *find_event(const char *file, const char *id)
 	return found;
 }
 
+/* A name's port is asked by rules about ports only. */
+static void read_port(struct question *q)
+{
+	const char *colon = strchr(q->what, ':');
+	unsigned port;
+	int end = 0;
+
+	if (!colon || (size_t)(colon - q->what) >= sizeof(q->host) || sscanf(colon, ":%5u%n", &port, &end) != 1 || colon[end] ||
+	    !port || port > UINT16_MAX)
+		return;
+	snprintf(q->host, sizeof(q->host), "%.*s", (int)(colon - q->what), q->what);
+	q->what = q->host;
+	q->who.dport = (uint16_t)port;
+}
+
 static int explain(struct question *q)
 {
 	memset(&q->net, 0, sizeof(q->net));
 	q->by_address = address_parse(q->what, strlen(q->what), &q->net) == ADDRESS_GOOD;
+	if (!q->by_address)
+		read_port(q);
 	ask_daemon(q);
 	judge(q);
 	if (q->args->json) {
@@ -261,6 +288,8 @@ static int explain_event(struct question *q)
 	if (address_parse(event_text(event, NULL, "dest_ip"), strlen(event_text(event, NULL, "dest_ip")), &net) == ADDRESS_GOOD)
 		memcpy(q->who.dst, net.addr, sizeof(q->who.dst));
 	q->who.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port"));
+	if (!q->args->from)
+		q->who.mac_known = read_mac(event_text(event, "host", "mac"), q->who.mac);
 	event_host(event, target, sizeof(target));
 	if (!*target)
 		snprintf(target, sizeof(target), strchr(event_text(event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
@@ -290,8 +319,6 @@ static int read_who(struct question *q)
 {
 	const char *from = q->args->from;
 	struct network net;
-	uint8_t *mac = q->who.mac;
-	int end = 0;
 
 	q->who.proto = IPPROTO_TCP;
 	q->who.when_s = q->args->at ? read_time(q->args->at) : (int64_t)time(NULL);
@@ -300,11 +327,13 @@ static int read_who(struct question *q)
 		return EXIT_USAGE;
 	}
 	memset(&net, 0, sizeof(net));
-	if (from && sscanf(from, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5, &end) == 6 &&
-	    !from[end]) {
+	if (from && read_mac(from, q->who.mac)) {
 		q->who.mac_known = true;
+	} else if (from && !strncmp(from, "if:", 3) && from[3]) {
+		q->who.interface = from + 3;
 	} else if (from && address_parse(from, strlen(from), &net) == ADDRESS_GOOD && !net.port && net.prefix == 128) {
 		memcpy(q->who.src, net.addr, sizeof(q->who.src));
+		q->who.mac_known = neighbour_mac(net.addr, address_is_v4(net.addr) ? 4 : 6, q->who.mac) == 0;
 	} else if (from) {
 		fprintf(stderr, "minewall explain: '%s' is no host; for example --from 192.168.1.50\n", from);
 		return EXIT_USAGE;

@@ -173,7 +173,7 @@ size_t policy_lists(const struct policy *p, const struct list_info **lists);
 size_t policy_sources(const struct policy *p, const struct list_source **sources);
 
 /* Reads `text` as the list with this index of policy_sources and counts what the policy would use of it. 0, -ENOMEM, or
- * -E2BIG: alone it has more names than all lists together may have. */
+ * -E2BIG: alone it has more names or networks than all lists together may have. */
 int policy_source_count(const struct policy *p, size_t i, const char *text, size_t len, size_t *used, size_t *skipped);
 
 /* A list's text; `text` NULL: there is none. */
@@ -182,7 +182,7 @@ struct list_text {
 	size_t len;
 };
 
-/* Names that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
+/* Names and networks that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
  * `mask` is 0 are left out. 0, -ENOMEM, or -E2BIG: more than all lists together may have. */
 int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names);
 
