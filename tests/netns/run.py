@@ -1024,14 +1024,15 @@ class Runner:
 
 
 def shares(cases, n):
-    """The cases in `n` parts that take about as long: a set-up's cases stay together, those with a daemon of their own take longer."""
+    """The cases in `n` parts that take about as long: a set-up's cases stay together; those with a daemon of their own take longer,
+    and fill up what is left."""
     groups = {}
-    for case in cases:
-        groups.setdefault(case[1], []).append(case)
+    for i, case in enumerate(cases):
+        groups.setdefault(case[1] or i, []).append(case)
     parts = [[0, []] for _ in range(n)]
     for setup, group in sorted(groups.items(), key=lambda g: -len(g[1])):
         least = min(parts, key=lambda part: part[0])
-        least[0] += len(group) * (OWN_WEIGHT if setup is None else 1)
+        least[0] += len(group) * (1 if isinstance(setup, str) else OWN_WEIGHT)
         least[1] += group
     return [part[1] for part in parts]
 
