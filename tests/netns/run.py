@@ -939,6 +939,7 @@ class Runner:
         self.t = t
         self.log = log
         self.passed = self.failed = self.skipped = 0
+        self.own = False  # is the case one with a daemon of its own?
 
     def say(self, verdict, name, why=""):
         setattr(self, verdict, getattr(self, verdict) + 1)
@@ -969,6 +970,8 @@ class Runner:
             except TooSlow:
                 if not tries_left:
                     raise
+                if self.own:
+                    self.end()  # it starts a daemon of its own again
                 time.sleep(0.5)
 
     @staticmethod
@@ -1000,9 +1003,9 @@ class Runner:
 
     def alone(self, cases):
         t = self.t
-        t.enforce = True
+        t.enforce = self.own = True
         for case, _, _, function, argument in cases:
-            t.daemon = None
+            t.daemon, t.family = None, 4
             self.one(case, *((function,) if argument is None else (function, argument)))
             self.end()
 
