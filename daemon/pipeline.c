@@ -176,14 +176,15 @@ static bool ports_reused(const struct flow *f, const struct packet *packet)
 	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
 }
 
-static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
+void pipeline_describe(struct outcome *out, const struct flow *f, int64_t when_s)
 {
 	const struct flow_key *key = &f->key;
 
-	memcpy(out->subject.src, key->src, sizeof(key->src));
-	memcpy(out->subject.dst, key->dst, sizeof(key->dst));
-	out->subject.sport = key->sport;
-	out->subject.dport = key->dport;
+	memcpy(out->subject.src, f->turned ? key->dst : key->src, sizeof(key->src));
+	memcpy(out->subject.dst, f->turned ? key->src : key->dst, sizeof(key->dst));
+	out->subject.sport = f->turned ? key->dport : key->sport;
+	out->subject.dport = f->turned ? key->sport : key->dport;
+	out->turned = f->turned;
 	out->subject.proto = key->proto;
 	out->subject.mac_known = f->mac_known;
 	memcpy(out->subject.mac, f->mac, sizeof(f->mac));
@@ -223,7 +224,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	}
 	if (fresh)
 		begin(s.flow, packet);
-	describe(&s.out, s.flow, packet->when_s);
+	pipeline_describe(&s.out, s.flow, packet->when_s);
 	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
 	return s.out;
@@ -261,7 +262,7 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		if (!f || f->state == FLOW_BLOCKED)
 			continue;
 		memset(out, 0, sizeof(*out));
-		describe(out, f, when_s);
+		pipeline_describe(out, f, when_s);
 		out->decision = judge_again(p, f, &out->subject);
 		if (out->decision.action != ACTION_BLOCK)
 			continue;

@@ -42,6 +42,9 @@ struct step {
 	struct outcome out;
 };
 
+/* The flow as its client opened it, into the outcome. */
+void pipeline_describe(struct outcome *out, const struct flow *f, int64_t when_s);
+
 /* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
 void step_clear(struct step *s, enum reason reason);
 

@@ -235,7 +235,7 @@ static void heed_tenants(struct worker *w, struct lesson *l)
 {
 	const struct element *e = &l->element;
 
-	if (l->event.evidence != EVIDENCE_NAME || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port))
+	if (!learnt_has_neighbours(l->event.evidence, l->event.app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port))
 		return;
 	table_delete(w->shared->table, e, 1, NULL);
 	learnt_forget(w->shared->learnt, e);

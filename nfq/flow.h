@@ -69,6 +69,7 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool turned;		/* an older one whose opener is the key's other end */
 	bool silent;		/* blocked without a reset: each of its packets is dropped here */
 	bool mac_known;
 	uint8_t mac[6];		/* the client's */
