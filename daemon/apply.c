@@ -215,13 +215,10 @@ bool apply_justified(const struct daemon *d, const struct element *e, const stru
 
 	if (policy_settings(d->shared.policy)->mode != MODE_ENFORCE)
 		return false;
-	/* The host may be one that a rule spares, and the kernel's set does not tell: its next attempt will. */
-	if (e->pair && policy_asks_link(d->shared.policy))
-		return false;
 	memcpy(who.src, e->src, sizeof(who.src));
 	memcpy(who.dst, e->dst, sizeof(who.dst));
 	who.mac_known = e->pair && learnt_host_get(d->shared.learnt, e->src, e->family, who.mac);
-	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW)
+	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW || (e->pair && policy_may_spare(d->shared.policy, &who)))
 		return false;
 	now = judge_anew(d, &who, why);
 	return why->evidence == EVIDENCE_NONE || (now.action == ACTION_BLOCK && (e->pair || now.scope == SCOPE_ENDPOINT));
@@ -282,9 +279,9 @@ static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 	memcpy(who.dst, t->dst, sizeof(who.dst));
 	if ((mark & s->mark_mask) >> c->shift == STATE_BLOCKED)
 		return 0;
-	/* Rules about link addresses and interfaces are asked by the workers, who remember these of the flows that they have seen. */
-	action = policy_asks_link(c->d->shared.policy) ? ACTION_NONE : policy_decide_address(c->d->shared.policy, &who).action;
-	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) &&
+	action = policy_decide_address(c->d->shared.policy, &who).action;
+	/* Connection tracking knows no link: such flows are the workers', who judge them anew, too. */
+	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) && !policy_may_spare(c->d->shared.policy, &who) &&
 	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0)
 		c->cut++;
 	return 0;
