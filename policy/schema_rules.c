@@ -65,15 +65,16 @@ static bool read_mac(const char *text, uint8_t mac[6])
 
 static const char hosts_text[] =
 	"an address, a network, a MAC address such as \"02:00:00:00:00:01\", \"if:br-guest\" or the name of a group";
+static const char members_text[] = "an address, a network, a MAC address such as \"02:00:00:00:00:01\" or \"if:br-guest\"";
 
 /* One of `from:`, or of a group: `group` is not NULL where the name of a group may stand. */
 static int add_host(struct doc *doc, yaml_node_t *value, const struct doc_key *key, struct hosts *h, struct rule *rule)
 {
-	const char *text = text_of(value);
+	const char *text = text_of(value), *expected = rule ? hosts_text : members_text;
 	struct network net;
 	char quote[DOC_QUOTE];
 
-	if (doc_text(doc, value, key, DOC_BYTES_MAX, hosts_text))
+	if (doc_text(doc, value, key, DOC_BYTES_MAX, expected))
 		return -1;
 	memset(&net, 0, sizeof(net));
 	if (address_parse(text, strlen(text), &net) == ADDRESS_GOOD && !net.port) {
@@ -92,7 +93,7 @@ static int add_host(struct doc *doc, yaml_node_t *value, const struct doc_key *k
 		refer(&rule->group_names[rule->n_groups++], value);
 		return read_word(doc, value, key);
 	}
-	return doc_fail(doc, value, "%s: %s is no host, expected %s", key->path, doc_quote(value, quote), hosts_text);
+	return doc_fail(doc, value, "%s: %s is no host, expected %s", key->path, doc_quote(value, quote), expected);
 }
 
 static int item_from(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)

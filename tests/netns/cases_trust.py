@@ -172,27 +172,36 @@ def steady_stream(t):
     need(len(gaps) == 4 and max(gaps) < 900, f"open connections were silent for {gaps} ms")
 
 
-def knock(t, address, port, source):
-    return t.bed.send(address, port, "00", "--linger", "0.05", "--source", source, wait=1)["ended"]
+def on_wire(t, address, port):
+    return [e for e in t.log.read() if e["kind"] == "wire" and e["local"] == t.log.key(address, port)]
 
 
 @own("hygiene/whom-it-leaves-alone")
 def hygiene_spares(t):
     """UDP is refused as TCP is; exempt hosts and the LAN's own networks are left alone, and so is all once a reload takes it away."""
-    t.daemon = t.make(policy(more="hygiene: {smb: block, netbios: block}")).start()
+    services = ((445, False), (139, False), (3389, False), (137, True), (138, True), (3389, True))
+
+    def knock(address, port, udp, source=CLIENT):
+        if udp:
+            cases_quic.send(t, address, "01" * 50, port=port)
+        else:
+            t.bed.send(address, port, "00", "--linger", "0.05", "--source", source[t.family], wait=1)
+        return bool(until(lambda: on_wire(t, address, port), 0.2))
+
+    t.daemon = t.make(policy(more="hygiene: {smb: block, netbios: block, rdp: block}")).start()
     for family, network, inside in ((4, "192.168.77.0/24", "192.168.77.7"), (6, "fd77::/64", "fd77::7")):
         t.family = family
-        address = t.fresh()
-        need(knock(t, address, 139, CLIENT[family]) == "refused", "NetBIOS over TCP passes")
-        need(cases_quic.send(t, address, "01" * 50, port=137) == ["refused"], "NetBIOS over UDP passes")
+        for port, udp in services:
+            need(not knock(t.fresh(), port, udp), f"port {port} was reached (UDP: {udp})")
         t.bed.gateway.ip(f"-{family}", "route", "replace", network, "via", SERVER[family])
-        need(knock(t, inside, 445, CLIENT[family]) == "refused", "the bed answers for a private address")   # by the server, not by us
-        knock(t, t.fresh(), 445, EXEMPT[family])
+        need(knock(inside, 445, False), "a private address was not reached")
+        need(knock(t.fresh(), 445, False, EXEMPT), "an exempt host was refused")
     counted = {(e["src"], e["proto"], e["port"]) for e in t.kernel.elements("tries4", "tries6")}
-    need(counted == {(CLIENT[f], proto, port) for f in (4, 6) for proto, port in (("tcp", 139), ("udp", 137))}, f"counted: {counted}")
-    reload(t, policy())
+    need(len(counted) == 12 and {c[0] for c in counted} == set(CLIENT.values()), f"counted: {counted}")
+    reload(t, policy(mode="monitor", more="hygiene: {smb: block}"))
     for family in families(t):
-        address = t.fresh()
-        knock(t, address, 139, CLIENT[family])
-        cases_quic.send(t, address, "02" * 50, port=137)
-        need(cases_quic.reached(t, address, "02" * 50, port=137) or t.bed.syns(address, 139), "switched off, it still refuses")
+        need(knock(t.fresh(), 445, False), "mode monitor refuses")
+        need(knock(t.fresh(), 137, True), "switched off, it still refuses")
+    t.daemon.stop()
+    rules = {(e["mining"]["rule"], e["alert"]["action"]) for e in t.daemon.events()}
+    need({("hygiene.smb", "blocked"), ("hygiene.netbios", "blocked"), ("hygiene.rdp", "blocked")} <= rules, f"events: {rules}")
