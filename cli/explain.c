@@ -21,7 +21,8 @@ static const char usage[] =
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
 	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
 	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
-	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n";
+	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n\n"
+	"Example: minewall explain pool.example --from 192.168.1.50\n";
 
 struct question {
 	const struct cli_args *args;
