@@ -17,6 +17,7 @@ FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c start.c datagr
 		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
 FUZZ_quic      := $(FUZZ_pipeline)
 FUZZ_signature := cli/signature.c cli/blake2b.c
+FUZZ_lists     := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
 FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)

@@ -120,11 +120,27 @@ def policies():
             yield f.read()[:8000]
 
 
+def lists():
+    """A few lines of every format, once to be detected and once by its number (enum list_format)."""
+    texts = [b"a.example\n192.0.2.0/24 # x\n*.b.example\n192.0.2.1-192.0.2.9\nhttp://c.example/\n", b"0.0.0.0 a.example b.example # x\n::1 localhost\n",
+             b"[Adblock Plus 2.0]\n||a.example^$third-party\n@@||b.example^\n||a.example^$badfilter\nc.example##.x\n/x[0-9]/$script\n",
+             b"address=/a.example/0.0.0.0\nserver=/b.example/#\nlocal=/c.example/ # x\n",
+             b'server:\n local-zone: "a.example" always_null\n local-data: "b.example 60 IN A 0.0.0.0"\n',
+             b"$TTL 60\n$ORIGIN z.\n@ SOA a. b. (1\n2)\na.example CNAME .\n24.0.2.0.192.rpz-ip CNAME .\n128.1.zz.db8.2001.rpz-ip CNAME rpz-passthru.\n",
+             b"create s hash:net\nadd s 192.0.2.1,tcp:3333\nadd s 192.0.2.0/24 nomatch\n",
+             b'table inet f {\n set s { elements = { 192.0.2.1 . 3333,\n 192.0.2.2-192.0.2.9 comment "a, b" } } }\n',
+             b"a:192.0.2.1-192.0.2.9\n192.000.002.001 - 192.000.002.002 , 000 , x\n", b"cG9vbC5leGFtcGxl,1\n", b"*.a.example\n.b.example\n"]
+    for number, text in enumerate(texts):
+        yield b"\0" + text
+        yield bytes([number + 1]) + text
+
+
 # Target -> what it reads. A stream goes on from a byte of flags (client, not ended; server, ended) and one for the first cut.
 FORMS = {
     "inspect": lambda c: (head + s for s in streams(c) for head in (b"\0\x80", b"\5\x40")),
     "packet": lambda c: (b"\1" + p.data for packets in c for p in packets),
     "policy": lambda c: policies(),
+    "lists": lambda c: lists(),
     "pipeline": scripts,
     "dns": datagrams,
     "quic": sealed,
