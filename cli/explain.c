@@ -300,6 +300,18 @@ static int explain_target(struct question *q)
 	return EXIT_USAGE;
 }
 
+/* A contradiction, or what hygiene stopped: no name, address or protocol was judged. */
+static int explain_other(const struct question *q)
+{
+	const char *rule = event_text(q->event, "mining", "rule");
+
+	if (q->args->json)
+		cli_print_json(json_incref(q->event));
+	else
+		printf("  %s%s%s\n", event_text(q->event, "alert", "signature"), *rule ? ", by " : "", rule);
+	return strcmp(event_text(q->event, "alert", "action"), "blocked") ? EXIT_NO : EXIT_DONE;
+}
+
 /* An event is explained by what the policy says now of all that the event tells. */
 static int explain_event(struct question *q)
 {
@@ -307,12 +319,14 @@ static int explain_event(struct question *q)
 	char target[EVENT_NAME_MAX];
 
 	q->event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
-	if (!q->event || !check_read(q->event, &q->who, &q->facts)) {
+	if (!q->event) {
 		fprintf(stderr, "minewall: no event %s in %s\n", q->what, policy_settings(q->policy)->log_file);
 		return EXIT_NO;
 	}
 	if (!q->args->json)
 		event_print(q->event);
+	if (!check_read(q->event, &q->who, &q->facts))
+		return explain_other(q);
 	if (q->args->from) {
 		memcpy(q->who.src, asked.src, sizeof(asked.src));
 		memcpy(q->who.mac, asked.mac, sizeof(asked.mac));
