@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall check`: reads the policy and its lists as the daemon would, and says in a few lines what they mean or in
  * one line what is wrong. Changes nothing and talks to no daemon. */
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -220,8 +221,9 @@ static int print_diff(const struct policy *p)
 	long different = 0, n = check_diff(p, log, print_difference, &different);
 
 	if (n < 0) {
-		fprintf(stderr, "minewall check: %s: %s; the daemon that wrote it names it in log.file\n", log, strerror((int)-n));
-		return CHECK_FAILED;
+		fprintf(stderr, "minewall check: %s: %s; %s\n", log, strerror((int)-n),
+			n == -EACCES ? "try as root" : "it is the log.file of the policy: has a daemon written one?");
+		return n == -EACCES ? CHECK_DENIED : CHECK_FAILED;
 	}
 	printf("%ld of %ld findings of the last 24 hours would be treated otherwise\n", different, n);
 	return CHECK_GOOD;

@@ -17,7 +17,7 @@
 #include "policy/names.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|#EVENT\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|'#EVENT'\n\n"
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
 	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
 	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
@@ -249,8 +249,8 @@ static void print_as_json(const struct question *q)
 	cli_print_json(j);
 }
 
-/* The log's event with this id; new reference or NULL. */
-static json_t *find_event(const char *file, const char *id)
+/* The log's event with this id; new reference, or NULL with its line said and the exit code. */
+static json_t *find_event(const char *file, const char *id, int *code)
 {
 	FILE *f = fopen(file, "re");
 	char *line = NULL;
@@ -264,6 +264,11 @@ static json_t *find_event(const char *file, const char *id)
 			found = NULL;
 		}
 	}
+	*code = f || errno == ENOENT ? EXIT_NO : EXIT_SYSTEM;
+	if (!f)
+		fprintf(stderr, "minewall: %s: %s%s\n", file, strerror(errno), errno == EACCES ? "; try as root" : "");
+	else if (!found)
+		fprintf(stderr, "minewall: no event #%s in %s\n", id, file);
 	free(line);
 	if (f)
 		fclose(f);
@@ -317,12 +322,11 @@ static int explain_event(struct question *q)
 {
 	struct subject asked = q->who;
 	char target[EVENT_NAME_MAX];
+	int code;
 
-	q->event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
-	if (!q->event) {
-		fprintf(stderr, "minewall: no event %s in %s\n", q->what, policy_settings(q->policy)->log_file);
-		return EXIT_NO;
-	}
+	q->event = find_event(policy_settings(q->policy)->log_file, q->what + 1, &code);
+	if (!q->event)
+		return code;
 	if (!q->args->json)
 		event_print(q->event);
 	if (!check_read(q->event, &q->who, &q->facts))
@@ -388,7 +392,7 @@ int explain_main(int argc, char **argv)
 	struct cli_args args;
 	struct policy_error error;
 	struct question q = { .args = &args };
-	int code = cli_parse(argc, argv, usage, "NAME, ADDRESS or #EVENT", &args);
+	int code = cli_parse(argc, argv, usage, "NAME, ADDRESS or '#EVENT' (in quotes)", &args);
 
 	if (code >= 0)
 		return code;

@@ -80,8 +80,9 @@ int log_main(int argc, char **argv)
 		json_decref(reply);
 	f = open_log(policy_settings(p)->log_file);
 	if (!f && errno != ENOENT) {
-		fprintf(stderr, "minewall: %s: %s\n", policy_settings(p)->log_file,
-			errno ? strerror(errno) : "is no regular file, so its events cannot be read back");
+		fprintf(stderr, "minewall: %s: %s%s\n", policy_settings(p)->log_file,
+			errno ? strerror(errno) : "is no regular file, so its events cannot be read back",
+			errno == EACCES ? "; try as root" : "");
 		code = EXIT_SYSTEM;
 	} else {
 		n = f ? print_file(f, args.json) : 0;
