@@ -264,6 +264,10 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
 
+/* May a rule let this host do what others may not, that knows hosts by link address or interface, where `who` lacks that? Then nothing
+ * is to be ended on what `who` says. */
+bool policy_may_spare(const struct policy *p, const struct subject *who);
+
 /* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
 size_t policy_rules(const struct policy *p);
 uint64_t policy_hours(const struct policy *p, int64_t when_s);

@@ -145,8 +145,13 @@ static void by_address(void **state)
 
 	(void)state;
 	is(policy_decide_address(p, &who), ACTION_BLOCK, "block.addresses", SCOPE_PAIR, 600);
+	assert_true(policy_may_spare(p, &who));
+	who.dst[15]++;
+	assert_false(policy_may_spare(p, &who));
+	who.dst[15]--;
 	who.interface = "lab0";
 	is(policy_decide_address(p, &who), ACTION_ALLOW, "rules.lab", SCOPE_FLOW, 0);
+	assert_false(policy_may_spare(p, &who));
 	who = from("10.1.0.1", "198.51.100.7", 18081);
 	is(policy_decide_address(p, &who), ACTION_BLOCK, "rules.node", SCOPE_FLOW, 0);
 	assert_true(policy_decide_address(p, &who).silent);

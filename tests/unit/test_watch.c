@@ -334,6 +334,7 @@ static void sums(void **state)
 	}
 	who.dport = 19999;
 	assert_true(score_add(s, &who, 0, 24000) & BIT(MARK_NO_SNI));
+	assert_true(score_add(s, &who, BIT(MARK_PORT), 23999) & BIT(MARK_NO_SNI));	/* a worker whose batch is older */
 	score_free(s);
 }
 
