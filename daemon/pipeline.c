@@ -123,9 +123,22 @@ static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
 		segment_take(s);
 }
 
+/* A judged flow is watched until the server answers, but some servers answer late or never: an upload is let go when its budget is
+ * spent, or when the server has answered the head that its body came behind. */
+static void let_go(struct step *s, bool cleared)
+{
+	const struct flow *f = s->flow;
+	bool answered = s->body && s->packet->ack != f->heard;
+	bool spent = cleared && f->side[0].taken + f->side[1].taken >= STREAM_BYTES_MAX;
+
+	if (s->out.verdict == VERDICT_CLEAR && !f->older && !(s->packet->tcp_flags & PACKET_SYN) && (answered || spent))
+		s->out.verdict = VERDICT_PASS;
+}
+
 static void take(struct step *s, bool fresh, uint64_t now_ms)
 {
 	struct flow *f = s->flow;
+	bool cleared = f->state == FLOW_CLEARED;
 
 	s->side = &f->side[0];
 	switch (f->state) {
@@ -146,6 +159,7 @@ static void take(struct step *s, bool fresh, uint64_t now_ms)
 	}
 	if (f->key.proto == IPPROTO_TCP) {
 		take_segment(s, fresh, now_ms);
+		let_go(s, cleared);
 		suspect_look(s);
 	} else {
 		datagram_take(s);
@@ -185,6 +199,7 @@ void pipeline_describe(struct outcome *out, const struct flow *f, int64_t when_s
 static void begin(struct flow *f, const struct packet *packet)
 {
 	f->older = packet->origin != ORIGIN_ORIGINAL;
+	f->heard = packet->ack;
 	if (packet->origin == ORIGIN_OLDER_REPLY)
 		return;
 	f->mac_known = packet->mac_known;

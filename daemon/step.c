@@ -230,6 +230,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	exempt = d.action == ACTION_ALLOW && (m->again == AGAIN_AS || m->again == AGAIN_WHOLE);
 	if (exempt)
 		m->again = AGAIN_NO;
+	s->body = s->side->only == APP_HTTP_BODY;
 	read_on(s, start);
 	if (exempt) {
 		step_clear(s, REASON_EXEMPT);

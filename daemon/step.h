@@ -37,6 +37,7 @@ struct step {
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
 	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
+	bool body;		/* the body of a request was judged */
 	bool telling;		/* the client asked DNS for a name there that speaks of mining */
 	struct outcome out;
 };

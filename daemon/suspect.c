@@ -156,6 +156,6 @@ void suspect_look(struct step *s)
 	over |= x->watch.kind == WATCH_NOISE && f->app != APP_UNKNOWN;
 	if (over || f->state == FLOW_BLOCKED || f->state == FLOW_EXEMPT || (f->reported && !may_block(s)))
 		give_up(f, x);
-	else if (s->out.verdict == VERDICT_CLEAR)
+	else if (s->out.verdict == VERDICT_CLEAR || s->out.verdict == VERDICT_PASS)
 		s->out.verdict = VERDICT_ACCEPT;
 }
