@@ -59,7 +59,7 @@ static int open_refuse(struct daemon *d, const struct settings *s)
 		return 0;
 	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
 	if (err)
-		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+		log_warn(err, "detect: {dns: {answer: refused}} needs a raw socket: run as root or with CAP_NET_RAW, or say answer: drop");
 	d->shared.refuse = r;
 	return err;
 }

@@ -450,13 +450,16 @@ static void take_answer_segment(struct step *s)
 	describe(s, true);
 	s->flow = flow_find(s->p->flows, &key);
 	if (s->flow && s->flow->state == FLOW_BLOCKED)
-		s->out.verdict = VERDICT_BLOCK;
+		s->out.verdict = s->flow->silent ? VERDICT_DROP : VERDICT_BLOCK;
 	if (!s->flow || s->flow->app != APP_DNS)
 		return;
 	s->out.app = APP_DNS;
 	s->side = &s->flow->side[0];
-	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s))
+	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s)) {
 		step_block(s, REASON_NONE);
+		s->flow->silent = !s->out.refuse;
+		s->out.verdict = s->flow->silent ? VERDICT_DROP : VERDICT_BLOCK;
+	}
 	s->out.refuse = false;	/* a reset says it */
 }
 

@@ -440,6 +440,12 @@ static unsigned detector_of(enum name_kind kind, enum app app)
 	return NO_DETECTOR;
 }
 
+unsigned rules_detector(const struct facts *facts)
+{
+	return facts->mining ? protocol_detector(facts->stratum.kind) :
+	       facts->n_names ? detector_of(facts->names[0].kind, facts->app) : NO_DETECTOR;
+}
+
 static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
 				  const struct name_fact *name)
 {

@@ -280,9 +280,9 @@ uint64_t policy_hours(const struct policy *p, int64_t when_s);
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);
 
-/* Tells each step of judging this flow by its addresses, or by a name of it (not NULL), as policy_decide goes through them. Steps that
- * the policy leaves empty are passed over. */
-void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+/* Tells each step of judging this flow by its addresses, or by a message of it (not NULL, with a name or mining), as policy_decide goes
+ * through them. Steps that the policy leaves empty are passed over. */
+void policy_explain(const struct policy *p, const struct subject *who, const struct facts *facts,
 		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */

@@ -196,3 +196,5 @@ def hygiene(t, action):
     need(len(events) == 2 and all(e["mining"]["count"] >= 3 for e in events), f"events: {events}")
     need(all(e["alert"]["action"] == ("blocked" if action == "block" else "allowed") for e in events), "the wrong action is said")
     need("-> outside:445" in t.daemon.verb("log").stdout, "the listing does not show it")
+    done = t.daemon.verb("explain", "#" + events[0]["mining"]["id"])
+    need("by hygiene.smb" in done.stdout and done.returncode == (action == "monitor"), f"explained so: {done.stdout}{done.stderr}")

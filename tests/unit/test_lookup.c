@@ -466,6 +466,18 @@ static void test_tcp_answers(void **state)
 	assert_int_equal(send(b, true), VERDICT_BLOCK);
 	assert_true(b->o.event);
 	bed_free(b);
+	/* a rule that ends it in silence: no segment of the server brings a reset */
+	b = tcp_bed("version: 1\nmode: enforce\nrules: [{name: quiet, to: {names: [pool.example]}, action: block, reset: false}]\n");
+	question(b, 1, 0x0100, "www.example", 0);
+	frame(b, 0);
+	send(b, false);
+	for (unsigned i = 0; i < 2; i++) {
+		put_answer(b, 1, "www.example", "pool.example", 1);
+		frame(b, 0);
+		assert_int_equal(send(b, true), VERDICT_DROP);
+		assert_int_equal(b->o.event, i == 0);
+	}
+	bed_free(b);
 }
 
 /* Stratum and unknown bytes on TCP 53 are judged as anywhere; a server's bytes there decide nothing. */
