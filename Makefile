@@ -45,6 +45,7 @@ $(BUILD)/%.o: %.c
 include tests/unit/units.mk
 include tests/netns/netns.mk
 include tests/fuzz/fuzz.mk
+include tests/bench/bench.mk
 
 units: $(UNITS)
 	$(Q)tests/unit/run $(UNITS)
