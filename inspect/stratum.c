@@ -69,10 +69,11 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 static bool stratum_names(const struct dialect_row *row, struct view method)
 {
 	size_t n = strlen(row->method);
+	bool plain = n < 3 || memcmp(row->method + n - 2, ".*", 2);
 
-	if (n < 3 || memcmp(row->method + n - 2, ".*", 2))
-		return json_same(method, row->method, n, false, false);
-	return json_same(method, row->method, n - 1, false, true) && !json_same(method, row->method, n - 1, false, false);
+	if (!json_same(method, row->method, n - !plain, false, true))
+		return false;
+	return plain == json_same(method, row->method, n - !plain, false, false);
 }
 
 static void stratum_candidate(struct stratum_message *m, const struct dialect_row *row, struct view method)

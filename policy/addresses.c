@@ -232,8 +232,11 @@ static const struct network *find_exact(const struct address_set *set, const str
 
 const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port)
 {
-	bool v4 = address_is_v4(addr);
+	bool v4;
 
+	if (!set->n_prefixes)	/* most sets, for every flow */
+		return NULL;
+	v4 = address_is_v4(addr);
 	for (unsigned i = 0; i < set->n_prefixes; i++) {
 		struct network key = { .prefix = set->prefixes[i], .port = port };
 		const struct network *found;

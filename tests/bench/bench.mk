@@ -25,10 +25,11 @@ bench-instructions: $(BUILD)/tests/bench/instructions
 bench-instructions-accept: $(BUILD)/tests/bench/instructions
 	$(Q)/usr/bin/python3 tests/bench/instructions.py $< --accept
 
-# The function that takes most comes first; with inclusive counts: add --inclusive=yes.
+# Where the instructions go, the function that takes most first. CASE=packet_hello: of that one only; PROFILE=--inclusive=yes: with
+# all that it calls; PROFILE=--auto=yes: line by line.
 bench-profile: $(BUILD)/tests/bench/instructions
-	$(Q)valgrind -q --tool=callgrind --toggle-collect=measured --callgrind-out-file=$(BUILD)/callgrind.out $< > $(BUILD)/bench-profile.log
-	$(Q)callgrind_annotate --auto=no --threshold=95 $(BUILD)/callgrind.out
+	$(Q)valgrind -q --tool=callgrind --toggle-collect=measured --callgrind-out-file=$(BUILD)/callgrind.out $< $(CASE) > $(BUILD)/bench-profile.log
+	$(Q)callgrind_annotate --auto=no --threshold=95 $(PROFILE) $(BUILD)/callgrind.out
 
 .PHONY: bench bench-instructions bench-instructions-accept bench-profile
 -include $(BENCH_LINKED:=.d) $(BUILD)/tests/bench/load.d $(BUILD)/tests/bench/nullverdict.d

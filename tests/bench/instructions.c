@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Fixed inputs through the core, to be counted by callgrind: it counts what `measured` does and writes a profile at each of its
- * ends. Prints the names of the cases in the same order, and how often each was done. See instructions.py. */
+ * ends. Prints the names of the cases in the same order, and how often each was done. See instructions.py.
+ * usage: instructions [CASE] */
 #include "tests/bench/inputs.h"
 
 #include "nfq/flow.h"
@@ -271,7 +272,7 @@ void measured(void (*once)(uint32_t i))
 		once(i);
 }
 
-int main(void)
+int main(int n, char **v)
 {
 	struct pipeline_config config = { .flows = 16384, .reassembly = 32 << 20, .key = { 1, 2 } };
 	const uint64_t key[2] = { 1, 2 };
@@ -284,6 +285,8 @@ int main(void)
 		inputs_die("no memory");
 	pipeline_policy(pipeline, policy);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (n > 1 && strcmp(v[1], cases[i].name))
+			continue;
 		/* once before, on flows of their own: whatever is done at first use is done */
 		flow = (uint32_t)(2 * i * TIMES);
 		cases[i].make();
