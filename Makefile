@@ -8,9 +8,13 @@ PKGS    := libmnl libnetfilter_queue libnftnl yaml-0.1 libpcap jansson nettle ho
 DIRS    := inspect policy nfq nft daemon cli
 VERSION := 0.1.0
 
+# Unicode names in lists and policies, if the library is there; without it such entries are skipped and say so.
+IDN     := $(shell pkg-config --exists libidn2 && echo libidn2)
+PKGS    += $(IDN)
+
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror=vla -Wno-missing-field-initializers
 CFLAGS  ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DMINEWALL_VERSION='"$(VERSION)"'
+CPPFLAGS += -I. -D_GNU_SOURCE -DMINEWALL_VERSION='"$(VERSION)"' $(IDN:%=-DMINEWALL_IDN)
 ALL_CFLAGS = -std=gnu11 $(WARN) -fstack-protector-strong $(CFLAGS) $(SANITIZE)
 
 ifneq ($(V),1)
@@ -46,6 +50,7 @@ include tests/unit/units.mk
 include tests/netns/netns.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
+include tests/bench/names.mk
 
 units: $(UNITS)
 	$(Q)tests/unit/run $(UNITS)
@@ -61,6 +66,7 @@ lint:
 # Everything; at most 10 minutes. What the machine lacks is installed first: on a fresh one there is not even a compiler.
 check:
 	$(Q)contrib/install-deps
+	$(Q)[ -z "$(CI)" ] || contrib/install-deps --large || echo "some tests will be skipped"
 	$(Q)tests/check $(MAKE) $(BUILD)
 
 install: $(BUILD)/minewall

@@ -89,6 +89,19 @@ static void print_networks(const char *title, struct networks nets)
 	printf("\n");
 }
 
+/* "list nocoin (adblock, pool: block): 194 used of 317, 123 skipped: path 100, cosmetic 23, from nocoin.txt" */
+static void print_list(const struct list_info *list)
+{
+	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
+	char counts[512];
+
+	list_info_print(list, counts, sizeof(counts));
+	printf("list %s (%s, %s%s%s): %s, from %s\n", list->name, list->format, list->category, *list->category ? ": " : "",
+	       actions[list->action], counts, list->file);
+	if (list->addresses || list->exceptions)
+		printf("     %s: %zu names, %zu addresses, %zu exceptions\n", list->name, list->names, list->addresses, list->exceptions);
+}
+
 /* Methods that others have, too: a row needs more than such a name (PROTOCOLS 1.10). */
 static bool is_everybodys(const char *method)
 {
@@ -126,8 +139,10 @@ static void print_text(const char *path, const struct policy *p)
 		printf("and with it:     %s\n", files[i]);
 	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
 	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
+	if (policy_list_addresses(p))
+		printf("listed networks: %zu\n", policy_list_addresses(p));
 	for (size_t i = 0; i < n; i++)
-		printf("list %s: %zu used, %zu skipped, from %s\n", lists[i].name, lists[i].used, lists[i].skipped, lists[i].file);
+		print_list(&lists[i]);
 	if (policy_rules(p))
 		printf("rules:           %zu\n", policy_rules(p));
 	print_networks("blocked:        ", policy_blocked_addresses(p));
@@ -145,6 +160,19 @@ static json_t *json_networks(struct networks nets)
 	return array;
 }
 
+static json_t *json_list(const struct list_info *list)
+{
+	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
+	json_t *reasons = json_object();
+
+	for (size_t k = 0; k < LIST_INFO_SKIPS && list->skips[k].n; k++)
+		json_object_set_new(reasons, list->skips[k].reason, json_integer((json_int_t)list->skips[k].n));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "name", list->name, "file", list->file,
+			 "category", list->category, "format", list->format, "action", actions[list->action],
+			 "used", (json_int_t)list->used, "skipped", (json_int_t)list->skipped, "names", (json_int_t)list->names,
+			 "addresses", (json_int_t)list->addresses, "exceptions", (json_int_t)list->exceptions, "reasons", reasons);
+}
+
 static json_t *json_lists(const struct policy *p)
 {
 	const struct list_info *lists;
@@ -152,9 +180,7 @@ static json_t *json_lists(const struct policy *p)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:I, s:I}", "name", lists[i].name, "file", lists[i].file,
-						       "category", lists[i].category, "used", (json_int_t)lists[i].used,
-						       "skipped", (json_int_t)lists[i].skipped));
+		json_array_append_new(array, json_list(&lists[i]));
 	return array;
 }
 

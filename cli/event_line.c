@@ -67,6 +67,7 @@ static void print_what(const json_t *j)
 void event_print(const json_t *j)
 {
 	json_int_t count = json_integer_value(json_object_get(json_object_get(j, "mining"), "count"));
+	const char *to = event_text(j, NULL, "dest_ip");
 	char when[20];
 
 	snprintf(when, sizeof(when), "%s", event_text(j, NULL, "timestamp"));
@@ -79,7 +80,7 @@ void event_print(const json_t *j)
 	printf("%s  %-7s  %s", when, event_text(j, "alert", "action"), event_text(j, NULL, "src_ip"));
 	if (*event_text(j, "host", "mac"))
 		printf(" (%s)", event_text(j, "host", "mac"));
-	printf(strchr(event_text(j, NULL, "dest_ip"), ':') ? " -> [%s]:%lld" : " -> %s:%lld", event_text(j, NULL, "dest_ip"),
+	printf(strchr(to, ':') ? " -> [%s]:%lld" : " -> %s:%lld", *to ? to : "outside",
 	       (long long)json_integer_value(json_object_get(j, "dest_port")));
 	print_what(j);
 	if (*event_text(j, "mining", "list"))
@@ -89,6 +90,7 @@ void event_print(const json_t *j)
 	if (count > 1 && json_object_get(j, "src_port"))
 		printf("  %lld times", (long long)count);
 	if (json_integer_value(json_object_get(json_object_get(j, "alert"), "signature_id")) && !json_object_get(j, "src_port"))
-		printf("  stopped in the kernel, %lld packet%s", (long long)count, count == 1 ? "" : "s");
+		printf("  %s in the kernel, %lld packet%s", strcmp(event_text(j, "alert", "action"), "blocked") ? "counted" : "stopped",
+		       (long long)count, count == 1 ? "" : "s");
 	printf("  #%s\n", event_text(j, "mining", "id"));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall reload`: the running daemon reads its policy anew. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "policy/policy.h"
@@ -9,7 +10,7 @@ static const char usage[] =
 	"minewall reload [-c POLICY] [--confirm DURATION | --keep]\n\n"
 	"The daemon reads its policy and lists anew and swaps them in; connections go on. Those that the new policy blocks are cut\n"
 	"within 5 seconds, and what it does not want any more is let go. A wrong policy changes nothing (exit code 4).\n\n"
-	"  --confirm DURATION  the policy before comes back after DURATION (60s 5m), unless the new one is confirmed by then\n"
+	"  --confirm DURATION  the policy before comes back after DURATION (60, 60s, 5m), unless the new one is confirmed by then\n"
 	"  --keep              confirms it\n";
 
 static int keep(const struct cli_args *args)
@@ -24,6 +25,17 @@ static int keep(const struct cli_args *args)
 	return EXIT_DONE;
 }
 
+/* A bare number is in seconds here. */
+static uint64_t confirm_time(const char *text)
+{
+	char seconds[16];
+
+	if (strspn(text, "0123456789") != strlen(text) || strlen(text) > 9)
+		return cli_duration(text);
+	snprintf(seconds, sizeof(seconds), "%ss", text);
+	return cli_duration(seconds);
+}
+
 int reload_main(int argc, char **argv)
 {
 	struct cli_args args;
@@ -35,7 +47,7 @@ int reload_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	confirm_s = args.duration ? cli_duration(args.duration) : 0;
+	confirm_s = args.duration ? confirm_time(args.duration) : 0;
 	if (args.duration && (!confirm_s || args.keep)) {
 		fprintf(stderr, "minewall reload: for how long? for example --confirm 60s; then, alone, --keep\n");
 		return EXIT_USAGE;
@@ -54,7 +66,7 @@ int reload_main(int argc, char **argv)
 		return code;
 	printf("the new policy holds: %lld names\n", (long long)json_integer_value(json_object_get(reply, "names")));
 	if (confirm_s)
-		printf("for %s only: `minewall reload --keep` keeps it\n", args.duration);
+		printf("for %llu s only: `minewall reload --keep` keeps it\n", (unsigned long long)confirm_s);
 	json_decref(reply);
 	return EXIT_DONE;
 }

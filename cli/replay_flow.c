@@ -202,6 +202,7 @@ static void take_syn(struct replay_step *step, const struct packet *k)
 	struct replay_flow *f = step->flow;
 
 	f->syn = true;
+	f->opened = k->seq;
 	if (is_original(f, k))
 		return;
 	step->forget |= f->handed;
@@ -230,7 +231,8 @@ static void follow_handshake(struct replay_flow *f, const struct packet *k)
 {
 	if (has(k, PACKET_SYN | PACKET_ACK)) {
 		f->answered = true;
-		if (!is_original(f, k) && f->state == REPLAY_INSPECTING) {
+		/* One that acknowledges something else than the SYN is invalid to connection tracking. */
+		if (!is_original(f, k) && f->state == REPLAY_INSPECTING && (!f->syn || k->ack == f->opened)) {
 			f->started = true;
 			f->start = k->ack;
 		}

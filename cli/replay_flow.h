@@ -32,6 +32,7 @@ struct replay_flow {
 	enum replay_state state;
 	bool older;			/* its start was not seen: sets the packets' origin */
 	bool syn;			/* a SYN was seen, so src is certain */
+	uint32_t opened;		/* sequence number behind its SYN */
 	bool closed;			/* FIN or RST seen */
 	bool answered;			/* SYN-ACK seen */
 	bool started;			/* `start` is what it acknowledged: the opener's first byte */

@@ -64,6 +64,21 @@ static int open_refuse(struct daemon *d, const struct settings *s)
 	return err;
 }
 
+/* At most as many as hygiene_ports tells. */
+static size_t table_services(const struct settings *s, struct table_service *out)
+{
+	size_t n, used = 0;
+	const struct hygiene_port *ports = hygiene_ports(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		enum detect wanted = s->hygiene[ports[i].service];
+
+		if (wanted != DETECT_OFF)
+			out[used++] = (struct table_service){ ports[i].proto, ports[i].port, wanted == DETECT_BLOCK && s->mode == MODE_ENFORCE };
+	}
+	return used;
+}
+
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -77,6 +92,7 @@ static int install(struct daemon *d, const struct policy *p)
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
+	struct table_service services[16];
 	struct table_error error;
 	int err = open_refuse(d, s);
 
@@ -88,6 +104,8 @@ static int install(struct daemon *d, const struct policy *p)
 		exempt[i].port = 0;
 	config.exempt = exempt;
 	config.allowed = allowed;
+	config.services = services;
+	config.n_services = table_services(s, services);
 	for (unsigned i = 0; i < s->n_out; i++)
 		out[i] = s->out[i];
 	snprintf(error.text, sizeof(error.text), "no memory for the table");
@@ -277,7 +295,7 @@ void apply_to_flows(struct daemon *d)
 		return;
 	c.taught = apply_elements(d, &c.n_taught);
 	/* A table with only allowances and names has nothing to ask of addresses. */
-	if ((policy_blocked_addresses(p).n || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
+	if ((policy_blocks_addresses(p) || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
 		if (c.n_taught)
 			qsort(c.taught, c.n_taught, sizeof(*c.taught), compare_elements);
 		connmark_each(c.connmark, check_flow, &c);

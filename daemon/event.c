@@ -22,7 +22,7 @@
 #include "inspect/quic.h"
 
 /* Ours in the range that is free for local rules. */
-enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE };
+enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REPEATED, SID_SCORE, SID_TELLTALE, SID_GETWORK = 1000920, SID_NODE, SID_HYGIENE };
 
 /* With its "0x". */
 #define ETHEREUM_ADDRESS 42
@@ -259,6 +259,10 @@ static json_t *alert_json(const struct event *e)
 	const struct alert *is = e->telltale ? &telltale : e->evidence == EVIDENCE_PROTOCOL ? &protocols[e->kind] : &kinds[e->evidence];
 	bool again = e->count > 0;
 
+	if (e->hygiene)
+		return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed", "signature",
+				 "minewall: service of the LAN asked of the internet", "signature_id", SID_HYGIENE, "category",
+				 "Egress hygiene", "severity", 2);
 	return json_pack("{s:s, s:s, s:i, s:s, s:i}", "action", e->blocked ? "blocked" : "allowed",
 			 "signature", again ? "minewall: stopped in the kernel" : is->text,
 			 "signature_id", again ? SID_REPEATED : is->id, "category", "Crypto mining", "severity", is->severity);
@@ -371,7 +375,8 @@ json_t *event_json(const struct event *e)
 		return NULL;
 	if (e->subject.sport)	/* unknown for attempts that only the kernel saw */
 		json_object_set_new(j, "src_port", json_integer(e->subject.sport));
-	put(j, "dest_ip", dst);
+	if (!e->hygiene)
+		put(j, "dest_ip", dst);
 	json_object_set_new(j, "dest_port", json_integer(e->subject.dport));
 	put(j, "proto", event_proto(e->subject.proto));
 	put(j, "app_proto", app_text(e->app));

@@ -46,6 +46,7 @@ struct event {
 	unsigned line;
 	bool telltale;			/* a name that only a miner asks for */
 	uint32_t repeats;		/* DNS: the same finding, counted since the last event about it */
+	bool hygiene;			/* a service that has no business outside; no address of destination */
 	uint32_t generation;		/* of the policy that judged; 0: not a daemon's */
 	unsigned marks;			/* EVIDENCE_SCORE: the signs, as bits (daemon/watch.h) */
 	enum scope learned;		/* SCOPE_PAIR or SCOPE_ENDPOINT: taught to the kernel; else FLOW */

@@ -237,6 +237,25 @@ static enum exit_code open_loop(struct daemon *d)
 	return EXIT_DONE;
 }
 
+/* Counted as going nowhere: a service that has no business outside. */
+static bool is_service(const struct daemon *d, const struct element *e, struct event *event)
+{
+	static const uint8_t none[16], none4[16] = { [10] = 0xff, 0xff };
+	size_t n;
+	const struct hygiene_port *ports = hygiene_ports(&n);
+
+	if (memcmp(e->dst, e->family == 4 ? none4 : none, sizeof(e->dst)))
+		return false;
+	memset(event, 0, sizeof(*event));
+	event->hygiene = true;
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].port == e->port && ports[i].proto == e->proto) {
+			snprintf(event->rule, sizeof(event->rule), "%s", hygiene_text(ports[i].service));
+			event->blocked = d->settings->hygiene[ports[i].service] == DETECT_BLOCK && d->settings->mode == MODE_ENFORCE;
+		}
+	return true;
+}
+
 /* One host's attempts at one endpoint, stopped by the kernel alone. */
 static int report_try(const struct element *e, void *arg)
 {
@@ -246,17 +265,16 @@ static int report_try(const struct element *e, void *arg)
 
 	if (growth == 0)
 		return 0;
-	if (!learnt_get(d->shared.learnt, e, &event)) {
-		/* Taught by a daemon before us: what it knew went with it. */
+	/* Not known what taught it: a daemon before us did, and that went with it. */
+	if (!is_service(d, e, &event) && !learnt_get(d->shared.learnt, e, &event))
 		memset(&event, 0, sizeof(event));
-		memcpy(event.subject.dst, e->dst, sizeof(event.subject.dst));
-		event.subject.dport = e->port;
-		event.subject.proto = e->proto;
-		event.family = e->family;
-	}
 	memcpy(event.subject.src, e->src, sizeof(event.subject.src));
+	memcpy(event.subject.dst, e->dst, sizeof(event.subject.dst));
 	event.subject.sport = 0;
-	event.blocked = true;
+	event.subject.dport = e->port;
+	event.subject.proto = e->proto;
+	event.family = e->family;
+	event.blocked |= !event.hygiene;
 	event.count = growth;
 	event.older = false;
 	event.learned = SCOPE_FLOW;

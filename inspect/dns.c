@@ -16,6 +16,8 @@
 /* Records looked at in one walk, and walks: real answers have a dozen records in order, which takes two. */
 #define RECORDS_MAX 256
 #define WALKS_MAX 8
+/* Pointers of one name that lead ahead. RFC 1035 has none, but dnsmasq follows them. */
+#define AHEAD_MAX 4
 /* Header and the shortest question. */
 #define MESSAGE_MIN 17
 #define HEADER_BYTES 12
@@ -56,11 +58,13 @@ static void put_label(struct text *t, struct view label)
 	}
 }
 
-/* The name at `c`, which steps behind it. Compression (RFC 1035, 4.1.4) leads to an earlier place only. False: no name. */
+/* The name at `c`, which steps behind it. Compression (RFC 1035, 4.1.4) leads to an earlier place but for AHEAD_MAX times. False:
+ * no name. */
 static bool read_name(struct cursor *c, struct text *t)
 {
 	struct cursor at = *c;
 	size_t wire = 0, lowest = c->pos;
+	unsigned ahead = 0;
 	bool jumped = false;
 
 	t->len = 0;
@@ -70,13 +74,13 @@ static bool read_name(struct cursor *c, struct text *t)
 		if ((n & 0xc0) == 0xc0) {
 			size_t target = (size_t)(n & 0x3f) << 8 | cursor_u8(&at);
 
-			if (at.error || target >= lowest)
+			if (at.error || target >= at.len || (target >= lowest && ++ahead > AHEAD_MAX))
 				return false;
 			if (!jumped)
 				*c = at;
 			jumped = true;
 			lowest = target;
-			at.pos = target;	/* below a place that was read */
+			at.pos = target;
 			continue;
 		}
 		wire += n + 1u;

@@ -176,6 +176,17 @@ void expr_notrack(struct expr_rule *r)
 	append(r, "notrack");
 }
 
+void expr_zero(struct expr_rule *r, uint32_t len, unsigned int word)
+{
+	static const uint8_t zeros[16];
+	struct nftnl_expr *e = append(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG32_00 + word);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, zeros, len);
+}
+
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain)
 {
 	struct nftnl_expr *e = append(r, "immediate");

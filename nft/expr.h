@@ -34,6 +34,7 @@ void expr_update(struct expr_rule *r, const char *set);
 void expr_counter(struct expr_rule *r, const char *name);		/* a named counter of the table */
 void expr_helper(struct expr_rule *r, const char *name);			/* a ct helper object; of unconfirmed flows only */
 void expr_notrack(struct expr_rule *r);
+void expr_zero(struct expr_rule *r, uint32_t len, unsigned int word);	/* that many zero bytes */
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain);	/* NF_*, NFT_GOTO */
 void expr_reject(struct expr_rule *r, uint32_t type, uint8_t code);	/* NFT_REJECT_* */
 void expr_queue(struct expr_rule *r, uint16_t first, uint16_t count, bool bypass);

@@ -190,12 +190,24 @@ static void watch_quic(struct writer *w, uint8_t type, uint32_t version)
 	end_queue(w, &r);
 }
 
+static void ask_services(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_ct_state(&r, NF_CT_STATE_BIT(IP_CT_NEW));
+	writer_end_verdict(w, &r, NFT_JUMP, "services");
+}
+
 static void fill_original(struct writer *w)
 {
 	struct expr_rule r;
 
 	w->chain = "original";
 	accept_listed(w, DESTINATION);
+	if (w->config->n_services)
+		ask_services(w);
 	if (w->config->enforce)
 		refuse_learnt(w, DESTINATION);
 	judge_state(w, STATE_BLOCKED, true);
@@ -331,6 +343,50 @@ static void fill_refuse(struct writer *w)
 	writer_match_proto(&r, IPPROTO_UDP);
 	expr_reject(&r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);
 	writer_end(w, &r);
+}
+
+static void count_service(struct writer *w, const struct table_service *service, enum set tries)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_family(&r, tries);
+	writer_match_proto(&r, service->proto);
+	writer_match_port(&r, service->port);
+	writer_load_service_key(&r, tries);
+	expr_update(&r, sets_name(tries));
+	writer_end(w, &r);
+}
+
+/* Services that have no business outside: counted for each source, and refused in a rule of its own, as a full set would
+ * break off the one that counts. */
+static void fill_services(struct writer *w)
+{
+	w->chain = "services";
+	for (unsigned int i = 0; i < WRITER_PRIVATE; i++) {
+		struct expr_rule r = writer_begin(w);
+
+		if (!r.rule)
+			return;
+		writer_match_private(&r, i);
+		writer_end_verdict(w, &r, NFT_RETURN, NULL);
+	}
+	for (size_t i = 0; i < w->config->n_services; i++) {
+		const struct table_service *service = &w->config->services[i];
+		struct expr_rule r;
+
+		count_service(w, service, SET_TRIES4);
+		count_service(w, service, SET_TRIES6);
+		if (!service->block)
+			continue;
+		r = writer_begin(w);
+		if (!r.rule)
+			return;
+		writer_match_proto(&r, service->proto);
+		writer_match_port(&r, service->port);
+		writer_end_verdict(w, &r, NFT_GOTO, "refuse");
+	}
 }
 
 /* The daemon's verdict becomes the flow's state. It was given before what happened meanwhile: a later state stays
@@ -520,7 +576,7 @@ static void fill_base(struct writer *w, const struct base *base)
 
 static void add_chains(struct writer *w)
 {
-	static const char *const plain[] = { "original", "reply", "stateless", "late", "hit4", "hit6", "blocked", "refuse",
+	static const char *const plain[] = { "original", "reply", "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
 					      STARTS_LEARN, STARTS_FORGET };
 
 	for (size_t i = 0; i < BASES; i++) {
@@ -556,6 +612,7 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 	fill_hit(&w, SET_TRIES6, "hit6");
 	fill_blocked(&w);
 	fill_refuse(&w);
+	fill_services(&w);
 	starts_put_chains(&w);
 	return b->error;
 }

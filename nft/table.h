@@ -29,6 +29,14 @@ struct table_network {
 	uint16_t port;
 };
 
+/* A service of inside hosts that the outside has no business with. Its new connections are counted in tries4/6 as going to the
+ * address 0, so that a host which tries a thousand addresses is one element. */
+struct table_service {
+	uint8_t proto;
+	uint16_t port;
+	bool block;		/* else only counted */
+};
+
 struct table_config {
 	uint32_t mark_mask;		/* three adjacent bits */
 	bool forward, output;		/* which hooks */
@@ -45,6 +53,8 @@ struct table_config {
 	size_t n_exempt;
 	const struct table_network *allowed;	/* outside addresses */
 	size_t n_allowed;
+	const struct table_service *services;
+	size_t n_services;
 };
 
 /* One element. Endpoint: `pair` false, src unused. */

@@ -248,3 +248,35 @@ void writer_load_key(struct expr_rule *r, enum set set, enum side outside)
 	expr_meta(r, NFT_META_L4PROTO, word);
 	writer_load_port(r, outside, word + 1);
 }
+
+void writer_load_service_key(struct expr_rule *r, enum set set)
+{
+	unsigned int word = writer_load_address(r, set, SOURCE, 0);
+	uint32_t len = set & 1 ? 16 : 4;
+
+	expr_zero(r, len, word);
+	expr_meta(r, NFT_META_L4PROTO, word + len / 4);
+	writer_load_port(r, DESTINATION, word + len / 4 + 1);
+}
+
+void writer_match_private(struct expr_rule *r, unsigned int which)
+{
+	static const struct { uint8_t six, mask[2], want[2]; } nets[WRITER_PRIVATE] = {
+		{ 0, { 0xff, 0 }, { 10, 0 } }, { 0, { 0xff, 0xf0 }, { 172, 16 } }, { 0, { 0xff, 0xff }, { 192, 168 } },
+		{ 0, { 0xff, 0xff }, { 169, 254 } }, { 1, { 0xfe, 0 }, { 0xfc, 0 } }, { 1, { 0xff, 0xc0 }, { 0xfe, 0x80 } },
+	};
+	static const uint8_t flip[2];
+
+	writer_match_family(r, nets[which].six ? SET_TRIES6 : SET_TRIES4);
+	expr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, nets[which].six ? 24 : 16, 2, 0);
+	expr_bitwise(r, nets[which].mask, flip, sizeof(flip));
+	expr_cmp(r, NFT_CMP_EQ, nets[which].want, sizeof(nets[which].want));
+}
+
+void writer_match_port(struct expr_rule *r, uint16_t port)
+{
+	const uint8_t bytes[2] = { (uint8_t)(port >> 8), (uint8_t)port };
+
+	writer_load_port(r, DESTINATION, 0);
+	expr_cmp(r, NFT_CMP_EQ, bytes, sizeof(bytes));
+}

@@ -61,5 +61,12 @@ void writer_set_packet(struct writer *w, struct expr_rule *r, enum state state);
 unsigned int writer_load_address(struct expr_rule *r, enum set set, enum side side, unsigned int word);
 void writer_load_port(struct expr_rule *r, enum side side, unsigned int word);
 void writer_load_key(struct expr_rule *r, enum set set, enum side outside);
+/* The same key for an original packet, with the outside address 0. */
+void writer_load_service_key(struct expr_rule *r, enum set set);
+
+/* The destination lies in a private network (RFC 1918, 3927, 4193, 4291), of which there are WRITER_PRIVATE; IPv4 before IPv6. */
+#define WRITER_PRIVATE 6
+void writer_match_private(struct expr_rule *r, unsigned int which);
+void writer_match_port(struct expr_rule *r, uint16_t port);
 
 #endif

@@ -33,23 +33,39 @@ void address_print(const struct network *net, char *to);
 
 bool address_is_v4(const uint8_t addr[16]);
 
+/* Networks of all lists together, ranges as the networks that make them up: about 60 MB. */
+#define ADDRESS_LISTS_MAX 1000000
+
 struct address_set {
-	struct network *items;		/* sorted after address_set_seal; texts are owned, too */
+	struct network *items;		/* after address_set_seal: by address, shorter prefixes first, then by port */
+	uint32_t *up;			/* for each 1 + the last item of the smallest network around it; 0: none */
 	size_t n;
-	uint8_t prefixes[129];		/* distinct prefix lengths, longest first */
-	unsigned n_prefixes;
+	char *texts;
+	size_t texts_used, texts_size;
 };
 
-/* Takes a copy of the text. 0 or -ENOMEM. */
+/* Takes a copy of the text; until the seal an item's `text` is no pointer. 0 or -ENOMEM. */
 int address_set_add(struct address_set *set, const struct network *net, const char *text, size_t len);
 
 /* Adds each line of a file's text: one address or network, no port; '#' begins a comment. 0, -ENOMEM, or -EINVAL with the
  * number of the line that is none. */
 int address_set_read(struct address_set *set, const char *text, size_t len, unsigned *line);
-void address_set_seal(struct address_set *set);
+
+/* Builds the index; of equal entries of one source the first stays. 0 or -ENOMEM. */
+int address_set_seal(struct address_set *set);
 void address_set_fini(struct address_set *set);
 
 /* The most specific entry that covers the address and (unless it says none) the port, or NULL. */
 const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port);
+
+/* The same among those of the highest rank; `rank` has a value for each source. */
+const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank);
+
+/* Whether two networks have an address in common. */
+bool address_overlap(const struct network *a, const struct network *b);
+
+/* The networks, one after the other, that together are the addresses from `first` to `last`, both of one family. Starts with
+ * `first`; after each, `net` is the next one. False: that was the last. */
+bool address_range(uint8_t first[16], const uint8_t last[16], struct network *net);
 
 #endif

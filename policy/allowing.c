@@ -26,7 +26,7 @@ static int add(struct policy *p, const char *text, struct policy_error *error)
 	if (address_parse(text, strlen(text), &net) == ADDRESS_GOOD) {
 		err = address_set_add(&p->extra_addresses, &net, text, strlen(text));
 	} else {
-		problem = name_parse(text, strlen(text), &entry);
+		problem = name_parse_any(text, strlen(text), &entry);
 		if (problem != NAME_GOOD && problem != NAME_WIDE)
 			return fail(error, POLICY_INVALID, text, "is neither a host name nor an address, network or endpoint");
 		err = name_set_add(p->extra_names, &entry, 0, 0);
@@ -51,8 +51,7 @@ struct policy *policy_allowing(const struct policy *base, const char *const *all
 			policy_free(p);
 			return NULL;
 		}
-	address_set_seal(&p->extra_addresses);
-	if (!p->extra_names || name_set_seal(p->extra_names)) {
+	if (!p->extra_names || name_set_seal(p->extra_names) || address_set_seal(&p->extra_addresses)) {
 		fail(error, POLICY_NO_MEMORY, "", "not enough memory");
 		policy_free(p);
 		return NULL;

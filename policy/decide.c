@@ -171,20 +171,51 @@ static bool allowed_by_address(const struct policy *p, const struct subject *who
 	return net;
 }
 
+const struct list_rule *rules_list(const struct policy *p, unsigned source)
+{
+	return &p->lists[(source & ~LIST_IMPORTANT) - 1];
+}
+
+/* An entry of a list for the address, unless another list excepts it. */
+const struct network *rules_listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port)
+{
+	const struct network *net = address_set_match_ranked(&p->list_addresses, addr, port, p->rank);
+
+	if (net && !(net->source & LIST_IMPORTANT) && address_set_match(&p->excepted_addresses, addr, port))
+		return NULL;
+	return net;
+}
+
+/* block.addresses, then the lists. Behind an address of a shared range live others: a stranger's list that names it is only
+ * worth a line in the log. */
+static bool blocked_destination(const struct policy *p, const uint8_t addr[16], uint16_t port, enum scope by_evidence,
+				struct decision *d)
+{
+	const struct network *net = address_set_match(&p->block_addresses, addr, port);
+
+	if (net) {
+		*d = by_network(ACTION_BLOCK, "block.addresses", net);
+	} else {
+		net = rules_listed_address(p, addr, port);
+		if (!net)
+			return false;
+		*d = by_network(rules_list(p, net->source)->action == DETECT_BLOCK && !address_set_match(&p->shared, addr, 0) ?
+				ACTION_BLOCK : ACTION_MONITOR, "list", net);
+		d->list = rules_list(p, net->source)->name;
+	}
+	teach(p, d, SCOPE_AUTO, by_evidence);
+	return true;
+}
+
 struct decision policy_decide_address(const struct policy *p, const struct subject *who)
 {
 	static const struct sight address = { .detector = NO_DETECTOR, .listed = true };
 	struct decision d = { .scope = SCOPE_FLOW };
-	const struct network *net;
 
 	if (allowed_by_address(p, who, &d) || rule_by_address(p, who, who->dst, who->dport, SCOPE_ENDPOINT, &d))
 		return d;
-	net = address_set_match(&p->block_addresses, who->dst, who->dport);
-	if (net) {
-		d = by_network(ACTION_BLOCK, "block.addresses", net);
-		teach(p, &d, SCOPE_AUTO, SCOPE_ENDPOINT);
+	if (blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d))
 		overrule(p, who, &address, SCOPE_ENDPOINT, &d);
-	}
 	return d;
 }
 
@@ -252,6 +283,28 @@ static struct decision judge_protocol(const struct policy *p, const struct subje
 	return d;
 }
 
+uint64_t rules_lists(const struct policy *p, const void *name, size_t len)
+{
+	struct name_hit hits[RULES_LISTS_MAX];
+	size_t n = name_set_all(p->block_names, name, len, hits, RULES_LISTS_MAX);
+	uint64_t lists = 0;
+
+	for (size_t i = 0; i < n && i < RULES_LISTS_MAX; i++)
+		if (hits[i].source)
+			lists |= UINT64_C(1) << ((hits[i].source & ~LIST_IMPORTANT) - 1);
+	return lists;
+}
+
+/* Of block.names or a list. What a list excepts ("@@") no list blocks, but the admin's own word stands. */
+bool rules_blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit)
+{
+	struct name_hit exception;
+
+	if (!name_set_match(p->block_names, name, len, hit))
+		return false;
+	return !hit->source || hit->source & LIST_IMPORTANT || !name_set_match(p->excepted_names, name, len, &exception);
+}
+
 /* Local allow rules win over every block entry, however specific. */
 static struct decision judge_text(const struct policy *p, const void *name, size_t len,
 				  const struct detect_rule *detect, enum scope by_evidence, struct sight *sight)
@@ -266,14 +319,17 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	} else if (name_set_match(p->allow_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
 		d.rule = "allow.names";
-	} else if (name_set_match(p->block_names, name, len, &hit)) {
+	} else if (rules_blocked_name(p, name, len, &hit)) {
+		const struct list_rule *list = hit.source ? rules_list(p, hit.source) : NULL;
+		bool monitor = detect->action == DETECT_MONITOR || (list && list->action == DETECT_MONITOR);
+
 		sight->listed = true;
-		sight->source = hit.source;
+		sight->lists = p->n_rules ? rules_lists(p, name, len) : 0;
 		if (detect->action == DETECT_OFF)
 			return d;
-		d.action = detect->action == DETECT_MONITOR ? ACTION_MONITOR : ACTION_BLOCK;
-		d.rule = hit.source ? "list" : "block.names";
-		d.list = hit.source ? p->lists[hit.source - 1].name : NULL;
+		d.action = monitor ? ACTION_MONITOR : ACTION_BLOCK;
+		d.rule = list ? "list" : "block.names";
+		d.list = list ? list->name : NULL;
 	} else if (telltale) {
 		sight->listed = true;
 		if (detect->action == DETECT_OFF)
@@ -297,16 +353,11 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 static struct decision judge_target(const struct policy *p, const struct subject *who, const struct name_fact *name)
 {
 	struct decision d = { .scope = SCOPE_FLOW };
-	const struct network *net;
 
 	if (!allowed_destination(p, name->addr, name->port, &d) &&
-	    !rule_by_address(p, who, name->addr, name->port, SCOPE_FLOW, &d)) {
-		net = address_set_match(&p->block_addresses, name->addr, name->port);
-		if (!net)
-			return d;
-		d = by_network(ACTION_BLOCK, "block.addresses", net);
-		teach(p, &d, SCOPE_AUTO, SCOPE_FLOW);
-	}
+	    !rule_by_address(p, who, name->addr, name->port, SCOPE_FLOW, &d) &&
+	    !blocked_destination(p, name->addr, name->port, SCOPE_FLOW, &d))
+		return d;
 	d.name = name;
 	return d;
 }
@@ -452,4 +503,25 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 	struct sight sight = { 0 };
 
 	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
+}
+
+size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max)
+{
+	struct name_hit hits[RULES_LISTS_MAX];
+	size_t total = 0, n;
+
+	for (unsigned exceptions = 0; exceptions < 2; exceptions++) {
+		n = name_set_all(exceptions ? p->excepted_names : p->block_names, name, len, hits, RULES_LISTS_MAX);
+		for (size_t i = 0; i < n && i < RULES_LISTS_MAX && total + i < max; i++) {
+			const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
+
+			to[total + i] = (struct entry_info) {
+				.list = list ? list->name : NULL, .entry = hits[i].entry, .line = hits[i].line,
+				.action = list ? list->action : DETECT_BLOCK, .exception = exceptions,
+				.important = hits[i].source & LIST_IMPORTANT,
+			};
+		}
+		total += n < RULES_LISTS_MAX ? n : RULES_LISTS_MAX;
+	}
+	return total;
 }

@@ -49,17 +49,37 @@ static bool tell_name(const struct telling *t, const char *what, const struct na
 
 static void tell_listed(const struct telling *t, const struct policy *p, const struct name_fact *name, struct sight *sight)
 {
-	struct name_hit hit;
+	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
+	struct name_hit hits[8];
+	size_t n = name_set_all(p->block_names, name->host.p, name->host.len, hits, 8);
 
-	if (!tell_name(t, "block.names and lists", p->block_names, name, &hit))
-		return;
-	sight->listed = true;
-	sight->source = hit.source;
-	if (hit.source)
-		tell(t, "block.names and lists", "list %s: %s, %s line %u", p->lists[hit.source - 1].name, hit.entry,
-		     p->lists[hit.source - 1].file, hit.line);
-	else
-		tell(t, "block.names and lists", "%s, line %u", hit.entry, hit.line);
+	if (!n && name_set_count(p->block_names))
+		tell(t, "block.names and lists", "no");
+	for (size_t i = 0; i < n && i < 8; i++) {
+		const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
+
+		if (list)
+			tell(t, "block.names and lists", "list %s (%s%s): %s, %s line %u", list->name, actions[list->action],
+			     hits[i].source & LIST_IMPORTANT ? ", important" : "", hits[i].entry, list->file, hits[i].line);
+		else
+			tell(t, "block.names and lists", "%s, line %u", hits[i].entry, hits[i].line);
+	}
+	if (n && name_set_match(p->excepted_names, name->host.p, name->host.len, &hits[0]))
+		tell(t, "exceptions of lists", "list %s: %s, %s line %u", rules_list(p, hits[0].source)->name, hits[0].entry,
+		     rules_list(p, hits[0].source)->file, hits[0].line);
+	sight->listed = rules_blocked_name(p, name->host.p, name->host.len, &hits[0]);
+	sight->lists = sight->listed ? rules_lists(p, name->host.p, name->host.len) : 0;
+}
+
+static void tell_listed_address(const struct telling *t, const struct policy *p, const struct subject *who)
+{
+	const struct network *net = rules_listed_address(p, who->dst, who->dport);
+
+	if (net)
+		tell(t, "addresses of lists", "list %s: %s, %s line %u", rules_list(p, net->source)->name, net->text,
+		     rules_list(p, net->source)->file, net->line);
+	else if (p->list_addresses.n)
+		tell(t, "addresses of lists", "no");
 }
 
 static void tell_rules(const struct telling *t, const struct policy *p, const struct subject *who, const struct sight *sight)
@@ -103,6 +123,7 @@ void policy_explain(const struct policy *p, const struct subject *who, const str
 	if (!name) {
 		tell_rules(&t, p, who, NULL);
 		tell_network(&t, "block.addresses", &p->block_addresses, who->dst, who->dport);
+		tell_listed_address(&t, p, who);
 		return;
 	}
 	if (tell_name(&t, "allow --for, names", p->extra_names, name, &hit))

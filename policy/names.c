@@ -1,99 +1,81 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The name set: entries in one arena, and an open-addressing table of (tag, place) found by a keyed hash of every
- * suffix of the name, label by label from the right. It compares the whole name on a hit, so a hash never blocks. */
+/* The name set: every entry lies with its text in the bucket that a keyed hash of its name chose, and a filter of 64 bits a
+ * bucket keeps nearly all other names away from there. It compares the whole name on a hit, so a hash never blocks. */
 #include "policy/names.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-/* An arena entry: a byte of source and `below`, four of line, then "*." if below, the name and a NUL. */
-#define ENTRY_HEAD 5
-#define ENTRY_BELOW 0x80
+#include "policy/eight.h"
 
-/* Slack behind the arena: a compare may look at a whole name, a hash at eight bytes, behind the last entry. */
-#define ARENA_PAD (NAME_LEN_MAX + 9)
+/* A record: a byte of length, one of source and `below`, the line (7 bits a byte, the last one without its top bit), "*." if
+ * below, the name and a NUL. A length of 0 ends a bucket early: repeats were there. */
+#define RECORD_BELOW 0x80
+#define RECORD_MAX (2 + 5 + 2 + NAME_ENTRY_MAX + 1 + 16)
 
 /* A name of 255 bytes has at most 128 labels. */
 #define LABELS_MAX 128
 
-/* Filter bits a name. One 64-bit word holds a name's four bits; with 16 a name about 1 % of the misses go on. */
-#define FILTER_NAMES_A_WORD 4
+/* Entries a bucket, on average: with four filter bits each about one miss in 150 looks into its bucket. */
+#define BUCKET_NAMES 4
 
-struct slot {
-	uint32_t tag;
-	uint32_t place;		/* of the arena entry; 0 = empty */
+/* How far ahead of the work memory is asked for, in entries: one miss an entry is most of what a big list costs. */
+#define AHEAD 16
+
+struct bucket {
+	uint32_t filter[2];
+	uint32_t end;			/* of its records in the arena; they begin where those of the bucket before end */
 };
 
-/* SipHash-1-3 (Aumasson, Bernstein: SipHash, 2012). The state goes on from label to label, so that the hashes of all
- * suffixes of a name cost one pass. */
-struct sip {
-	uint64_t v0, v1, v2, v3;
-};
+/* In `end`: a name is there more than once, of several sources. Two million names of 270 bytes need 30 bits. */
+#define BUCKET_AGAIN 0x80000000u
 
 struct name_set {
-	struct sip seed;
+	uint64_t seed, key;
+	size_t n;			/* entries added; after the seal: distinct names */
 	char *arena;
 	size_t used, size;
-	size_t n;			/* before the seal: with repeats */
-	struct slot *slots;
-	uint32_t n_slots;
-	uint64_t *filter;
-	uint32_t n_words;
+	uint64_t *hashes;		/* of the records in their order, until the seal */
+	size_t hashes_size;
+	struct bucket *buckets;		/* one more than n_buckets: the first only says where the second begins */
+	uint32_t n_buckets;
 	uint64_t depths;		/* bit d: an entry of d labels (63: or more) */
 	unsigned depth_max;
+	uint8_t rank[NAME_SOURCE_MAX + 1];
 };
 
-static inline uint64_t rotate(uint64_t x, unsigned by)
+/* The 128-bit product of two words, both halves folded into one. */
+static inline uint64_t fold_product(uint64_t a, uint64_t b)
 {
-	return x << by | x >> (64 - by);
+#ifdef __SIZEOF_INT128__
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+	uint64_t ll = (a & UINT32_MAX) * (b & UINT32_MAX), lh = (a & UINT32_MAX) * (b >> 32);
+	uint64_t hl = (a >> 32) * (b & UINT32_MAX), hh = (a >> 32) * (b >> 32);
+	uint64_t middle = (ll >> 32) + (lh & UINT32_MAX) + (hl & UINT32_MAX);
+
+	return ((ll & UINT32_MAX) | middle << 32) ^ (hh + (lh >> 32) + (hl >> 32) + (middle >> 32));
+#endif
 }
 
-static inline void sip_round(struct sip *s)
+/* The hash goes on from label to label, from the right, so that those of all suffixes of a name cost one pass. Its key is secret:
+ * nobody can choose names that fall into one bucket; and what falls there is compared as text. The label's length in the top byte
+ * of its last word keeps "ab.c" and "a.bc" apart. Reads up to 16 bytes behind the label's begin. */
+static inline uint64_t hash_label(const struct name_set *set, uint64_t hash, const char *label, size_t len)
 {
-	s->v0 += s->v1;
-	s->v1 = rotate(s->v1, 13) ^ s->v0;
-	s->v0 = rotate(s->v0, 32);
-	s->v2 += s->v3;
-	s->v3 = rotate(s->v3, 16) ^ s->v2;
-	s->v0 += s->v3;
-	s->v3 = rotate(s->v3, 21) ^ s->v0;
-	s->v2 += s->v1;
-	s->v1 = rotate(s->v1, 17) ^ s->v2;
-	s->v2 = rotate(s->v2, 32);
-}
+	size_t first, second;
 
-static inline void sip_word(struct sip *s, uint64_t word)
-{
-	s->v3 ^= word;
-	sip_round(s);
-	s->v0 ^= word;
-}
-
-static uint64_t sip_finish(struct sip s)
-{
-	s.v2 ^= 0xff;
-	sip_round(&s);
-	sip_round(&s);
-	sip_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-/* The label's length in the top byte of its last word keeps "ab.c" and "a.bc" apart. Reads up to eight bytes behind. */
-static void sip_label(struct sip *s, const char *label, size_t len)
-{
-	uint64_t word;
-	size_t rest = len & 7;
-
-	for (size_t i = 0; i + 8 <= len; i += 8) {
-		memcpy(&word, label + i, sizeof(word));
-		sip_word(s, le64toh(word));
-	}
-	memcpy(&word, label + len - rest, sizeof(word));
-	word = le64toh(word) & ((UINT64_C(1) << 8 * rest) - 1);
-	sip_word(s, word | (uint64_t)len << 56);
+	for (; len > 15; label += 8, len -= 8)
+		hash = fold_product(hash ^ eight_load(label, 8), set->key);
+	/* Two words at once and no branch: a wrong guess for every other label would cost more than the product. */
+	first = len < 8 ? len : 8;
+	second = len - first;
+	return fold_product(hash ^ (eight_load(label, 8) & UINT64_MAX >> (64 - 8 * first)),
+			    set->key ^ ((eight_load(label + 8, 8) & ((UINT64_C(1) << 8 * second) - 1)) | (uint64_t)len << 56));
 }
 
 static uint64_t depth_bit(unsigned depth)
@@ -101,124 +83,34 @@ static uint64_t depth_bit(unsigned depth)
 	return UINT64_C(1) << (depth < 63 ? depth : 63);
 }
 
-/* Spreads a 32-bit hash over n places without a division. */
-static uint32_t spread(uint32_t hash, uint32_t n)
-{
-	return (uint64_t)hash * n >> 32;
-}
-
+/* Four of a bucket's 64 filter bits, from the half of the hash that did not choose the bucket. */
 static uint64_t filter_bits(uint64_t hash)
 {
-	hash *= UINT64_C(0x9e3779b97f4a7c15);
-	return UINT64_C(1) << (hash >> 58) | UINT64_C(1) << (hash >> 52 & 63) |
-	       UINT64_C(1) << (hash >> 46 & 63) | UINT64_C(1) << (hash >> 40 & 63);
+	return UINT64_C(1) << (hash & 63) | UINT64_C(1) << (hash >> 6 & 63) |
+	       UINT64_C(1) << (hash >> 12 & 63) | UINT64_C(1) << (hash >> 18 & 63);
 }
 
-/* Bytes that a host name in a list or policy may hold. */
-static bool name_byte(unsigned char c)
+static bool filter_has(const struct bucket *bucket, uint64_t bits)
 {
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+	uint64_t filter;
+
+	memcpy(&filter, bucket->filter, sizeof(filter));
+	return (filter & bits) == bits;
 }
 
-static unsigned char lower(unsigned char c)
+static void filter_set(struct bucket *bucket, uint64_t bits)
 {
-	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+	uint64_t filter;
+
+	memcpy(&filter, bucket->filter, sizeof(filter));
+	filter |= bits;
+	memcpy(bucket->filter, &filter, sizeof(filter));
 }
 
-/* Checks labels from the left, lower-casing into entry->text. `numeric` says whether the last one is a number. */
-static enum name_problem parse_labels(const char *text, size_t len, struct name_entry *entry, unsigned *labels,
-				      bool *numeric)
+/* The bucket before that of this hash: without a division. */
+static struct bucket *bucket_before(const struct name_set *set, uint64_t hash)
 {
-	size_t label = 0;
-
-	*labels = 1;
-	*numeric = true;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = lower(text[i]);
-
-		entry->text[i] = c;
-		if (c == '.') {
-			if (!label)
-				return NAME_LABEL;
-			label = 0;
-			*numeric = true;
-			(*labels)++;
-			continue;
-		}
-		if (c >= 0x80)
-			return NAME_UNICODE;
-		if (!name_byte(c))
-			return NAME_BYTE;
-		if (c < '0' || c > '9')
-			*numeric = false;
-		if (++label > NAME_LABEL_MAX)
-			return NAME_LABEL;
-	}
-	return label ? NAME_GOOD : NAME_LABEL;
-}
-
-/* "co.uk", "com.br": second levels that are registries under nearly every country code. */
-static bool is_registry(const char *name, size_t len)
-{
-	static const char *const second[] = { "ac", "co", "com", "edu", "gov", "net", "org" };
-
-	for (size_t i = 0; i < sizeof(second) / sizeof(second[0]); i++) {
-		size_t n = strlen(second[i]);
-
-		if (len == n + 3 && name[n] == '.' && !memcmp(name, second[i], n))
-			return true;
-	}
-	return false;
-}
-
-enum name_problem name_parse(const char *text, size_t len, struct name_entry *entry)
-{
-	enum name_problem problem;
-	unsigned labels;
-	bool numeric;
-
-	entry->below = len >= 2 && text[0] == '*' && text[1] == '.';
-	if (entry->below) {
-		text += 2;
-		len -= 2;
-	}
-	if (len && text[len - 1] == '.')
-		len--;
-	if (!len)
-		return NAME_EMPTY;
-	if (len > NAME_LEN_MAX)
-		return NAME_LONG;
-	problem = parse_labels(text, len, entry, &labels, &numeric);
-	if (problem)
-		return problem;
-	if (numeric)
-		return NAME_ADDRESS;
-	entry->text[len] = '\0';
-	entry->len = len;
-	return labels == 1 || is_registry(entry->text, len) ? NAME_WIDE : NAME_GOOD;
-}
-
-const char *name_problem_text(enum name_problem problem)
-{
-	switch (problem) {
-	case NAME_GOOD:
-		return "it is right";
-	case NAME_EMPTY:
-		return "it is empty";
-	case NAME_LONG:
-		return "it has more than 255 bytes";
-	case NAME_LABEL:
-		return "a label is empty or has more than 63 bytes";
-	case NAME_BYTE:
-		return "it has a byte that no host name has";
-	case NAME_UNICODE:
-		return "it is not ASCII: write its xn-- form";
-	case NAME_ADDRESS:
-		return "it is an address or ends in a number";
-	case NAME_WIDE:
-		return "it would cover a whole top-level domain or registry";
-	}
-	return "";
+	return set->buckets + ((hash >> 32) * set->n_buckets >> 32);
 }
 
 struct name_set *name_set_new(void)
@@ -232,11 +124,9 @@ struct name_set *name_set_new(void)
 		free(set);
 		return NULL;
 	}
-	set->seed = (struct sip) {
-		key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
-		key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573),
-	};
-	set->used = 1;		/* place 0 means an empty slot */
+	set->seed = key[0];
+	set->key = key[1] | 1;		/* never a factor that forgets */
+	memset(set->rank, 1, sizeof(set->rank));
 	return set;
 }
 
@@ -245,169 +135,230 @@ void name_set_free(struct name_set *set)
 	if (!set)
 		return;
 	free(set->arena);
-	free(set->slots);
-	free(set->filter);
+	free(set->hashes);
+	free(set->buckets);
 	free(set);
 }
 
-static int arena_reserve(struct name_set *set, size_t more)
+void name_set_rank(struct name_set *set, unsigned source, unsigned rank)
 {
-	size_t size = set->size ? set->size : 4096;
-	char *arena;
+	set->rank[source & NAME_SOURCE_MAX] = (uint8_t)rank;
+}
 
-	while (size < set->used + more + ARENA_PAD)
-		size *= 2;
-	if (size == set->size)
-		return 0;
-	arena = realloc(set->arena, size);
-	if (!arena)
-		return -ENOMEM;
-	set->arena = arena;
-	set->size = size;
+/* Room for one more record and its hash. */
+static int reserve(struct name_set *set)
+{
+	if (set->used + RECORD_MAX > set->size) {
+		size_t size = set->size ? set->size * 2 : 4096;
+		char *arena = realloc(set->arena, size);
+
+		if (!arena)
+			return -ENOMEM;
+		set->arena = arena;
+		set->size = size;
+	}
+	if (set->n == set->hashes_size) {
+		size_t size = set->hashes_size ? set->hashes_size * 2 : 64;
+		uint64_t *hashes = reallocarray(set->hashes, size, sizeof(*hashes));
+
+		if (!hashes)
+			return -ENOMEM;
+		set->hashes = hashes;
+		set->hashes_size = size;
+	}
 	return 0;
+}
+
+/* Label by label from the right, as a look-up does. */
+static uint64_t entry_hash(const struct name_set *set, const struct name_entry *entry)
+{
+	uint64_t hash = set->seed;
+	size_t end = entry->len;
+
+	for (unsigned i = entry->n_dots; i-- > 0; end = entry->dots[i])
+		hash = hash_label(set, hash, entry->text + entry->dots[i] + 1, end - entry->dots[i] - 1);
+	return hash_label(set, hash, entry->text, end);
 }
 
 int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned source, unsigned line)
 {
-	uint32_t number = line;
+	unsigned depth = entry->n_dots + 1u;
 	char *to;
 
 	if (set->n >= NAME_SET_MAX)
 		return -E2BIG;
-	if (arena_reserve(set, ENTRY_HEAD + 2 + entry->len + 1))
+	if (reserve(set))
 		return -ENOMEM;
 	to = set->arena + set->used;
-	*to++ = (char)((source & NAME_SOURCE_MAX) | (entry->below ? ENTRY_BELOW : 0));
-	memcpy(to, &number, sizeof(number));
-	to += sizeof(number);
+	*to++ = (char)entry->len;
+	*to++ = (char)((source & NAME_SOURCE_MAX) | (entry->below ? RECORD_BELOW : 0));
+	for (; line > 0x7f; line >>= 7)
+		*to++ = (char)(line | 0x80);
+	*to++ = (char)line;
 	if (entry->below) {
 		*to++ = '*';
 		*to++ = '.';
 	}
-	memcpy(to, entry->text, entry->len + 1);
-	set->used = to + entry->len + 1 - set->arena;
-	set->n++;
+	for (size_t i = 0; i < entry->len; i += 16)	/* both have the room; a copy of any length would cost more */
+		memcpy(to + i, entry->text + i, 16);
+	to[entry->len] = '\0';
+	set->used = (size_t)(to + entry->len + 1 - set->arena);
+	set->hashes[set->n++] = entry_hash(set, entry);
+	set->depths |= depth_bit(depth);
+	if (depth > set->depth_max)
+		set->depth_max = depth;
 	return 0;
 }
 
-static bool entry_below(const struct name_set *set, uint32_t place)
-{
-	return (unsigned char)set->arena[place] & ENTRY_BELOW;
-}
-
-/* The name of an entry, without the "*.". */
-static const char *entry_name(const struct name_set *set, uint32_t place)
-{
-	return set->arena + place + ENTRY_HEAD + (entry_below(set, place) ? 2 : 0);
-}
-
-static uint64_t entry_hash(const struct name_set *set, const char *name, size_t len, unsigned *depth)
-{
-	struct sip state = set->seed;
-
-	*depth = 0;
-	while (len) {
-		const char *dot = memrchr(name, '.', len);
-		const char *label = dot ? dot + 1 : name;
-
-		sip_label(&state, label, name + len - label);
-		len = dot ? (size_t)(dot - name) : 0;
-		(*depth)++;
-	}
-	return sip_finish(state);
-}
-
-/* The slot that holds this name, or the empty one where it would be. */
-static struct slot *slot_find(const struct name_set *set, uint64_t hash, const char *name, size_t len)
-{
-	uint32_t at = spread(hash >> 32, set->n_slots);
-
-	for (;; at = at + 1 == set->n_slots ? 0 : at + 1) {
-		struct slot *slot = &set->slots[at];
-		const char *known;
-
-		if (!slot->place)
-			return slot;
-		if (slot->tag != (uint32_t)hash)
-			continue;
-		known = entry_name(set, slot->place);
-		if (!memcmp(known, name, len) && !known[len])
-			return slot;
-	}
-}
-
-/* An entry on its way into the table: hashed, and its places asked for from memory while others are hashed. One such
- * miss a name is most of what a big list costs at the start. */
-struct sealing {
-	uint64_t hash;
-	uint32_t place;
-	unsigned depth;
+struct record {
+	const char *name;		/* without the "*." */
 	size_t len;
+	unsigned source, line;
+	bool below;
 };
 
-#define SEAL_BATCH 16
-
-static void seal_entry(struct name_set *set, const struct sealing *e)
+/* Reads the record, answers where it ends. */
+static const char *record_read(const char *at, struct record *r)
 {
-	struct slot *slot = slot_find(set, e->hash, entry_name(set, e->place), e->len);
+	unsigned shift = 0;
 
-	if (slot->place) {
-		if (entry_below(set, slot->place) && !entry_below(set, e->place))
-			slot->place = e->place;
-		return;
-	}
-	*slot = (struct slot) { .tag = (uint32_t)e->hash, .place = e->place };
-	set->filter[spread((uint32_t)e->hash, set->n_words)] |= filter_bits(e->hash);
-	set->depths |= depth_bit(e->depth);
-	if (e->depth > set->depth_max)
-		set->depth_max = e->depth;
-	set->n++;
+	r->len = (unsigned char)*at++;
+	r->source = (unsigned char)*at & NAME_SOURCE_MAX;
+	r->below = (unsigned char)*at++ & RECORD_BELOW;
+	for (r->line = 0; *at & 0x80; shift += 7)
+		r->line |= (*at++ & 0x7fu) << shift;
+	r->line |= (unsigned)*at++ << shift;
+	r->name = at + 2 * r->below;
+	return r->name + r->len + 1;
 }
 
-static void seal_entries(struct name_set *set)
+/* The same without a look at more than is needed. */
+static size_t record_size(const char *at)
 {
-	struct sealing batch[SEAL_BATCH];
-	unsigned n = 0;
+	const char *p = at + 2;
 
-	for (size_t place = 1; place < set->used;) {
-		struct sealing *e = &batch[n++];
-		const char *name = entry_name(set, (uint32_t)place);
+	while (*p & 0x80)
+		p++;
+	return (size_t)(p - at) + 1 + ((unsigned char)at[1] & RECORD_BELOW ? 2 : 0) + (unsigned char)*at + 1;
+}
 
-		e->place = (uint32_t)place;
-		e->len = strlen(name);
-		e->hash = entry_hash(set, name, e->len, &e->depth);
-		__builtin_prefetch(&set->slots[spread(e->hash >> 32, set->n_slots)], 1);
-		__builtin_prefetch(&set->filter[spread((uint32_t)e->hash, set->n_words)], 1);
-		place = name + e->len + 1 - set->arena;
-		if (n < SEAL_BATCH && place < set->used)
-			continue;
-		for (unsigned i = 0; i < n; i++)
-			seal_entry(set, &batch[i]);
-		n = 0;
+/* Bytes a bucket, then where each begins. */
+static void measure(struct name_set *set)
+{
+	const char *at = set->arena;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		size_t size = record_size(at);
+
+		if (i + AHEAD < set->n)
+			__builtin_prefetch(bucket_before(set, set->hashes[i + AHEAD]) + 1, 1);
+		bucket_before(set, set->hashes[i])[1].end += (uint32_t)size;
+		at += size;
 	}
+	for (uint32_t i = 0; i <= set->n_buckets; i++) {
+		uint32_t size = set->buckets[i].end;
+
+		set->buckets[i].end = sum;
+		sum += size;
+	}
+}
+
+/* Copies each record into its bucket; `end` grows from the bucket's begin to its end. A bucket where a name may be there already
+ * is noted in `again`: names that are there once set a filter bit at least, nearly always. */
+static void distribute(struct name_set *set, char *arena, uint64_t *again)
+{
+	const char *at = set->arena;
+
+	for (size_t i = 0; i < set->n; i++) {
+		uint64_t hash = set->hashes[i], bits = filter_bits(hash);
+		struct bucket *bucket = bucket_before(set, hash) + 1;
+		size_t size = record_size(at), b = (size_t)(bucket - set->buckets);
+
+		if (i + 2 * AHEAD < set->n)
+			__builtin_prefetch(bucket_before(set, set->hashes[i + 2 * AHEAD]) + 1, 1);
+		if (i + AHEAD < set->n)
+			__builtin_prefetch(arena + bucket_before(set, set->hashes[i + AHEAD])[1].end, 1);
+		if (filter_has(bucket, bits))
+			again[b / 64] |= UINT64_C(1) << b % 64;
+		filter_set(bucket, bits);
+		memcpy(arena + bucket->end, at, size);
+		bucket->end += (uint32_t)size;
+		at += size;
+	}
+}
+
+/* Whether the record at `at` says nothing that one before it does not: the same name of the same source. "x" covers all that "*.x"
+ * does. Counts names that were there before. */
+static bool is_repeat(struct name_set *set, const char *from, const char *at, const struct record *r, bool *several)
+{
+	bool known = false;
+
+	while (from < at) {
+		struct record old;
+
+		from = record_read(from, &old);
+		if (old.len != r->len || memcmp(old.name, r->name, r->len))
+			continue;
+		known = true;
+		if (old.source == r->source && (!old.below || r->below)) {
+			set->n--;
+			return true;
+		}
+	}
+	set->n -= known;
+	*several = *several || known;
+	return false;
+}
+
+/* Moves what stays to the front; the rest becomes zeros. */
+static void thin_out(struct name_set *set, uint32_t b)
+{
+	char *from = set->arena + (set->buckets[b].end & ~BUCKET_AGAIN), *end = set->arena + set->buckets[b + 1].end, *to = from;
+	const char *at = from;
+	bool several = false;
+
+	while (at < end) {
+		struct record r;
+		const char *next = record_read(at, &r);
+		size_t size = (size_t)(next - at);
+
+		if (!is_repeat(set, from, to, &r, &several)) {
+			memmove(to, at, size);
+			to += size;
+		}
+		at = next;
+	}
+	memset(to, 0, (size_t)(end - to));
+	if (several)
+		set->buckets[b + 1].end |= BUCKET_AGAIN;
 }
 
 int name_set_seal(struct name_set *set)
 {
-	char *trimmed;
+	uint32_t n_buckets = (uint32_t)(set->n / BUCKET_NAMES + 1);
+	uint64_t *again = calloc((n_buckets + 1) / 64 + 1, sizeof(*again));
+	char *arena = malloc(set->used + 1);
 
-	if (arena_reserve(set, 0))
+	set->buckets = calloc(n_buckets + 1, sizeof(*set->buckets));
+	if (!set->buckets || !arena || !again) {
+		free(arena);
+		free(again);
 		return -ENOMEM;
-	trimmed = realloc(set->arena, set->used + ARENA_PAD);
-	if (trimmed) {
-		set->arena = trimmed;
-		set->size = set->used + ARENA_PAD;
 	}
-	memset(set->arena + set->used, 0, ARENA_PAD);
-	/* At least a quarter stays empty, so that probes end. */
-	set->n_slots = (uint32_t)(set->n + set->n / 3 + 8);
-	set->n_words = (uint32_t)(set->n / FILTER_NAMES_A_WORD + 1);
-	set->slots = calloc(set->n_slots, sizeof(*set->slots));
-	set->filter = calloc(set->n_words, sizeof(*set->filter));
-	if (!set->slots || !set->filter)
-		return -ENOMEM;
-	set->n = 0;
-	seal_entries(set);
+	set->n_buckets = n_buckets;
+	measure(set);
+	distribute(set, arena, again);
+	free(set->arena);
+	free(set->hashes);
+	set->hashes = NULL;
+	set->hashes_size = 0;
+	set->arena = arena;
+	set->size = set->used + 1;
+	for (uint32_t b = 1; b <= n_buckets; b++)
+		if (again[b / 64] >> b % 64 & 1)
+			thin_out(set, b - 1);
+	free(again);
 	return 0;
 }
 
@@ -419,19 +370,15 @@ struct folded {
 	unsigned n;
 };
 
-/* Eight bytes at a time, as eight numbers of seven bits: adding 0x80 - c to each sets its top bit where it is >= c. */
-#define EACH(c) (UINT64_C(0x0101010101010101) * (c))
-#define TOPS EACH(0x80)
-
 /* Lower case; sets `dots` to the top bit of each dot, and answers the top bits of bytes that no host name has. */
 static uint64_t fold_word(uint64_t *word, uint64_t *dots)
 {
-	uint64_t low = *word & ~TOPS;
-	uint64_t upper = (low + EACH(0x80 - 'A')) & ~(low + EACH(0x80 - 'Z' - 1)) & TOPS;
+	uint64_t low = *word & ~EIGHT_TOPS;
+	uint64_t upper = (low + EIGHT(0x80 - 'A')) & ~(low + EIGHT(0x80 - 'Z' - 1)) & EIGHT_TOPS;
 
-	*dots = ~((low ^ EACH('.')) + EACH(0x7f)) & TOPS;
+	*dots = ~((low ^ EIGHT('.')) + EIGHT(0x7f)) & EIGHT_TOPS;
 	*word |= upper >> 2;
-	return (*word | ~(low + EACH(0x80 - 0x21)) | (low + EACH(0x80 - 0x7f))) & TOPS;
+	return (*word | ~(low + EIGHT(0x80 - 0x21)) | (low + EIGHT(0x80 - 0x7f))) & EIGHT_TOPS;
 }
 
 /* Notes where labels start. An empty label is no server's name, and refusing it bounds `labels`. */
@@ -458,7 +405,7 @@ static bool fold(struct folded *f, const unsigned char *host, size_t len)
 	f->labels[0] = 0;
 	for (size_t at = 0; at < len; at += 8) {
 		size_t rest = len - at < 8 ? len - at : 8;
-		uint64_t word = EACH('a'), dots;
+		uint64_t word = EIGHT('a'), dots;
 
 		if (rest == 8)
 			memcpy(&word, host + at, 8);
@@ -473,46 +420,93 @@ static bool fold(struct folded *f, const unsigned char *host, size_t len)
 	return f->labels[f->n - 1] < len;
 }
 
-static void take_hit(const struct name_set *set, uint32_t place, struct name_hit *hit)
-{
-	uint32_t line;
+/* What each record that covers the host name is handed to; `depth` is how many labels it has. */
+struct finder {
+	const struct name_set *set;
+	struct name_hit *hits;
+	size_t max, n;
+	unsigned rank;			/* of the best one */
+	bool all;
+};
 
-	memcpy(&line, set->arena + place + 1, sizeof(line));
-	hit->source = (unsigned char)set->arena[place] & NAME_SOURCE_MAX;
-	hit->line = line;
-	hit->entry = set->arena + place + ENTRY_HEAD;
+/* Deeper names come later and win over others of their rank; "x" wins over "*.x". */
+static void take(struct finder *finder, const struct record *r, bool *here, bool *below)
+{
+	unsigned rank = finder->set->rank[r->source];
+
+	if (finder->all) {
+		finder->n++;
+		if (finder->n > finder->max)
+			return;
+		finder->hits[finder->n - 1] = (struct name_hit) { .entry = r->name - 2 * r->below, .source = r->source, .line = r->line };
+	} else if (rank > finder->rank || (rank == finder->rank && (!*here || (*below && !r->below)))) {
+		*finder->hits = (struct name_hit) { .entry = r->name - 2 * r->below, .source = r->source, .line = r->line };
+		finder->rank = rank;
+		finder->n = 1;
+		*here = true;
+		*below = r->below;
+	}
+}
+
+static void find_in(struct finder *finder, const struct bucket *before, const char *name, size_t len, bool deeper)
+{
+	const char *at = finder->set->arena + (before[0].end & ~BUCKET_AGAIN), *end = finder->set->arena + (before[1].end & ~BUCKET_AGAIN);
+	bool here = false, below = false;
+
+	__builtin_prefetch(at + 64);
+	while (at < end && *at) {
+		size_t size = record_size(at), other = (unsigned char)*at;
+		struct record r;
+
+		if (other == len && !memcmp(at + size - 1 - len, name, len)) {
+			record_read(at, &r);
+			if (!r.below || deeper)
+				take(finder, &r, &here, &below);
+			if (!(before[1].end & BUCKET_AGAIN))
+				return;
+		}
+		at += size;
+	}
+}
+
+static void find(struct finder *finder, const void *host, size_t len)
+{
+	const struct name_set *set = finder->set;
+	uint64_t hash = set->seed;
+	struct folded f;
+	size_t end;
+
+	if (!set->n || !fold(&f, host, len))
+		return;
+	end = f.len;
+	for (unsigned depth = 1; depth <= f.n && depth <= set->depth_max; depth++) {
+		const char *name = f.text + f.labels[f.n - depth];
+		const struct bucket *before;
+
+		hash = hash_label(set, hash, name, (size_t)(f.text + end - name));
+		end = (size_t)(name - f.text) - 1;
+		if (!(set->depths & depth_bit(depth)))
+			continue;
+		before = bucket_before(set, hash);
+		if (filter_has(before + 1, filter_bits(hash)))
+			find_in(finder, before, name, (size_t)(f.text + f.len - name), depth < f.n);
+	}
 }
 
 bool name_set_match(const struct name_set *set, const void *host, size_t len, struct name_hit *hit)
 {
-	struct folded f;
-	struct sip state = set->seed;
-	uint32_t best = 0;
-	size_t end;
+	struct finder finder = { .set = set, .hits = hit, .max = 1 };
 
-	if (!set->n || !fold(&f, host, len))
-		return false;
-	end = f.len;
-	for (unsigned depth = 1; depth <= f.n && depth <= set->depth_max; depth++) {
-		const char *name = f.text + f.labels[f.n - depth];
-		uint64_t hash, bits;
-		const struct slot *slot;
+	find(&finder, host, len);
+	return finder.n;
+}
 
-		sip_label(&state, name, f.text + end - name);
-		end = name - f.text - 1;
-		if (!(set->depths & depth_bit(depth)))
-			continue;
-		hash = sip_finish(state);
-		bits = filter_bits(hash);
-		if ((set->filter[spread((uint32_t)hash, set->n_words)] & bits) != bits)
-			continue;
-		slot = slot_find(set, hash, name, f.text + f.len - name);
-		if (slot->place && (depth < f.n || !entry_below(set, slot->place)))
-			best = slot->place;
-	}
-	if (best)
-		take_hit(set, best, hit);
-	return best;
+size_t name_set_all(const struct name_set *set, const void *host, size_t len, struct name_hit *hits, size_t max)
+{
+	struct finder finder = { .set = set, .hits = hits, .max = max, .all = true };
+
+	find(&finder, host, len);
+	return finder.n;
 }
 
 size_t name_set_count(const struct name_set *set)
@@ -522,5 +516,6 @@ size_t name_set_count(const struct name_set *set)
 
 size_t name_set_bytes(const struct name_set *set)
 {
-	return sizeof(*set) + set->size + set->n_slots * sizeof(*set->slots) + set->n_words * sizeof(*set->filter);
+	return sizeof(*set) + set->size + set->hashes_size * sizeof(*set->hashes) +
+	       (set->buckets ? (set->n_buckets + 1) * sizeof(*set->buckets) : 0);
 }

@@ -8,11 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A host name of RFC 1035 has at most 253 bytes as text; 255 leaves room for what servers accept. */
+/* A host name of RFC 1035 has at most 253 bytes as text, and so has an entry; a look-up leaves room for what servers accept. */
+#define NAME_ENTRY_MAX 253
 #define NAME_LEN_MAX 255
 #define NAME_LABEL_MAX 63
 
-/* All names of all lists together: bounds the memory of a policy (about 80 MB at 40 bytes a name). */
+/* All names of all lists together: bounds the memory of a policy (about 60 MB at 20 bytes a name). */
 #define NAME_SET_MAX 2000000
 
 /* Where an entry comes from, in seven bits: 0 is the policy file itself, 1.. its lists in their order. */
@@ -22,7 +23,7 @@
 enum name_problem {
 	NAME_GOOD,
 	NAME_EMPTY,		/* "", "." or "*." alone */
-	NAME_LONG,		/* over NAME_LEN_MAX bytes */
+	NAME_LONG,		/* over NAME_ENTRY_MAX bytes */
 	NAME_LABEL,		/* a label is empty or over NAME_LABEL_MAX bytes */
 	NAME_BYTE,		/* a byte that no host name has */
 	NAME_UNICODE,		/* not ASCII: the xn-- form is needed */
@@ -32,14 +33,25 @@ enum name_problem {
 
 /* An entry, ready for name_set_add: lower case, no trailing dot, and for "*.x" the x with `below` set. */
 struct name_entry {
-	char text[NAME_LEN_MAX + 1];
+	char text[NAME_LEN_MAX + 17];	/* whole words are written, and read behind its end */
 	size_t len;
+	uint8_t dots[NAME_LEN_MAX + 17];	/* where they are */
+	unsigned n_dots;
 	bool below;		/* only names below it, not itself */
 };
 
 /* Reads one entry as a list or the policy has it ("Pool.Example.", "*.pool.example"); no blanks around it.
  * Says of NAME_WIDE only after all else is right, and fills `entry` then, too: an allow rule may be that wide. */
 enum name_problem name_parse(const char *text, size_t len, struct name_entry *entry);
+
+/* The same for names that may be Unicode (UTF-8): their xn-- form by IDNA 2008, if libidn2 was there when this was built. */
+enum name_problem name_parse_any(const char *text, size_t len, struct name_entry *entry);
+bool name_knows_unicode(void);
+
+/* The same in two steps, for who does not know yet where the name ends: the first takes the longest run of letters, digits and
+ * "-_." and answers its length; the second, only for a run of at most NAME_LEN_MAX, says what is wrong with it. */
+size_t name_scan(const char *text, size_t len, struct name_entry *entry);
+enum name_problem name_settle(struct name_entry *entry);
 
 /* The problem as a clause: "it has an empty label or one over 63 bytes". */
 const char *name_problem_text(enum name_problem problem);
@@ -57,17 +69,25 @@ struct name_hit {
 struct name_set *name_set_new(void);
 void name_set_free(struct name_set *set);
 
+/* Entries of a source with a higher rank win over those of a lower one, however specific. 1 to 255; 1 unless said. */
+void name_set_rank(struct name_set *set, unsigned source, unsigned rank);
+
 /* Adds a good entry; only before name_set_seal. 0, -ENOMEM, or -E2BIG for more than NAME_SET_MAX. */
 int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned source, unsigned line);
 
-/* Builds the index. Of equal entries the first added stays, but "x" beats "*.x". 0 or -ENOMEM. */
+/* Builds the index, once. Of equal entries of one source the first added stays, but "x" beats "*.x"; those of other sources are
+ * kept beside it. Takes about twice the set's memory while it works. 0 or -ENOMEM. */
 int name_set_seal(struct name_set *set);
 
-/* The most specific entry that covers the host name (any case, one trailing dot allowed), or false. Names over
- * NAME_LEN_MAX, or with bytes that are blank, control or not ASCII, match nothing. Only after name_set_seal. */
+/* Of the entries that cover the host name (any case, one trailing dot allowed) one of the highest rank, of these the most
+ * specific, of these the first added; or false. Names over NAME_LEN_MAX, or with bytes that are blank, control or not ASCII, match
+ * nothing. Only after name_set_seal. */
 bool name_set_match(const struct name_set *set, const void *host, size_t len, struct name_hit *hit);
 
-/* Distinct entries, and the bytes that the set holds. */
+/* All entries that cover it, the least specific first, at most `max` of them; answers how many there are. */
+size_t name_set_all(const struct name_set *set, const void *host, size_t len, struct name_hit *hits, size_t max);
+
+/* Distinct names, and the bytes that the set holds. */
 size_t name_set_count(const struct name_set *set);
 size_t name_set_bytes(const struct name_set *set);
 

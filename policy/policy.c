@@ -45,7 +45,8 @@ struct policy *rules_new(void)
 		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
-	if (!p->block_names || !p->allow_names) {
+	p->excepted_names = name_set_new();
+	if (!p->block_names || !p->allow_names || !p->excepted_names) {
 		policy_free(p);
 		return NULL;
 	}
@@ -74,10 +75,13 @@ void policy_free(struct policy *p)
 	dialects_free(&p->dialects);
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
+	name_set_free(p->excepted_names);
 	address_set_fini(&p->block_addresses);
 	address_set_fini(&p->allow_addresses);
 	address_set_fini(&p->allow_hosts);
 	address_set_fini(&p->shared);
+	address_set_fini(&p->list_addresses);
+	address_set_fini(&p->excepted_addresses);
 	for (size_t i = 0; i < p->n_files; i++)
 		free(p->files[i]);
 	for (size_t i = 0; i < GROUPS_MAX; i++)
@@ -87,18 +91,31 @@ void policy_free(struct policy *p)
 	free(p);
 }
 
+/* What an entry's source is worth, before the sets are sealed. */
+static void rank_sources(struct policy *p)
+{
+	p->rank[0] = RANK_POLICY;
+	for (size_t i = 0; i < p->n_lists; i++) {
+		bool block = p->lists[i].action == DETECT_BLOCK;
+
+		p->rank[i + 1] = block ? RANK_BLOCK : RANK_MONITOR;
+		p->rank[(i + 1) | LIST_IMPORTANT] = block ? RANK_BLOCK_IMPORTANT : RANK_MONITOR_IMPORTANT;
+	}
+	for (unsigned source = 0; source <= NAME_SOURCE_MAX; source++)
+		name_set_rank(p->block_names, source, p->rank[source]);
+}
+
 static int seal_rules(struct policy *p)
 {
 	for (size_t i = 0; i < p->n_groups; i++)
-		address_set_seal(&p->groups[i].hosts.addresses);
+		if (address_set_seal(&p->groups[i].hosts.addresses))
+			return -ENOMEM;
 	for (size_t i = 0; i < p->n_rules; i++) {
 		struct rule *r = &p->rules[i];
 
-		address_set_seal(&r->from.addresses);
-		address_set_seal(&r->addresses);
 		/* What one host may, another's finding must not take from it. */
 		p->exceptions |= r->action != ACTION_BLOCK && !(r->from_all && !r->when.set);
-		if (r->names && name_set_seal(r->names))
+		if (address_set_seal(&r->from.addresses) || address_set_seal(&r->addresses) || (r->names && name_set_seal(r->names)))
 			return -ENOMEM;
 	}
 	return 0;
@@ -106,12 +123,20 @@ static int seal_rules(struct policy *p)
 
 static int seal(struct policy *p)
 {
-	address_set_seal(&p->block_addresses);
-	address_set_seal(&p->allow_addresses);
-	address_set_seal(&p->allow_hosts);
-	address_set_seal(&p->shared);
-	if (seal_rules(p) || name_set_seal(p->block_names) || name_set_seal(p->allow_names))
+	struct address_set *const addresses[] = {
+		&p->block_addresses, &p->allow_addresses, &p->allow_hosts, &p->shared, &p->list_addresses, &p->excepted_addresses,
+	};
+	struct name_set *const names[] = { p->block_names, p->allow_names, p->excepted_names };
+
+	rank_sources(p);
+	if (seal_rules(p))
 		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		if (address_set_seal(addresses[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (name_set_seal(names[i]))
+			return -ENOMEM;
 	return dialects_seal(&p->dialects);
 }
 
@@ -158,6 +183,59 @@ static int __attribute__((format(printf, 5, 6))) list_fail(const char *path, con
 	return doc_fail_kind(&doc, &at, kind, "list '%s': %s %s", list->name, list->file, what);
 }
 
+static int compare_skips(const void *left, const void *right)
+{
+	size_t a = *(const size_t *)left, b = *(const size_t *)right;
+
+	return a > b ? -1 : a < b;
+}
+
+static void fill_info(struct policy *p, size_t i, const struct list_counts *counts)
+{
+	const struct list_rule *list = &p->lists[i];
+	struct list_info *info = &p->infos[i];
+	struct { size_t n; enum list_reason reason; } skips[SKIP_REASONS];
+
+	*info = (struct list_info) {
+		.name = list->name, .file = list->file, .category = list->category ? list->category : "",
+		.format = list_format_text(counts->format), .action = list->action, .used = counts->used, .skipped = counts->skipped,
+		.names = counts->names, .addresses = counts->addresses, .exceptions = counts->exceptions,
+	};
+	for (enum list_reason r = 0; r < SKIP_REASONS; r++) {
+		skips[r].n = counts->reasons[r];
+		skips[r].reason = r;
+	}
+	qsort(skips, SKIP_REASONS, sizeof(skips[0]), compare_skips);
+	for (size_t k = 0; k < LIST_INFO_SKIPS && skips[k].n; k++) {
+		info->skips[k].reason = list_reason_text(skips[k].reason);
+		info->skips[k].n = skips[k].n;
+	}
+}
+
+int list_info_print(const struct list_info *info, char *to, size_t size)
+{
+	int n = snprintf(to, size, "%zu used of %zu, %zu skipped", info->used, info->used + info->skipped, info->skipped);
+
+	for (size_t k = 0; k < LIST_INFO_SKIPS && info->skips[k].n; k++)
+		n += snprintf(to + n, (size_t)n < size ? size - (size_t)n : 0, "%s %s %zu", k ? "," : ":", info->skips[k].reason,
+			      info->skips[k].n);
+	return n;
+}
+
+/* Into the sets; a list that is off is read and counted all the same, so that its health shows. */
+static int read_list(struct policy *p, size_t i, const char *text, size_t len, struct list_counts *counts)
+{
+	struct list_target to = { .source = (unsigned)i + 1 };
+
+	if (p->lists[i].action != DETECT_OFF) {
+		to.names = p->block_names;
+		to.excepted_names = p->excepted_names;
+		to.addresses = &p->list_addresses;
+		to.excepted_addresses = &p->excepted_addresses;
+	}
+	return list_load(&to, p->lists[i].format, text, len, counts);
+}
+
 static int load_list(struct policy *p, size_t i, struct policy_error *error)
 {
 	const struct list_rule *list = &p->lists[i];
@@ -177,18 +255,20 @@ static int load_list(struct policy *p, size_t i, struct policy_error *error)
 	if (result)
 		return list_fail(path, list, error, is_denied(-result) ? POLICY_UNREADABLE : POLICY_INVALID,
 				 "%s, expected a readable list", read_problem(-result));
-	result = list_read(p->block_names, (unsigned)i + 1, list->format, text, len, &counts);
+	result = read_list(p, i, text, len, &counts);
 	free(text);
 	if (result == -E2BIG)
-		return list_fail(path, list, error, POLICY_INVALID, "brings the lists over %u names, expected at most that many",
-				 NAME_SET_MAX);
+		return list_fail(path, list, error, POLICY_INVALID, "brings the lists over %u names or %u networks, expected at most that many",
+				 NAME_SET_MAX, ADDRESS_LISTS_MAX);
 	if (result)
 		return out_of_memory(path, error);
+	if (counts.alien)
+		return list_fail(path, list, error, POLICY_INVALID, "%s, expected a list of names or addresses as text",
+				 list_alien_text(counts.alien));
+	fill_info(p, i, &counts);
 	if (!counts.used)
 		return list_fail(path, list, error, POLICY_INVALID,
-				 "has no usable entry (%zu skipped), expected host names in plain or hosts format", counts.skipped);
-	p->infos[i] = (struct list_info) { list->name, list->file, list->category ? list->category : "",
-					   counts.used, counts.skipped };
+				 "has no usable entry (%zu skipped), expected names or addresses in a format that is known", counts.skipped);
 	return 0;
 }
 
@@ -382,6 +462,16 @@ size_t policy_lists(const struct policy *p, const struct list_info **lists)
 size_t policy_names(const struct policy *p)
 {
 	return name_set_count(p->block_names);
+}
+
+size_t policy_list_addresses(const struct policy *p)
+{
+	return p->list_addresses.n;
+}
+
+bool policy_blocks_addresses(const struct policy *p)
+{
+	return p->block_addresses.n || p->list_addresses.n;
 }
 
 const struct dialect_table *policy_dialects(const struct policy *p)

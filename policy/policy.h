@@ -21,13 +21,24 @@ enum detect { DETECT_OFF, DETECT_MONITOR, DETECT_BLOCK };
 /* Services of the LAN that have no business with the internet: worms that bring miners spread by them. */
 enum hygiene { HYGIENE_SMB, HYGIENE_NETBIOS, HYGIENE_RDP, HYGIENE_COUNT };
 
+struct hygiene_port {
+	enum hygiene service;
+	uint8_t proto;		/* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;
+};
+
+/* Their ports, `*n` of them, and the policy's words for them ("hygiene.smb"). */
+const struct hygiene_port *hygiene_ports(size_t *n);
+const char *hygiene_text(enum hygiene service);
+
 /* One network. IPv4 is kept v4-mapped (::ffff:a.b.c.d, prefix + 96). port 0 = any. */
 struct network {
 	uint8_t addr[16];
 	uint8_t prefix;		/* 0..128 */
+	uint8_t source;		/* 0: the policy, 1..: its lists in their order */
 	uint16_t port;		/* host order */
-	unsigned line;		/* of the policy file */
-	const char *text;	/* as the policy has it */
+	unsigned line;		/* of the policy file or list */
+	const char *text;	/* as it stands there */
 };
 
 struct networks {
@@ -74,14 +85,24 @@ struct policy_error {
 	enum { POLICY_INVALID, POLICY_UNREADABLE, POLICY_NO_MEMORY } kind;
 };
 
+/* Reasons why entries of a list are skipped: at most so many. */
+#define LIST_INFO_SKIPS 16
+
 /* A list of the policy as loaded, for `check` and `lists`. */
 struct list_info {
 	const char *name;
 	const char *file;
 	const char *category;	/* "" if none */
-	size_t used;
+	const char *format;	/* as named, or as seen: "hosts" */
+	enum detect action;	/* of its entries; OFF: they are read and counted, and do nothing */
+	size_t used;		/* names, addresses and exceptions together */
 	size_t skipped;
+	size_t names, addresses, exceptions;
+	struct { const char *reason; size_t n; } skips[LIST_INFO_SKIPS];	/* the most frequent first; n 0: no more */
 };
+
+/* "194 used of 317, 123 skipped: path 100, cosmetic 23"; like snprintf. */
+int list_info_print(const struct list_info *info, char *to, size_t size);
 
 /* Bytes of a minisign or signify public key as text: 42 bytes in base64. */
 #define POLICY_PUBLIC_KEY_TEXT 56
@@ -133,6 +154,9 @@ struct networks policy_allowed_addresses(const struct policy *p);
 /* Outside addresses that are blocked (block.addresses), as the policy names them. */
 struct networks policy_blocked_addresses(const struct policy *p);
 
+/* Whether the policy or its lists block any address at all. */
+bool policy_blocks_addresses(const struct policy *p);
+
 /* The files that it was read from: the policy, then its drop-ins. */
 #define POLICY_FILES_MAX 33
 size_t policy_files(const struct policy *p, const char *const **files);
@@ -162,8 +186,22 @@ struct list_text {
  * `mask` is 0 are left out. 0, -ENOMEM, or -E2BIG: more than all lists together may have. */
 int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names);
 
-/* Names that the policy and its lists block, all together. */
+/* Names that the policy and its lists block, all together; and addresses and networks of its lists. */
 size_t policy_names(const struct policy *p);
+size_t policy_list_addresses(const struct policy *p);
+
+/* One entry of the policy or a list that speaks of a name. Strings live as long as the policy. */
+struct entry_info {
+	const char *list;	/* NULL: block.names */
+	const char *entry;
+	unsigned line;
+	enum detect action;
+	bool exception;		/* of a list: other lists' entries do not count, unless they are important */
+	bool important;
+};
+
+/* All entries that cover the name, at most `max` of them; answers how many there are. The decision names one of them. */
+size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max);
 
 /* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);

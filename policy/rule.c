@@ -51,7 +51,7 @@ bool rule_sees(const struct rule *r, const struct sight *s)
 	/* a node is no miner: only who names it means it */
 	if (r->detectors ? !(r->detectors >> s->detector & 1) : s->detector == DETECTOR_NODE)
 		return false;
-	if (r->lists && !(s->source && r->lists >> (s->source - 1) & 1))
+	if (r->lists && !(r->lists & s->lists))
 		return false;
 	if (r->names)
 		return s->name && name_set_match(r->names, s->name->host.p, s->name->host.len, &hit);

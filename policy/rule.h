@@ -63,7 +63,7 @@ struct sight {
 	unsigned detector;
 	const struct name_fact *name;	/* NULL: evidence of a protocol or a score */
 	bool listed;			/* a list or the policy blocks it */
-	unsigned source;		/* of the entry: 0 the policy itself, i + 1 its i-th list */
+	uint64_t lists;		/* bit i: the policy's i-th list has the name */
 };
 
 bool hosts_match(const struct hosts *h, const struct subject *who);

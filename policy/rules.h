@@ -10,8 +10,17 @@
 #include "policy/policy.h"
 #include "policy/rule.h"
 
-/* List ids fit into a name's seven bits, and 0 is the policy file. */
-#define RULES_LISTS_MAX 64
+/* List ids fit into a source's bits below LIST_IMPORTANT, and 0 is the policy file. */
+#define RULES_LISTS_MAX 63
+
+/* Categories that the policy gives an action; others need no mention. */
+#define RULES_CATEGORIES_MAX 64
+
+/* Longest name or category of a list: it goes into every event. */
+#define LABEL_MAX 64
+
+/* Which of two sources wins: the admin's own word, then the stronger action, then what excepts cannot take back. */
+enum { RANK_NONE, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
 _Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
@@ -26,10 +35,17 @@ struct list_rule {
 	char *file;		/* as it is opened */
 	char *category;
 	enum list_format format;
+	enum detect action;	/* complete once all keys are read */
+	bool has_action;	/* of its own */
 	char *url, *signature, *public_key, *ca;
 	uint32_t refresh_s, max_age_s, min_entries;
 	uint8_t max_shrink;
 	struct { const char *path; size_t line, column; } at;	/* of `file:`, 0-based, for what is found when it is read */
+};
+
+struct category {
+	char name[LABEL_MAX + 1];
+	enum detect action;
 };
 
 struct policy {
@@ -39,7 +55,12 @@ struct policy {
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
 	struct name_set *allow_names;
+	struct name_set *excepted_names;		/* of lists: @@ and the like */
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
+	struct address_set list_addresses, excepted_addresses;
+	uint8_t rank[NAME_SOURCE_MAX + 1];		/* by source: a list's id, LIST_IMPORTANT set or not */
+	struct category categories[RULES_CATEGORIES_MAX];
+	size_t n_categories;
 	int64_t read_at_ms;
 	uint64_t digest;	/* FNV-1a of the files' bytes, one after the other: told apart are only texts of one author */
 	struct list_rule lists[RULES_LISTS_MAX];
@@ -68,6 +89,16 @@ const char *rules_detector_text(unsigned detector);
  * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */
 int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error);
+
+/* The list whose source this is; not 0. */
+const struct list_rule *rules_list(const struct policy *p, unsigned source);
+
+/* Whether block.names or a list, its exceptions heeded, has the name; and all lists that have it: bit i is the i-th. */
+bool rules_blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit);
+uint64_t rules_lists(const struct policy *p, const void *name, size_t len);
+
+/* The entry of a list for the address, its exceptions heeded; or NULL. */
+const struct network *rules_listed_address(const struct policy *p, const uint8_t addr[16], uint16_t port);
 
 /* Once every key is read: the files of fetched lists that name none, and p->sources. 0 or -ENOMEM. */
 int sources_complete(struct policy *p);

@@ -16,9 +16,6 @@
 #define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
 #define AT(field) offsetof(struct policy, field)
 
-/* Longest name or category of a list: it goes into every event. */
-#define LABEL_MAX 64
-
 /* Words. The index is the enum's value. */
 static const char *const mode_names[] = { [MODE_MONITOR] = "monitor", [MODE_ENFORCE] = "enforce" };
 static const char *const fail_names[] = { [FAIL_OPEN] = "open", [FAIL_CLOSED] = "closed" };
@@ -29,7 +26,11 @@ static const char *const scope_names[] = {
 static const char *const detect_names[] = {
 	[DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block",
 };
-static const char *const format_names[] = { [LIST_PLAIN] = "plain", [LIST_HOSTS] = "hosts" };
+static const char *const format_names[LIST_FORMATS] = {
+	[LIST_PLAIN] = "plain", [LIST_HOSTS] = "hosts", [LIST_ADBLOCK] = "adblock", [LIST_DNSMASQ] = "dnsmasq",
+	[LIST_UNBOUND] = "unbound", [LIST_RPZ] = "rpz", [LIST_IPSET] = "ipset", [LIST_NFTABLES] = "nftables", [LIST_P2P] = "p2p",
+	[LIST_SURICATA] = "suricata", [LIST_WILDCARD] = "wildcard",
+};
 static const char *const answer_names[] = { "drop", "refused" };	/* as bool dns_refused */
 static const char *const wallet_names[] = { "hash", "clear" };	/* as bool log_wallets */
 
@@ -212,7 +213,7 @@ static int item_name(struct doc *doc, yaml_node_t *value, const struct doc_key *
 
 	if (doc_text(doc, value, key, DOC_BYTES_MAX, "a host name"))
 		return -1;
-	problem = name_parse((const char *)value->data.scalar.value, value->data.scalar.length, &entry);
+	problem = name_parse_any((const char *)value->data.scalar.value, value->data.scalar.length, &entry);
 	if (problem != NAME_GOOD && !(allow && problem == NAME_WIDE))
 		return doc_fail(doc, value, "%s: %s is no name to %s: %s; expected one such as pool.example or \"*.pool.example\"",
 				key->path, doc_quote(value, quote), allow ? "allow" : "block", name_problem_text(problem));
@@ -434,6 +435,21 @@ static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_
 
 static int read_list_format(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
+	static const struct { const char *word; enum list_format format; } others[] = {
+		{ "domains", LIST_PLAIN }, { "netset", LIST_PLAIN }, { "cidr", LIST_PLAIN }, { "adguard", LIST_ADBLOCK },
+	};
+
+	for (size_t i = 0; i < COUNT(others) && value->type == YAML_SCALAR_NODE; i++)
+		if (!strcmp((const char *)value->data.scalar.value, others[i].word)) {
+			new_list(to)->format = others[i].format;
+			return 0;
+		}
+	return doc_read_word(doc, value, key, new_list(to));
+}
+
+static int read_list_action(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	new_list(to)->has_action = true;
 	return doc_read_word(doc, value, key, new_list(to));
 }
 
@@ -536,6 +552,7 @@ static const struct doc_key list_keys[] = {
 	{ "file", "lists: file", read_list_file, 0, NULL },
 	{ "format", "lists: format", read_list_format, offsetof(struct list_rule, format), &formats },
 	{ "category", "lists: category", read_list_category, 0, NULL },
+	{ "action", "lists: action", read_list_action, offsetof(struct list_rule, action), &detects },
 	{ "url", "lists: url", read_list_url, 0, NULL },
 	{ "refresh", "lists: refresh", read_list_number, offsetof(struct list_rule, refresh_s), &refresh_number },
 	{ "max_age", "lists: max_age", read_list_number, offsetof(struct list_rule, max_age_s), &age_number },
@@ -599,6 +616,68 @@ static int item_list(struct doc *doc, yaml_node_t *value, const struct doc_key *
 		return -1;
 	((struct policy *)to)->n_lists++;
 	return 0;
+}
+
+/* ---- categories ---- */
+
+/* `before`: those of files that were read before this one, which a drop-in may say otherwise. */
+static int read_category(struct doc *doc, yaml_node_t *name, yaml_node_t *value, struct policy *p, size_t before)
+{
+	struct doc_key key = { "", "categories", doc_read_word, 0, &detects };
+	struct category *category = &p->categories[p->n_categories];
+	char *label = NULL;
+	unsigned action;
+	size_t i;
+
+	if (name->type != YAML_SCALAR_NODE)
+		return doc_fail(doc, name, "categories has a key that is no word, expected a mapping such as {pool: block}");
+	if (p->n_categories == RULES_CATEGORIES_MAX)
+		return doc_fail(doc, name, "categories has too many entries, expected at most %d", RULES_CATEGORIES_MAX);
+	if (read_label(doc, name, &key, &label))
+		return -1;
+	strcpy(category->name, label);
+	free(label);
+	for (i = 0; i < p->n_categories && strcmp(p->categories[i].name, category->name); i++)
+		;
+	if (i >= before && i < p->n_categories)
+		return doc_fail(doc, name, "repeated key '%s', expected it once", category->name);
+	if (doc_read_word(doc, value, &key, &action))
+		return -1;
+	p->categories[i].action = action;
+	p->n_categories += i == p->n_categories;
+	return 0;
+}
+
+/* Any word is a category: which ones there are the lists say. */
+static int read_categories(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	size_t before = ((struct policy *)to)->n_categories;
+	char quote[DOC_QUOTE];
+
+	if (value->type != YAML_MAPPING_NODE)
+		return doc_fail(doc, value, "%s is %s, expected a mapping such as {pool: block, crypto-site: monitor}", key->path,
+				value->type == YAML_SCALAR_NODE ? doc_quote(value, quote) : "a list");
+	for (yaml_node_pair_t *pair = value->data.mapping.pairs.start; pair < value->data.mapping.pairs.top; pair++)
+		if (read_category(doc, yaml_document_get_node(&doc->yaml, pair->key),
+				  yaml_document_get_node(&doc->yaml, pair->value), to, before))
+			return -1;
+	return 0;
+}
+
+/* A list's own action, else its category's. Sites about coins are no miners: exchanges and wallets that people use. */
+static void complete_actions(struct policy *p)
+{
+	for (size_t i = 0; i < p->n_lists; i++) {
+		struct list_rule *list = &p->lists[i];
+		const char *category = list->category ? list->category : "";
+
+		if (list->has_action)
+			continue;
+		list->action = strcmp(category, "crypto-site") ? DETECT_BLOCK : DETECT_MONITOR;
+		for (size_t k = 0; k < p->n_categories; k++)
+			if (!strcmp(p->categories[k].name, category))
+				list->action = p->categories[k].action;
+	}
 }
 
 /* ---- the tables ---- */
@@ -709,6 +788,7 @@ static const struct doc_key root_keys[] = {
 	{ "mark", "mark", doc_read_mapping, 0, &mark },
 	{ "block", "block", doc_read_mapping, 0, &block },
 	{ "lists", "lists", doc_read_list, 0, &list_list },
+	{ "categories", "categories", read_categories, 0, NULL },
 	{ "allow", "allow", doc_read_mapping, 0, &allow },
 	{ "shared", "shared", doc_read_list, AT(shared), &shared_ranges },
 	{ "groups", "groups", schema_read_groups, 0, NULL },
@@ -740,6 +820,7 @@ int schema_read(struct policy *p, const char *base, const char *path, const char
 	doc.base = base;
 	root = doc_root(&doc);
 	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
+	complete_actions(p);
 	if (!result)
 		result = schema_resolve(&doc, p, rules_before);
 out:

@@ -150,7 +150,7 @@ static int item_rule_name(struct doc *doc, yaml_node_t *value, const struct doc_
 
 	if (doc_text(doc, value, key, DOC_BYTES_MAX, "a host name"))
 		return -1;
-	problem = name_parse(text_of(value), value->data.scalar.length, &entry);
+	problem = name_parse_any(text_of(value), value->data.scalar.length, &entry);
 	if (problem != NAME_GOOD && !(problem == NAME_WIDE))
 		return doc_fail(doc, value, "%s: %s is no name: %s; expected one such as pool.example or \"*.pool.example\"", key->path,
 				doc_quote(value, quote), name_problem_text(problem));

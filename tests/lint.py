@@ -25,6 +25,7 @@ ONLY_HEADER = {("policy", "inspect"): "inspect/inspect.h"}
 # system header (prefix) -> folders that may see it
 LIBRARIES = {
     "yaml.h": ("policy",),
+    "idn2.h": ("policy",),
     "libnetfilter_queue/": ("nfq",),
     "libnftnl/": ("nft",),
     "libmnl/": ("nfq", "nft", "daemon"),

@@ -149,6 +149,7 @@ class Flow:
     def __init__(self, v6=False, cport=50000, sport=443, proto=6):
         self.v6, self.proto, self.cport, self.sport = v6, proto, cport, sport
         self.client, self.server = (CLIENT6, SERVER6) if v6 else (CLIENT4, SERVER4)
+        self.opened = ISN       # the client's, as of the last handshake
 
     def ends(self):
         if self.v6:
@@ -170,9 +171,10 @@ class Flow:
         """A TCP segment whose payload begins at `offset` of its stream."""
         isn = (SERVER_ISN if reply else ISN) if isn is None else isn
         seq = (isn + (0 if flags & SYN else 1 + offset)) & 0xffffffff
+        heard = (self.opened if reply else SERVER_ISN) + 1 & 0xffffffff
         ports = (self.sport, self.cport) if reply else (self.cport, self.sport)
         options = b"\x02\x04\x05\xb4" if flags & SYN else b"\x01\x01\x01\x00"
-        head = struct.pack("!HHIIBBHHH", *ports, seq, 1 if flags & ACK else 0, 6 << 4, flags, 64240, 0, 0) + options
+        head = struct.pack("!HHIIBBHHH", *ports, seq, heard if flags & ACK else 0, 6 << 4, flags, 64240, 0, 0) + options
         return self.transport(head, 16, payload, reply, sum_delta)
 
     def tcp(self, flags, offset=0, payload=b"", reply=False, **more):
@@ -184,6 +186,7 @@ class Flow:
         return self.ip(self.transport(head, 6, payload, reply, 0), reply)
 
     def handshake(self, isn=None):
+        self.opened = ISN if isn is None else isn
         return [self.tcp(SYN, isn=isn), self.tcp(SYN | ACK, reply=True), self.tcp(ACK, isn=isn)]
 
     def data(self, *parts):

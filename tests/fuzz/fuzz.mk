@@ -1,28 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make fuzz: every fuzzer under ASan and UBSan for FUZZ_SECONDS each, with clang's libFuzzer. Inputs that crash stay in BUILD/fuzz.
+# make fuzz: every fuzzer under ASan and UBSan for FUZZ_SECONDS each, with clang's libFuzzer, from seeds that seeds.py makes. What it
+# finds on its way stays in BUILD/fuzz/TARGET; inputs that crash are BUILD/fuzz/TARGET-crash-*, and belong into a unit test.
 
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 60
 FUZZ_CC      ?= clang
-FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS    = -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all $(PKG_CFLAGS)
 
-FUZZ_inspect  := $(wildcard inspect/*.c)
-FUZZ_dns      := $(FUZZ_inspect)
+# A target is tests/fuzz/fuzz_TARGET.c and a line here with the sources that it is linked with.
+FUZZ_inspect   := $(wildcard inspect/*.c)
 FUZZ_websocket := $(FUZZ_inspect)
-FUZZ_http2    := $(FUZZ_inspect)
-FUZZ_packet   := nfq/packet.c
-FUZZ_policy   := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
-FUZZ_pipeline := daemon/pipeline.c daemon/step.c daemon/segment.c daemon/start.c daemon/datagram.c daemon/lookup.c daemon/answers.c daemon/suspect.c daemon/watch.c daemon/score.c nfq/flow.c nfq/stream.c $(wildcard inspect/*.c) $(wildcard policy/*.c)
+FUZZ_http2     := $(FUZZ_inspect)
+FUZZ_dns       := $(FUZZ_inspect)
+FUZZ_packet    := nfq/packet.c
+FUZZ_policy    := $(wildcard policy/*.c) inspect/dialects.c inspect/require.c inspect/json.c
+FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c start.c datagram.c lookup.c answers.c suspect.c watch.c score.c) \
+		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
+FUZZ_quic      := $(FUZZ_pipeline)
 FUZZ_signature := cli/signature.c cli/blake2b.c
-FUZZ_quic     := $(FUZZ_pipeline)
-FUZZERS       := inspect dns websocket http2 packet policy pipeline quic signature
+FUZZ_lists     := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
+FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%): $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard tests/fuzz/*.h inspect/* policy/* nfq/* daemon/* cli/*)
+FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
+FUZZ_DIR       = $(BUILD)/fuzz
+
+$(FUZZ_DIR)/obj/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+.SECONDEXPANSION:
+$(FUZZ_BINARIES): $(FUZZ_DIR)/fuzz_%: $(FUZZ_DIR)/obj/tests/fuzz/fuzz_%.o $$(addprefix $(FUZZ_DIR)/obj/,$$(FUZZ_$$*:.c=.o))
 	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D)/$*
-	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(FUZZ_$*) -lyaml -lz -lhogweed -lnettle
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 
-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
-	$(Q)for f in $(FUZZERS); do echo "== $$f"; $(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -verbosity=0 \
-		-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/$$f || exit 1; done
+# One after the other; the last line counts them, as every part of `make check` does.
+fuzz: $(FUZZ_BINARIES)
+	$(Q)tests/fuzz/run $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZERS)
+
+-include $(wildcard $(FUZZ_DIR)/obj/*/*.d $(FUZZ_DIR)/obj/*/*/*.d)
 
 .PHONY: fuzz

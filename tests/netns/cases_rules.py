@@ -109,7 +109,7 @@ def confirm(t, what):
     t.daemon = t.make(policy()).start()
     t.daemon.write("policy.yaml", policy(more=f"rules: [{{name: trial, to: {{names: ['{UNLISTED}']}}, action: block}}]"))
     first = t.daemon.json("status")["generation"]
-    done = t.daemon.verb("reload", "--confirm", "2s")
+    done = t.daemon.verb("reload", "--confirm", "2")
     need(done.returncode == 0 and "--keep" in done.stdout, f"reload --confirm: {done.returncode} {done.stdout} {done.stderr}")
     need(t.daemon.json("status")["generation"] == first + 1, "the generation did not change")
     address = t.fresh()
@@ -153,3 +153,22 @@ def silent(t):
         need(data not in t.log.bytes(address, 443), "the server got the hello")
         need(not t.kernel.elements(*LEARNT, address=address), "a silent rule taught the kernel to reset")
         need([e for e in t.daemon.events(address) if e["mining"].get("rule") == "rules.quiet"], "it is not in the log")
+
+
+@own("hygiene", "block", "monitor")
+def hygiene(t, action):
+    """Services of the LAN asked of the internet: counted for each host, refused where the policy says so, inside left alone."""
+    t.daemon = t.make(policy(more=f"hygiene: {{smb: {action}, rdp: {action}}}")).start()
+    for family in families(t):
+        for _ in range(3):
+            ended = t.bed.send(t.fresh(), 445, "00", "--linger", "0.05", "--source", CLIENT[family], wait=1)["ended"]
+            need(action == "monitor" or ended == "refused", f"SMB to the outside, IPv{family}: {ended}")
+        need(t.bed.send(t.fresh(), 139, "00", "--linger", "0.05", "--source", CLIENT[family], wait=1), "the client is gone")
+    tries = t.kernel.elements("tries4", "tries6", port=445)
+    need(len(tries) == 2 and all(e["packets"] >= 3 for e in tries), f"counted: {tries}")
+    need(not t.kernel.elements("tries4", "tries6", port=139), "a service that is off was counted")
+    t.daemon.stop()
+    events = [e for e in t.daemon.events(None, 445) if e["mining"].get("rule") == "hygiene.smb"]
+    need(len(events) == 2 and all(e["mining"]["count"] >= 3 for e in events), f"events: {events}")
+    need(all(e["alert"]["action"] == ("blocked" if action == "block" else "allowed") for e in events), "the wrong action is said")
+    need("-> outside:445" in t.daemon.verb("log").stdout, "the listing does not show it")

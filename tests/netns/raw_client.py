@@ -7,7 +7,9 @@ Script: {"src", "dst", "sport", "dport", "syn_data": hex, "steps": [STEP, ...], 
 "before": steps ahead of the handshake, "insist": go on after a refused handshake}. A list of scripts: all at once, a list of
 answers. {"sequence": [SCRIPT, ...]}: one after the other, the last one's answer.
 STEP: {"off": offset in the stream, "hex": bytes, "flags": int (default PSH|ACK), "ttl": N, "bad_checksum": bool, "window": N,
-"urgent": N, "fragments": [[start, end, hex or null], ...]} or {"sleep_ms": N} or {"await": bytes received, at most 1 s}
+"urgent": N, "ack": added to the acknowledgement number, "options": hex of the TCP options, "ip_options": hex (IPv4), "ext":
+[[number, hex without the first byte], ...] (IPv6 headers), "fragments": [[start, end, hex or null], ...]}
+or {"sleep_ms": N} or {"await": bytes received, at most 1 s}. "syn_options": TCP options of the SYN behind its MSS.
 Answer: {"connected", "reset", "reset_ms" (since the last step), "fin", "acked": bytes, "received": hex, "packets": [...]}
 The kernel's own resets for these ports are kept back by a rule of the bed, which lets packets with mark 0x77 out."""
 
@@ -31,6 +33,7 @@ class Raw:
         self.v6 = ":" in self.dst
         self.sock = socket.socket(socket.AF_INET6 if self.v6 else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
         self.sock.bind((self.src, 0))
+        self.sock.connect((self.dst, 0))  # no packets but this server's: a hundred scripts share one machine
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x77)
         self.iss = script.get("iss", random.randrange(1 << 31))
         self.rcv_nxt = 0
@@ -40,21 +43,23 @@ class Raw:
         self.connected = self.fin = False
         self.packets = []
 
-    def send(self, seq, flags, payload=b"", options=b"", ttl=64, cuts=None, **more):
-        segment = wire.tcp_segment(self.src, self.dst, self.sport, self.dport, seq, self.rcv_nxt, flags, payload,
+    def send(self, seq, flags, payload=b"", options=b"", ttl=64, cuts=None, ack=0, head=None, **more):
+        segment = wire.tcp_segment(self.src, self.dst, self.sport, self.dport, seq, self.rcv_nxt + ack, flags, payload,
                                    options, **more)
         if cuts:
-            return self.send_fragments(segment, cuts)
+            return self.send_bare(wire.fragments(self.src, self.dst, segment, cuts, random.randrange(1, 1 << 16)))
+        if head:
+            return self.send_bare([wire.long_headed(self.src, self.dst, socket.IPPROTO_TCP, segment, head)])
         if self.v6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
         else:
             self.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
-        self.sock.sendto(segment, (self.dst, 0))
+        self.sock.send(segment)
 
-    def send_fragments(self, segment, cuts):
+    def send_bare(self, packets):
         family = socket.AF_INET6 if self.v6 else socket.AF_INET
         with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
-            for packet in wire.fragments(self.src, self.dst, segment, cuts, random.randrange(1, 1 << 16)):
+            for packet in packets:
                 sock.sendto(packet, (self.dst, 0))
 
     def step(self, step):
@@ -65,7 +70,14 @@ class Raw:
         cuts = [(a, b, other and bytes.fromhex(other)) for a, b, other in step.get("fragments", ())]
         self.send(self.iss + 1 + step.get("off", 0), step.get("flags", wire.PSH | wire.ACK), bytes.fromhex(step.get("hex", "")),
                   ttl=step.get("ttl", 64), cuts=cuts, bad_checksum=step.get("bad_checksum", False),
-                  window=step.get("window", 64240), urgent=step.get("urgent", 0))
+                  window=step.get("window", 64240), urgent=step.get("urgent", 0), ack=step.get("ack", 0),
+                  options=bytes.fromhex(step.get("options", "")), head=self.head(step))
+
+    def head(self, step):
+        """IPv4's options or IPv6's extension headers of the step, as wire.long_headed wants them."""
+        if self.v6:
+            return [(number, bytes.fromhex(body)) for number, body in step.get("ext", ())]
+        return bytes.fromhex(step.get("ip_options", ""))
 
     def listen(self, seconds, until=None):
         """Takes what comes for so long, acknowledging the server's data as a client would."""
@@ -97,9 +109,9 @@ class Raw:
             self.rcv_nxt = (seq + len(payload) + bool(flags & wire.FIN)) & 0xFFFFFFFF
             self.send(self.iss + 1 + self.acked, wire.ACK)
 
-    def connect(self, syn_data):
+    def connect(self, syn_data, syn_options):
         for _ in range(3):
-            self.send(self.iss, wire.SYN, syn_data, b"\x02\x04\x05\xb4")
+            self.send(self.iss, wire.SYN, syn_data, b"\x02\x04\x05\xb4" + syn_options)
             self.listen(1.0, lambda: self.connected or self.reset_at)
             if self.connected or self.reset_at:
                 break
@@ -115,7 +127,7 @@ def play(script):
     for step in script.get("before", ()):
         raw.step(step)
     last = time.monotonic()
-    if raw.connect(bytes.fromhex(script.get("syn_data", ""))) or script.get("insist"):
+    if raw.connect(bytes.fromhex(script.get("syn_data", "")), bytes.fromhex(script.get("syn_options", ""))) or script.get("insist"):
         for step in script["steps"]:
             last = time.monotonic() if "hex" in step else last
             raw.step(step)

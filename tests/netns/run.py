@@ -910,6 +910,7 @@ import cases_score   # noqa: E402
 import cases_rules   # noqa: E402
 import cases_dns   # noqa: E402
 import cases_update  # noqa: E402
+import cases_lists  # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

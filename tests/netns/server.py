@@ -272,8 +272,9 @@ class Say(Logged):
                 self.transport.write(bytes(int(words[1])))
 
 
-def udp_echo(port, family, log):
-    """Answers from the very address that was asked: with thousands of local addresses that needs PKTINFO."""
+def udp_echo(port, family, log, reply=lambda data: data):
+    """Answers from the very address that was asked: with thousands of local addresses that needs PKTINFO. `reply` makes
+    the answer of the question; None is silence."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -294,8 +295,10 @@ def udp_echo(port, family, log):
                 local = (socket.inet_ntop(socket.AF_INET, body[8:12]), port)
                 answer = [(level, kind, struct.pack("I", 0) + body[8:12] + body[8:12])]
         log.write(kind="udp", local=endpoint(local), peer=endpoint(peer), what="data", hex=data.hex())
+        data = reply(data)
         try:
-            sock.sendmsg([data], answer, 0, peer)
+            if data is not None:
+                sock.sendmsg([data], answer, 0, peer)
         except OSError:
             pass
 

@@ -173,6 +173,20 @@ def fragments(src, dst, payload, cuts, ident):
     return out
 
 
+def long_headed(src, dst, proto, payload, head):
+    """A bare IP packet: `head` is IPv4's options (a multiple of 4 bytes), or IPv6's extension headers as (number, body without
+    the next header's number) in their order. RFC 791, RFC 8200 4."""
+    if ":" not in dst:
+        start = struct.pack("!BBHHHBBH4s4s", 0x45 + len(head) // 4, 0, 20 + len(head) + len(payload), 1, 0, 64, proto, 0,
+                            socket.inet_aton(src), socket.inet_aton(dst)) + head
+        return start[:10] + struct.pack("!H", checksum(start)) + start[12:] + payload
+    chain = b""
+    for (_, body), following in zip(head, [*(number for number, _ in head[1:]), proto]):
+        chain += bytes([following]) + body
+    return (struct.pack("!IHBB", 0x60000000, len(chain) + len(payload), head[0][0] if head else proto, 64)
+            + socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + chain + payload)
+
+
 def pcap_file(packets, link_type=101):
     """A classic capture file of raw IP packets (link type 101), a millisecond apart."""
     out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type)

@@ -78,7 +78,7 @@ static void test_good(void **state)
 	assert_int_equal(said.code, 0);
 	assert_string_equal(said.err, "");
 	assert_non_null(strstr(said.out, "monitor"));
-	assert_non_null(strstr(said.out, "list l: 1 used, 1 skipped, from l.txt"));
+	assert_non_null(strstr(said.out, "list l (plain, block): 1 used of 2, 1 skipped: wide 1, from l.txt"));
 	assert_non_null(strstr(said.out, "10.0.9.0/24"));
 	said = run("-c", "p.yaml", "--json");
 	assert_int_equal(said.code, 0);

@@ -27,11 +27,13 @@ static struct policy *policy_of(const char *text, const char *list)
 		fail_msg("%s", error.text);
 	if (list) {
 		p->lists[0].name = strdup("web");
+		p->lists[0].action = DETECT_BLOCK;
 		p->n_lists = 1;
 		assert_int_equal(list_read(p->block_names, 1, LIST_AUTO, list, strlen(list), &counts), 0);
 	}
 	assert_int_equal(name_set_seal(p->block_names), 0);
 	assert_int_equal(name_set_seal(p->allow_names), 0);
+	assert_int_equal(name_set_seal(p->excepted_names), 0);
 	address_set_seal(&p->block_addresses);
 	address_set_seal(&p->allow_addresses);
 	address_set_seal(&p->allow_hosts);

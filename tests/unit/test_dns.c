@@ -352,6 +352,25 @@ static void test_loops(void **state)
 	assert_int_equal(facts.n_names, 2);
 }
 
+/* A pointer leads ahead, behind the question, where dnsmasq reads on; two that lead to each other end. */
+static void test_ahead(void **state)
+{
+	static const uint8_t on[] = "\3bad\xc0\x16\0\1\0\1\7example";
+	static const uint8_t round[] = "\3bad\xc0\x16\0\1\0\1\xc0\x0c";
+
+	(void)state;
+	header(0x0100, 1, 0, 0);
+	memcpy(w.bytes + w.len, on, sizeof(on));
+	w.len += sizeof(on);
+	assert_int_equal(read_it(), INSPECT_MATCH);
+	assert_int_equal(facts.n_names, 1);
+	is_name(0, "bad.example", true);
+	header(0x0100, 1, 0, 0);
+	memcpy(w.bytes + w.len, round, sizeof(round) - 1);
+	w.len += sizeof(round) - 1;
+	assert_int_not_equal(read_it(), INSPECT_MATCH);
+}
+
 /* An attacker's server: as many records as fit, a chain backwards, a chain too long. It must cost next to nothing. */
 static void test_floods(void **state)
 {
@@ -440,7 +459,8 @@ int main(void)
 		cmocka_unit_test(test_query), cmocka_unit_test(test_edns), cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_long_names), cmocka_unit_test(test_no_message), cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_several_questions), cmocka_unit_test(test_chain), cmocka_unit_test(test_dname),
-		cmocka_unit_test(test_https), cmocka_unit_test(test_loops), cmocka_unit_test(test_floods),
+		cmocka_unit_test(test_https), cmocka_unit_test(test_loops), cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_stream), cmocka_unit_test(test_padded),
 	};
 

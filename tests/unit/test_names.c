@@ -83,10 +83,30 @@ static void test_parse(void **state)
 	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_GOOD);
 	snprintf(text, sizeof(text), "a%s.example", label63);
 	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_LABEL);
-	snprintf(text, sizeof(text), "%s.%s.%s.%s.", label63, label63, label63, label63);
-	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_GOOD);	/* 255 without the last dot */
-	snprintf(text, sizeof(text), "%s.%s.%s.%s.a", label63, label63, label63, label63);
+	snprintf(text, sizeof(text), "%s.%s.%s.%.61s.", label63, label63, label63, label63);
+	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_GOOD);	/* 253 without the last dot */
+	assert_int_equal(entry.len, NAME_ENTRY_MAX);
+	snprintf(text, sizeof(text), "%s.%s.%s.%.62s", label63, label63, label63, label63);
 	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_LONG);
+	snprintf(text, sizeof(text), "%s.%s.%s.%s.%s.%s", label63, label63, label63, label63, label63, label63);
+	assert_int_equal(name_parse(text, strlen(text), &entry), NAME_LONG);
+	/* Right up to the last byte of each length, and wrong by it. */
+	for (size_t len = 3; len < 40; len++) {
+		memset(text, 'z', len);
+		text[1] = '.';
+		assert_int_equal(name_parse(text, len, &entry), NAME_GOOD);
+		assert_int_equal(entry.len, len);
+		text[len - 1] = '{';
+		assert_int_equal(name_parse(text, len, &entry), NAME_BYTE);
+	}
+	/* Every byte alone. */
+	for (unsigned c = 0; c < 256; c++) {
+		bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+
+		snprintf(text, sizeof(text), "abc%c.example", (char)c);
+		text[3] = (char)c;
+		assert_int_equal(name_parse(text, 12, &entry), good ? NAME_GOOD : c == '.' ? NAME_LABEL : c < 0x80 ? NAME_BYTE : NAME_UNICODE);
+	}
 	for (enum name_problem p = NAME_GOOD; p <= NAME_WIDE; p++)
 		assert_true(*name_problem_text(p));
 }
@@ -143,6 +163,70 @@ static void test_repeats(void **state)
 	name_set_free(set);
 }
 
+static void check_hit(const struct name_set *set, const char *name, const char *entry, unsigned source, unsigned line)
+{
+	struct name_hit hit;
+
+	assert_true(name_set_match(set, name, strlen(name), &hit));
+	assert_string_equal(hit.entry, entry);
+	assert_int_equal(hit.source, source);
+	assert_int_equal(hit.line, line);
+}
+
+/* One name from several sources: the rank decides, then the most specific; the others are not forgotten. */
+static void test_ranks(void **state)
+{
+	struct name_set *set = name_set_new();
+	struct name_hit hits[8];
+
+	(void)state;
+	assert_non_null(set);
+	name_set_rank(set, 5, 3);
+	name_set_rank(set, 6, 2);
+	add(set, "pool.example", 1, 1);
+	add(set, "pool.example", 5, 300000);
+	add(set, "pool.example", 6, 2000000000);
+	add(set, "pool.example", 5, 7);
+	add(set, "a.pool.example", 1, 128);
+	add(set, "*.b.example", 5, 127);
+	add(set, "b.example", 1, 16384);
+	add(set, "c.example", 1, 1);
+	add(set, "c.example", 2, 2);
+	assert_int_equal(name_set_seal(set), 0);
+	assert_int_equal(name_set_count(set), 4);
+	check_hit(set, "pool.example", "pool.example", 5, 300000);
+	check_hit(set, "a.pool.example", "pool.example", 5, 300000);
+	check_hit(set, "b.example", "b.example", 1, 16384);
+	check_hit(set, "x.b.example", "*.b.example", 5, 127);
+	check_hit(set, "c.example", "c.example", 1, 1);
+	assert_int_equal(name_set_all(set, "x.A.pool.example.", 17, hits, 8), 4);
+	assert_int_equal(hits[0].source, 1);
+	assert_int_equal(hits[1].line, 300000);
+	assert_int_equal(hits[2].line, 2000000000);
+	assert_string_equal(hits[3].entry, "a.pool.example");
+	assert_int_equal(name_set_all(set, "x.a.pool.example", 16, hits, 1), 4);
+	assert_int_equal(name_set_all(set, "b.example", 9, hits, 8), 1);
+	assert_int_equal(name_set_all(set, "d.example", 9, hits, 8), 0);
+	name_set_free(set);
+}
+
+/* What a hostile list would send: one name again and again, and all in one bucket is none the slower for it. */
+static void test_same_name(void **state)
+{
+	struct name_set *set = name_set_new();
+	struct name_hit hit;
+
+	(void)state;
+	assert_non_null(set);
+	for (unsigned i = 0; i < 300000; i++)
+		add(set, i & 1 ? "*.pool.example" : "pool.example", 1 + i % 3, i + 1);
+	assert_int_equal(name_set_seal(set), 0);
+	assert_int_equal(name_set_count(set), 1);
+	assert_true(name_set_match(set, "x.pool.example", 14, &hit));
+	assert_int_equal(hit.line, 1);
+	name_set_free(set);
+}
+
 static void test_long(void **state)
 {
 	struct name_set *set = name_set_new();
@@ -154,8 +238,8 @@ static void test_long(void **state)
 	add(set, "a.a.a.example", 0, 1);
 	memset(name, 'a', sizeof(name));
 	for (size_t i = 1; i < NAME_LEN_MAX; i += 2)
-		name[i] = '.';			/* 128 labels, the most that there can be */
-	add(set, (name[NAME_LEN_MAX] = '\0', name), 1, 2);
+		name[i] = '.';			/* 128 labels, the most that there can be; of an entry one less */
+	add(set, (name[NAME_LEN_MAX] = '\0', name + 2), 1, 2);
 	assert_int_equal(name_set_seal(set), 0);
 	assert_true(name_set_match(set, name, NAME_LEN_MAX, &hit));
 	assert_int_equal(hit.line, 2);
@@ -264,6 +348,8 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_borders),
 		cmocka_unit_test(test_repeats),
+		cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_same_name),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_million),

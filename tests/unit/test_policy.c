@@ -146,8 +146,11 @@ static void test_every_key(void **state)
 	assert_string_equal(lists[0].name, "one");
 	assert_string_equal(lists[0].file, "one.txt");
 	assert_string_equal(lists[0].category, "browser");
-	assert_int_equal(lists[0].used, 2);
-	assert_int_equal(lists[0].skipped, 1);
+	assert_int_equal(lists[0].used, 3);
+	assert_int_equal(lists[0].names, 2);
+	assert_int_equal(lists[0].addresses, 1);
+	assert_int_equal(lists[0].skipped, 0);
+	assert_string_equal(lists[0].format, "plain");
 	assert_string_equal(lists[1].category, "");
 	assert_int_equal(policy_exempt_hosts(p).n, 3);
 	assert_int_equal(policy_blocked_addresses(p).n, 3);
@@ -193,7 +196,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "Mode: enforce\n", ":2:1: unknown key 'Mode', did you mean 'mode'?" },
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
-	  "mark, block, lists, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
+	  "mark, block, lists, "
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
 	  "own_table, guard_offload" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
@@ -235,7 +239,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "top-level domain or registry; expected one such as pool.example or \"*.pool.example\"" },
 	{ V "block: {names: [pool..example]}\n", ":2:17: block.names: 'pool..example' is no name to block: a label is empty or "
 	  "has more than 63 bytes; expected one such as pool.example or \"*.pool.example\"" },
-	{ V "block: {names: [b\xc3\xbc" "cher.example]}\n", ":2:17: block.names: 'b\xc3\xbc" "cher.example' is no name to block: "
+	{ V "block: {names: [b\xef\xbf\xbd" "cher.example]}\n", ":2:17: block.names: 'b\xef\xbf\xbd" "cher.example' is no name to block: "
 	  "it is not ASCII: write its xn-- form; expected one such as pool.example or \"*.pool.example\"" },
 	{ V "block:\n  names:\n    - 192.0.2.1\n", ":4:7: block.names: '192.0.2.1' is no name to block: it is an address or ends "
 	  "in a number; expected one such as pool.example or \"*.pool.example\"" },
@@ -279,13 +283,21 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "lists:\n  - name: x\n    file: .\n", ":4:11: list 'x': . is a folder, expected a readable list" },
 	{ V "lists:\n  - name: x\n    file: fifo\n",
 	  ":4:11: list 'x': fifo is no regular file, expected a readable list" },
-	{ V "lists:\n  - {name: x, file: empty.txt}\n", ":3:21: list 'x': empty.txt has no usable entry (0 skipped), expected host "
-	  "names in plain or hosts format" },
-	{ V "lists:\n  - {name: x, file: bad.txt}\n", ":3:21: list 'x': bad.txt has no usable entry (3 skipped), expected host "
-	  "names in plain or hosts format" },
+	{ V "lists:\n  - {name: x, file: empty.txt}\n", ":3:21: list 'x': empty.txt has no usable entry (0 skipped), expected names "
+	  "or addresses in a format that is known" },
+	{ V "lists:\n  - {name: x, file: page.txt}\n", ":3:21: list 'x': page.txt looks like a web page, expected a list of names or "
+	  "addresses as text" },
+	{ V "lists:\n  - {name: x, file: one.txt, action: drop}\n", ":3:38: lists: action is 'drop', expected off, monitor or block" },
+	{ V "categories: [pool]\n", ":2:13: categories is a list, expected a mapping such as {pool: block, crypto-site: monitor}" },
+	{ V "categories: {pool: drop}\n", ":2:20: categories is 'drop', expected off, monitor or block" },
+	{ V "categories: {pool: block, pool: off}\n", ":2:27: repeated key 'pool', expected it once" },
+	{ V "categories: {a b: block}\n", ":2:14: categories is 'a b', expected a word of letters, digits, '.', '_' and '-'" },
+	{ V "lists:\n  - {name: x, file: bad.txt}\n", ":3:21: list 'x': bad.txt has no usable entry (3 skipped), expected names "
+	  "or addresses in a format that is known" },
 	{ V "lists:\n  - {name: x, file: one.txt}\n  - {name: x, file: one.txt}\n",
 	  ":4:12: a second list with the name 'x', expected another name" },
-	{ V "lists:\n  - {name: x, file: one.txt, format: abp}\n", ":3:38: lists: format is 'abp', expected plain or hosts" },
+	{ V "lists:\n  - {name: x, file: one.txt, format: abp}\n", ":3:38: lists: format is 'abp', expected plain, hosts, adblock, "
+	  "dnsmasq, unbound, rpz, ipset, nftables, p2p, suricata or wildcard" },
 	{ V "lists:\n  - {name: x y, file: one.txt}\n",
 	  ":3:12: lists: name is 'x y', expected a word of letters, digits, '.', '_' and '-'" },
 	{ V "lists:\n  - {name: x, file: }\n", ":3:21: lists: file is empty, expected a path" },
@@ -364,7 +376,8 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "name it" },
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
-	  "block, lists, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
+	  "block, lists, "
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, state, log, memory, "
 	  "own_table, guard_offload" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
@@ -425,7 +438,8 @@ static void test_errors(void **state)
 	(void)state;
 	write_file("one.txt", "pool.example\n");
 	write_file("empty.txt", "# nothing\n");
-	write_file("bad.txt", "||x.example^\n192.0.2.1\ncom\n");
+	write_file("bad.txt", "||x.example^\n192.168.2.1\ncom\n");
+	write_file("page.txt", "<!DOCTYPE html>\n<title>404</title>\n");
 	assert_int_equal(mkfifo("fifo", 0600), 0);
 	for (size_t i = 0; i < COUNT(wrong); i++)
 		check_error(wrong[i].text, strlen(wrong[i].text), wrong[i].error);
@@ -457,7 +471,7 @@ static void test_limits(void **state)
 		  ":65531:1: too many values, expected at most 65536 (put names into a list file)");
 	check_big(V "block: {names: [", "a.example,\n", 40000, "]}\n", ":2:16: block.names has too many entries, expected at most 32768");
 	check_big(V "block: {names: [", "&a a.example,\n", 1000, "]}\n", ":66:1: too many anchors and aliases, expected at most 64");
-	check_big(V "lists: [", "{name: a, file: b},\n", 65, "]\n", ":2:8: lists has too many entries, expected at most 64");
+	check_big(V "lists: [", "{name: a, file: b},\n", 64, "]\n", ":2:8: lists has too many entries, expected at most 63");
 	check_big(V "dialects: [{dialect: a, require: ", "a&", 300, "a}]\n",
 		  ":2:34: dialects: require has 601 bytes, expected such as \"params.agent:string\" of at most 512");
 	check_big(V "dialects: [{dialect: a, require: ", "a&", 64, "a}]\n",
@@ -533,7 +547,7 @@ static int enter(void **state)
 
 static int leave(void **state)
 {
-	static const char *const names[] = { "p.yaml", "one.txt", "two.hosts", "empty.txt", "bad.txt", "fifo", "closed.yaml",
+	static const char *const names[] = { "p.yaml", "one.txt", "two.hosts", "empty.txt", "bad.txt", "page.txt", "fifo", "closed.yaml",
 					     "sub/l.txt", "sub/p.yaml" };
 
 	(void)state;
@@ -542,6 +556,73 @@ static int leave(void **state)
 	rmdir("sub");
 	free(start);
 	return rmdir(folder);
+}
+
+static void check_name(const struct policy *p, const char *name, enum action action, const char *rule, const char *list, unsigned line)
+{
+	struct decision d = policy_decide_name(p, name, strlen(name));
+
+	if (d.action != action || d.line != line || (rule ? !d.rule || strcmp(d.rule, rule) : d.rule != NULL) ||
+	    (list ? !d.list || strcmp(d.list, list) : d.list != NULL))
+		fail_msg("%s: action %d, rule %s, list %s, line %u", name, d.action, d.rule, d.list, d.line);
+}
+
+static void check_address(const struct policy *p, const char *address, enum action action, const char *list, unsigned line)
+{
+	struct subject who = { .proto = 6 };
+	struct network net;
+	struct decision d;
+
+	assert_int_equal(address_parse(address, strlen(address), &net), ADDRESS_GOOD);
+	memcpy(who.dst, net.addr, sizeof(who.dst));
+	who.dport = net.port;
+	d = policy_decide_address(p, &who);
+	if (d.action != action || d.line != line || (list ? !d.list || strcmp(d.list, list) : d.list != NULL))
+		fail_msg("%s: action %d, rule %s, list %s, line %u", address, d.action, d.rule, d.list, d.line);
+	if (d.action == ACTION_BLOCK)
+		assert_int_equal(d.scope, SCOPE_ENDPOINT);
+}
+
+/* Several lists, each category with its action; exceptions; addresses. */
+static void test_categories(void **state)
+{
+	struct entry_info entries[8];
+	struct policy *p;
+
+	(void)state;
+	write_file("one.txt", "# pools\npool.example\nshop.example\n192.0.2.0/24\n198.51.100.7\n203.0.113.9\n203.0.113.10:3333\nown.example\n");
+	write_file("two.hosts", "0.0.0.0 shop.example\n0.0.0.0 coin.example\n0.0.0.0 a.pool.example\n");
+	write_file("bad.txt", "||ads.example^\n||miner.example^$important\n@@||miner.example^\n@@||b.pool.example^\n@@||198.51.100.7^\n@@||own.example^\n||off.ads.example^\n");
+	write_file("empty.txt", "off.example\noff.ads.example\n");
+	p = load("version: 1\nmode: enforce\nblock: {names: [own.example]}\nshared: [203.0.113.0/24]\nallow: {names: [ok.ads.example]}\n"
+		 "categories: {tracker: monitor, unused: off}\nlists:\n  - {name: pools, file: one.txt, category: pool}\n"
+		 "  - {name: sites, file: two.hosts, category: crypto-site}\n  - {name: ads, file: bad.txt, category: tracker}\n"
+		 "  - {name: away, file: empty.txt, category: pool, action: off}\n");
+	check_name(p, "pool.example", ACTION_BLOCK, "list", "pools", 2);
+	check_name(p, "a.pool.example", ACTION_BLOCK, "list", "pools", 2);	/* monitored by the more specific entry */
+	check_name(p, "b.pool.example", ACTION_NONE, NULL, NULL, 0);
+	check_name(p, "x.b.pool.example", ACTION_NONE, NULL, NULL, 0);
+	check_name(p, "shop.example", ACTION_BLOCK, "list", "pools", 3);
+	check_name(p, "coin.example", ACTION_MONITOR, "list", "sites", 2);
+	check_name(p, "ads.example", ACTION_MONITOR, "list", "ads", 1);
+	check_name(p, "off.ads.example", ACTION_MONITOR, "list", "ads", 7);
+	check_name(p, "ok.ads.example", ACTION_ALLOW, "allow.names", NULL, 5);
+	check_name(p, "miner.example", ACTION_MONITOR, "list", "ads", 2);	/* important: its exception does not count */
+	check_name(p, "own.example", ACTION_BLOCK, "block.names", NULL, 3);
+	check_name(p, "off.example", ACTION_NONE, NULL, NULL, 0);
+	check_address(p, "192.0.2.1:443", ACTION_BLOCK, "pools", 4);
+	check_address(p, "198.51.100.7:443", ACTION_NONE, NULL, 0);
+	check_address(p, "203.0.113.9:443", ACTION_MONITOR, "pools", 6);	/* a shared address */
+	check_address(p, "203.0.113.10:443", ACTION_NONE, NULL, 0);
+	assert_true(policy_blocks_addresses(p));
+	assert_int_equal(policy_entries(p, "shop.example", 12, entries, 8), 2);
+	assert_string_equal(entries[0].list, "pools");
+	assert_string_equal(entries[1].list, "sites");
+	assert_int_equal(entries[1].action, DETECT_MONITOR);
+	assert_int_equal(policy_entries(p, "own.example", 11, entries, 8), 3);
+	assert_null(entries[0].list);
+	assert_true(entries[2].exception);
+	policy_free(p);
 }
 
 /* Read by name behind the policy; what ends otherwise is left alone; messages name the file. */
@@ -596,6 +677,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_categories),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);
