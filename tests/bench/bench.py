@@ -231,11 +231,12 @@ log: {{file: {g.folder()}/eve.json}}
             self.latency(r)
             self.pages(r)
             self.bulk(r, "bulk", ("plain", "null", *MINEWALLS))
-            self.resets(r)
         for n in readers:
             g = self.bench.gateways[n]
             self.values[f"user_us_{n}"] = (g.user_s() - begin[n][0]) * 1e6 / (g.queued() - begin[n][1])
         self.say("connections, latency, bulk: done")
+        for r in range(self.rounds):
+            self.resets(r)
         for g in self.bench.gateways.values():
             g.set_gso(False)
         for r in range(self.rounds):

@@ -22,7 +22,7 @@ static inline void hello_u16(struct hello_writer *w, unsigned v)
 	hello_u8(w, v & 0xff);
 }
 
-/* Bytes that look like none of the protocol's own, the same in each run. */
+/* Bytes that look random, and are the same for the same seed. */
 static inline void hello_filler(struct hello_writer *w, size_t n, unsigned seed)
 {
 	for (size_t i = 0; i < n; i++)
@@ -51,19 +51,19 @@ static inline void hello_name(struct hello_writer *w, const char *name)
 	w->n += n;
 }
 
-static inline void hello_key(struct hello_writer *w, unsigned group, size_t len)
+static inline void hello_key(struct hello_writer *w, unsigned group, size_t len, unsigned seed)
 {
 	hello_u16(w, 51);
 	hello_u16(w, (unsigned)len + 6);
 	hello_u16(w, (unsigned)len + 4);
 	hello_u16(w, group);
 	hello_u16(w, (unsigned)len);
-	hello_filler(w, len, group);
+	hello_filler(w, len, group ^ seed);
 }
 
 /* A record with one ClientHello (RFC 8446 4.1.2), padded to `size` bytes at least; `name` NULL: without SNI; `key`: bytes of its
- * key share. Returns its length; `out` has room for `size` and for `key` and `name` with 300 bytes more. */
-static inline size_t hello_make(uint8_t *out, const char *name, size_t key, size_t size)
+ * key share; `seed`: of what is random in it. Returns its length; `out` has room for `size` and for `key` and `name` with 300 bytes more. */
+static inline size_t hello_make(uint8_t *out, const char *name, size_t key, size_t size, unsigned seed)
 {
 	static const uint16_t suites[] = { 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014 };
 	static const uint16_t groups[] = { 0x11ec, 29, 23, 24 }, schemes[] = { 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501 };
@@ -71,9 +71,9 @@ static inline size_t hello_make(uint8_t *out, const char *name, size_t key, size
 	size_t extensions;
 
 	hello_u16(&w, 0x0303);
-	hello_filler(&w, 32, 1);
+	hello_filler(&w, 32, 2 * seed + 1);
 	hello_u8(&w, 32);
-	hello_filler(&w, 32, 2);
+	hello_filler(&w, 32, 3 * seed + 2);
 	hello_u16(&w, sizeof(suites));
 	for (size_t i = 0; i < sizeof(suites) / 2; i++)
 		hello_u16(&w, suites[i]);
@@ -91,7 +91,7 @@ static inline size_t hello_make(uint8_t *out, const char *name, size_t key, size
 	memcpy(w.p + w.n, "\2h2\10http/1.1", 12);
 	w.n += 12;
 	hello_list(&w, 13, schemes, sizeof(schemes) / 2);
-	hello_key(&w, key > 32 ? 0x11ec : 29, key);
+	hello_key(&w, key > 32 ? 0x11ec : 29, key, seed);
 	hello_u16(&w, 43);
 	hello_u16(&w, 5);
 	hello_u8(&w, 4);

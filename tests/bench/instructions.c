@@ -38,17 +38,17 @@ static void set_text(const char *bytes)
 
 static void make_hello(void)
 {
-	text_len = hello_make(text, UNLISTED, 32, 517);
+	text_len = hello_make(text, UNLISTED, 32, 517, SEED);
 }
 
 static void make_large_hello(void)
 {
-	text_len = hello_make(text, UNLISTED, 1216, 1800);
+	text_len = hello_make(text, UNLISTED, 1216, 1800, SEED);
 }
 
 static void make_nameless_hello(void)
 {
-	text_len = hello_make(text, NULL, 32, 517);
+	text_len = hello_make(text, NULL, 32, 517, SEED);
 }
 
 static void make_request(void)

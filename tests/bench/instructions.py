@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FILE = os.path.join(HERE, "instructions.txt")
 TOLERANCE = 0.05
 HEAD = """\
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Instructions of the core for fixed inputs, each once (make bench-instructions; make bench-instructions-accept writes this file).
 # Counts hold for one compiler and its usual options; with another one the comparison is skipped.
 """

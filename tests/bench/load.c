@@ -88,7 +88,7 @@ static struct end end_at(struct end e, uint32_t i)
 	return e;
 }
 
-static size_t request(char *to, size_t size, const char *kind, const char *name)
+static size_t request(char *to, size_t size, const char *kind, const char *name, unsigned seed)
 {
 	static const char login[] = "{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"login\":\"48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWz"
 				    "Gzki52XPs6PVFjgPVdvtr9vyG5hDPAdFmGZqQmNNKPqsMVwDkNoJUrLrh\",\"pass\":\"x\",\"agent\":\"XMRig/6.21.0\"}}\n";
@@ -97,7 +97,7 @@ static size_t request(char *to, size_t size, const char *kind, const char *name)
 		return (size_t)snprintf(to, size, "GET / HTTP/1.1\r\nHost: %s\r\nUser-Agent: load/1.0\r\nAccept: */*\r\n\r\n", name);
 	if (!strcmp(kind, "stratum"))
 		return (size_t)snprintf(to, size, "%s", login);
-	return hello_make((uint8_t *)to, name, 32, 517);
+	return hello_make((uint8_t *)to, name, 32, 517, seed);
 }
 
 /* The server: anything is answered once, the rest is read and thrown away. */
@@ -198,8 +198,8 @@ struct run {
 	uint32_t used;
 	unsigned live;
 	struct client clients[CLIENTS_MAX];
+	const char *kind, *name;
 	char request[2048];
-	size_t request_len;
 	uint64_t failed;
 	uint32_t *tenths;	/* of a microsecond, from connect to the first byte of the answer */
 	size_t n;
@@ -232,6 +232,14 @@ static void finish(struct run *r, struct client *c, bool good)
 	r->live--;
 }
 
+/* Each ClientHello has random bytes of its own. */
+static bool say(struct run *r, struct client *c)
+{
+	size_t n = request(r->request, sizeof(r->request), r->kind, r->name, r->used * CLIENTS_MAX + (unsigned)(c - r->clients));
+
+	return send(c->fd, r->request, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
 static void go_on(struct run *r, unsigned i, uint32_t events)
 {
 	struct client *c = &r->clients[i];
@@ -244,7 +252,7 @@ static void go_on(struct run *r, unsigned i, uint32_t events)
 		finish(r, c, false);
 	else if (c->sent)
 		finish(r, c, recv(c->fd, answer, sizeof(answer), 0) > 0);
-	else if (send(c->fd, r->request, r->request_len, MSG_NOSIGNAL) != (ssize_t)r->request_len)
+	else if (!say(r, c))
 		finish(r, c, false);
 	else if (!epoll_ctl(r->set, EPOLL_CTL_MOD, c->fd, &e))
 		c->sent = true;
@@ -260,7 +268,8 @@ static int connections(char **v)
 
 	r.to = end_of(v[0], v[1]);
 	r.set = epoll_create1(0);
-	r.request_len = request(r.request, sizeof(r.request), v[5], v[2]);
+	r.kind = v[5];
+	r.name = v[2];
 	r.tenths = malloc(SAMPLES_MAX * sizeof(*r.tenths));
 	if (!r.tenths || clients < 1 || clients > CLIENTS_MAX)
 		return 2;
@@ -294,7 +303,7 @@ static int bulk(char **v)
 	static char bytes[CHUNK];
 	struct end to = end_at(end_of(v[0], v[1]), (uint32_t)getpid() % SPREAD);
 	struct timeval patience = { .tv_sec = 5 };
-	size_t n = request(bytes, sizeof(bytes), "tls", v[2]);
+	size_t n = request(bytes, sizeof(bytes), "tls", v[2], (unsigned)getpid());
 	int fd = open_to(&to, 0);
 	uint64_t start, end, sent = 0;
 
@@ -346,7 +355,7 @@ static int blocked(char **v)
 	size_t count = (size_t)atol(v[3]), n = 0;
 	uint32_t *tenths = calloc(count ? count : 1, sizeof(*tenths));
 	char bytes[2048];
-	size_t len = request(bytes, sizeof(bytes), v[4], v[2]);
+	size_t len = request(bytes, sizeof(bytes), v[4], v[2], (unsigned)getpid());
 
 	for (uint32_t i = 0; tenths && i < count; i++) {
 		struct end to = end_at(first, i);
@@ -367,7 +376,7 @@ static int first(char **v)
 	uint64_t end = now_ns() + (uint64_t)(atof(v[3]) * 1e9), ns;
 	struct timespec pause = { .tv_nsec = 300000 };
 	char bytes[2048];
-	size_t len = request(bytes, sizeof(bytes), "tls", v[2]);
+	size_t len = request(bytes, sizeof(bytes), "tls", v[2], (unsigned)getpid());
 
 	for (uint32_t i = 0; now_ns() < end; i++) {
 		struct end to = end_at(base, i % SPREAD);

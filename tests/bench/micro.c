@@ -165,7 +165,7 @@ static double packet_ns(const struct policy *policy, uint32_t flows)
 
 	if (!s.pipeline)
 		inputs_die("no memory");
-	s.len = hello_make(s.hello, UNLISTED, 32, 517);
+	s.len = hello_make(s.hello, UNLISTED, 32, 517, SEED);
 	pipeline_policy(s.pipeline, policy);
 	connect_new(&s, flows);
 	ns = timed(connect_new, &s, 20000);
@@ -233,8 +233,8 @@ static void print_names(void)
 int main(void)
 {
 	static uint8_t hello[600], large[2600];
-	struct text whole = { hello, hello_make(hello, UNLISTED, 32, 517) };
-	struct text post_quantum = { large, hello_make(large, UNLISTED, 1216, 1800) };
+	struct text whole = { hello, hello_make(hello, UNLISTED, 32, 517, SEED) };
+	struct text post_quantum = { large, hello_make(large, UNLISTED, 1216, 1800, SEED) };
 	struct text subscribe = { (const uint8_t *)SUBSCRIBE, strlen(SUBSCRIBE) }, login = { (const uint8_t *)LOGIN, strlen(LOGIN) };
 
 	printf("{\"hello_ns\": %.1f, ", timed(inspect, &whole, 20000));
