@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -285,7 +286,10 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	const struct queued *batch;
+	char name[16];
 
+	snprintf(name, sizeof(name), "minewall-q%u", queue_number(w->queue));
+	pthread_setname_np(pthread_self(), name);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		int n = queue_receive(w->queue, &batch);
 		uint64_t now_ms;

@@ -166,9 +166,15 @@ class Gateway:
         with open(f"/proc/{self.process.pid}/net/netfilter/nfnetlink_queue", encoding="ascii") as f:
             return sum(int(line.split()[7]) for line in f)
 
-    def user_s(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
-            return int(f.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
+    def user_s(self, name=""):
+        """User time of all threads whose name begins so."""
+        total = 0
+        for task in os.listdir(f"/proc/{self.process.pid}/task"):
+            with open(f"/proc/{self.process.pid}/task/{task}/stat", encoding="ascii") as f:
+                before, _, rest = f.read().rpartition(")")
+            if before.split("(", 1)[1].startswith(name):
+                total += int(rest.split()[11])
+        return total / os.sysconf("SC_CLK_TCK")
 
     def rss_mb(self):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
