@@ -65,15 +65,16 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 	return true;
 }
 
-/* Is this method the row's? */
-static bool stratum_names(const struct dialect_row *row, struct view method)
+/* Is this method the row's? `plain`: it holds no escapes. */
+static bool stratum_names(const struct dialect_row *row, struct view method, bool plain)
 {
 	size_t n = strlen(row->method);
-	bool plain = n < 3 || memcmp(row->method + n - 2, ".*", 2);
+	bool open = n >= 3 && row->method[n - 1] == '*' && row->method[n - 2] == '.';
 
-	if (!json_same(method, row->method, n - !plain, false, true))
-		return false;
-	return plain == json_same(method, row->method, n - !plain, false, false);
+	n -= open;
+	if (plain)
+		return (open ? method.len > n : method.len == n) && !memcmp(method.p, row->method, n);
+	return json_same(method, row->method, n, false, true) && open != json_same(method, row->method, n, false, false);
 }
 
 static void stratum_candidate(struct stratum_message *m, const struct dialect_row *row, struct view method)
@@ -112,11 +113,12 @@ static void stratum_candidates(const struct inspect_input *in, struct stratum_me
 	const struct dialect_table t = stratum_table(in);
 	const struct dialect_row *row;
 	uint8_t first = method.len && *method.p != '\\' ? *method.p : 0;
+	bool plain = !method.len || (!memchr(method.p, '\\', method.len) && !memchr(method.p, 0, method.len));
 
 	for (row = t.rows; row < t.rows + t.n_rows; row++) {
 		if (!row->method || (first && first != (uint8_t)*row->method))
 			continue;
-		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method))
+		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method, plain))
 			stratum_candidate(m, row, method);
 	}
 }
