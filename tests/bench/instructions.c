@@ -12,6 +12,7 @@
 #define TEXT_MAX 2600
 
 static struct pipeline *pipeline;
+static struct policy *policy;
 static struct name_set *names;
 static struct flow_table *flows;
 static struct inspect_scratch scratch;
@@ -162,7 +163,7 @@ static void game(uint32_t i)
 
 static void inspect(uint32_t i)
 {
-	struct inspect_input in = { .p = text, .len = text_len, .side = SIDE_CLIENT, .dialects = &dialect_builtin, .scratch = &scratch };
+	struct inspect_input in = { .p = text, .len = text_len, .side = SIDE_CLIENT, .dialects = policy_dialects(policy), .scratch = &scratch };
 
 	(void)i;
 	scratch.used = 0;
@@ -276,8 +277,8 @@ int main(int n, char **v)
 {
 	struct pipeline_config config = { .flows = 16384, .reassembly = 32 << 20, .key = { 1, 2 } };
 	const uint64_t key[2] = { 1, 2 };
-	struct policy *policy = inputs_policy(NAMES);
 
+	policy = inputs_policy(NAMES);
 	pipeline = pipeline_new(&config);
 	names = inputs_names(NAMES);
 	flows = flow_table_new(NAMES, 1 << 20, key);

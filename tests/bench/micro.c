@@ -14,6 +14,7 @@
 static const uint32_t scales[SCALES] = { 1000, 10000, 100000, 1000000 };
 static const uint64_t key[2] = { 1, 2 };
 static struct inspect_scratch scratch;
+static const struct dialect_table *dialects;
 static uint64_t sink;
 
 static double now_ns(void)
@@ -56,7 +57,7 @@ static void inspect(void *arg, uint32_t n)
 {
 	static struct facts facts;
 	const struct text *t = arg;
-	struct inspect_input in = { .p = t->p, .len = t->len, .side = SIDE_CLIENT, .dialects = &dialect_builtin, .scratch = &scratch };
+	struct inspect_input in = { .p = t->p, .len = t->len, .side = SIDE_CLIENT, .dialects = dialects, .scratch = &scratch };
 
 	for (uint32_t i = 0; i < n; i++) {
 		scratch.used = 0;
@@ -237,6 +238,9 @@ int main(void)
 	struct text post_quantum = { large, hello_make(large, UNLISTED, 1216, 1800, SEED) };
 	struct text subscribe = { (const uint8_t *)SUBSCRIBE, strlen(SUBSCRIBE) }, login = { (const uint8_t *)LOGIN, strlen(LOGIN) };
 
+	struct policy *policy = policy_builtin();
+
+	dialects = policy_dialects(policy);
 	printf("{\"hello_ns\": %.1f, ", timed(inspect, &whole, 20000));
 	printf("\"hello_large_ns\": %.1f, ", timed(inspect, &post_quantum, 20000));
 	printf("\"subscribe_ns\": %.1f, ", timed(inspect, &subscribe, 5000));
@@ -245,5 +249,6 @@ int main(void)
 	print_names();
 	print_growth();
 	printf("}\n");
+	policy_free(policy);
 	return sink == UINT64_MAX;
 }
