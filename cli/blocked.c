@@ -15,7 +15,8 @@ static const char unblock_usage[] =
 	"minewall unblock [-c POLICY] ADDRESS|NAME\n\n"
 	"Takes every learnt endpoint at ADDRESS (outside or inside), or that NAME or a name below it taught, out of the kernel.\n"
 	"What is listed in the policy will be learnt again at the next attempt: see allow.names, allow.addresses and allow.hosts.\n"
-	"Exit code 1 if nothing was blocked.\n";
+	"Exit code 1 if nothing was blocked.\n\n"
+	"Example: minewall unblock 192.0.2.7\n";
 
 static void print_why(const json_t *why)
 {

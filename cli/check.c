@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall check`: reads the policy and its lists as the daemon would, and says in a few lines what they mean or in
  * one line what is wrong. Changes nothing and talks to no daemon. */
-#include "cli/check_diff.h"
-#include "cli/cli.h"
-#include "cli/event_line.h"
-
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <string.h>
 
+#include "cli/check_diff.h"
+#include "cli/cli.h"
+#include "cli/event_line.h"
 #include "policy/policy.h"
 
 #define DEFAULT_POLICY "/etc/minewall/policy.yaml"
@@ -63,14 +62,14 @@ static bool read_options(int argc, char **argv, struct options *options)
 			options->help = true;
 			return true;
 		default:
-			fprintf(stderr, "minewall check: %s '%s', expected [-c FILE] [--json] (see --help)\n",
+			fprintf(stderr, "minewall check: %s '%s', expected [-c FILE] [--json | --diff] (see --help)\n",
 				optopt == 'c' ? "no file after" : "unknown option", argv[optind - 1]);
 			return false;
 		}
 	}
 	if (optind == argc)
 		return true;
-	fprintf(stderr, "minewall check: unexpected '%s', expected [-c FILE] [--json] (see --help)\n", argv[optind]);
+	fprintf(stderr, "minewall check: unexpected '%s', expected [-c FILE] [--json | --diff] (see --help)\n", argv[optind]);
 	return false;
 }
 
@@ -222,8 +221,9 @@ static int print_diff(const struct policy *p)
 	long different = 0, n = check_diff(p, log, print_difference, &different);
 
 	if (n < 0) {
-		fprintf(stderr, "minewall check: %s: %s; the daemon that wrote it names it in log.file\n", log, strerror((int)-n));
-		return CHECK_FAILED;
+		fprintf(stderr, "minewall check: %s: %s; %s\n", log, strerror((int)-n),
+			n == -EACCES ? "try as root" : "it is the log.file of the policy: has a daemon written one?");
+		return n == -EACCES ? CHECK_DENIED : CHECK_FAILED;
 	}
 	printf("%ld of %ld findings of the last 24 hours would be treated otherwise\n", different, n);
 	return CHECK_GOOD;

@@ -40,21 +40,6 @@ static bool read_address(const json_t *event, const char *key, uint8_t to[16])
 	return true;
 }
 
-static bool read_subject(const json_t *event, struct subject *who)
-{
-	const char *mac = event_text(event, "host", "mac");
-
-	*who = (struct subject) {
-		.sport = (uint16_t)json_integer_value(json_object_get(event, "src_port")),
-		.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port")),
-		.proto = strcmp(event_text(event, NULL, "proto"), "UDP") ? IPPROTO_TCP : IPPROTO_UDP,
-		.when_s = time_of(event_text(event, NULL, "timestamp")),
-	};
-	who->mac_known = sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &who->mac[0], &who->mac[1], &who->mac[2], &who->mac[3],
-				&who->mac[4], &who->mac[5]) == 6;
-	return read_address(event, "src_ip", who->src) && read_address(event, "dest_ip", who->dst);
-}
-
 /* The name as it was judged: its host, without a port. */
 static void read_name(const json_t *event, struct facts *facts)
 {
@@ -95,25 +80,44 @@ static enum mining_kind read_kind(const json_t *event)
 	return !strcmp(kind, "getwork") ? MINING_GETWORK : !strcmp(kind, "node") ? MINING_NODE : MINING_STRATUM;
 }
 
-static struct decision judge(const struct policy *p, const json_t *event, const struct subject *who)
+static enum carrier read_carrier(const json_t *event)
 {
-	const char *evidence = event_text(event, "mining", "evidence");
-	struct facts *facts = calloc(1, sizeof(*facts));
+	const char *carrier = event_text(event, "mining", "carrier");
+
+	return !strcmp(carrier, "websocket") ? CARRIER_WEBSOCKET : !strcmp(carrier, "http") ? CARRIER_HTTP : CARRIER_STREAM;
+}
+
+bool check_read(const json_t *event, struct subject *who, struct facts *facts)
+{
+	const char *mac = event_text(event, "host", "mac");
+
+	*who = (struct subject) {
+		.sport = (uint16_t)json_integer_value(json_object_get(event, "src_port")),
+		.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port")),
+		.proto = strcmp(event_text(event, NULL, "proto"), "UDP") ? IPPROTO_TCP : IPPROTO_UDP,
+		.when_s = time_of(event_text(event, NULL, "timestamp")),
+	};
+	who->mac_known = sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &who->mac[0], &who->mac[1], &who->mac[2], &who->mac[3],
+				&who->mac[4], &who->mac[5]) == 6;
+	*facts = (struct facts) {
+		.app = strcmp(event_text(event, NULL, "app_proto"), "dns") ? APP_UNKNOWN : APP_DNS,
+		.mining = !strcmp(event_text(event, "mining", "evidence"), evidence_text(EVIDENCE_PROTOCOL)),
+		.stratum = { .kind = read_kind(event), .carrier = read_carrier(event) },
+	};
+	read_name(event, facts);
+	return *event_text(event, "mining", "evidence") && read_address(event, "src_ip", who->src) &&
+	       read_address(event, "dest_ip", who->dst);
+}
+
+struct decision check_judge(const struct policy *p, const json_t *event, const struct subject *who, const struct facts *facts)
+{
 	struct decision d = policy_decide_address(p, who);
 
-	if (!facts || d.action == ACTION_ALLOW || d.action == ACTION_BLOCK) {
-		free(facts);
+	if (d.action == ACTION_ALLOW || d.action == ACTION_BLOCK)
 		return d;
-	}
-	read_name(event, facts);
-	facts->mining = !strcmp(evidence, evidence_text(EVIDENCE_PROTOCOL));
-	facts->stratum.kind = read_kind(event);
-	if (!strcmp(evidence, evidence_text(EVIDENCE_SCORE)))
-		d = policy_decide_score(p, who, score_points(read_marks(json_object_get(event, "mining"))));
-	else if (facts->mining || facts->n_names)
-		d = policy_decide(p, who, facts);
-	free(facts);
-	return d;
+	if (!strcmp(event_text(event, "mining", "evidence"), evidence_text(EVIDENCE_SCORE)))
+		return policy_decide_score(p, who, score_points(read_marks(json_object_get(event, "mining"))));
+	return facts->mining || facts->n_names ? policy_decide(p, who, facts) : d;
 }
 
 static bool differs(const json_t *event, const struct decision *now)
@@ -137,11 +141,12 @@ long check_diff(const struct policy *p, const char *log, void (*each)(const json
 	while (getline(&line, &size, f) > 0) {
 		json_t *event = json_loads(line, 0, NULL);
 		struct subject who;
+		struct facts facts;
 
 		/* What the kernel stopped by itself follows from an earlier event; a contradiction is no matter of the policy. */
 		if (!strcmp(event_text(event, NULL, "event_type"), "alert") && json_object_get(event, "src_port") &&
-		    *event_text(event, "mining", "evidence") && read_subject(event, &who) && who.when_s >= since) {
-			struct decision now = judge(p, event, &who);
+		    check_read(event, &who, &facts) && who.when_s >= since) {
+			struct decision now = check_judge(p, event, &who, &facts);
 
 			n++;
 			if (differs(event, &now))

@@ -51,8 +51,10 @@ static void print_what(const json_t *j)
 		printf(" %s %s", kind, name);
 	if (*event_text(j, "mining", "dialect"))
 		printf(" %s", event_text(j, "mining", "dialect"));
-	if (*event_text(j, "mining", "method"))
+	if (*event_text(j, "mining", "method") && strcmp(event_text(j, "mining", "method"), event_text(j, "mining", "dialect")))
 		printf(" %s", event_text(j, "mining", "method"));
+	if (*event_text(j, "mining", "carrier"))
+		printf(strcmp(event_text(j, "mining", "carrier"), "websocket") ? " in HTTP" : " in a WebSocket");
 	if (*event_text(j, "mining", "agent"))
 		printf(" agent \"%s\"", event_text(j, "mining", "agent"));
 	if (*event_text(j, "mining", "worker"))

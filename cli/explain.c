@@ -8,18 +8,21 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/check_diff.h"
 #include "cli/cli.h"
 #include "cli/event_line.h"
 #include "daemon/control.h"
 #include "daemon/event.h"
 #include "policy/addresses.h"
+#include "policy/names.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|#EVENT\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|'#EVENT'\n\n"
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
 	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
 	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
-	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n";
+	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n\n"
+	"Example: minewall explain pool.example --from 192.168.1.50\n";
 
 struct question {
 	const struct cli_args *args;
@@ -27,10 +30,12 @@ struct question {
 	const char *what;
 	struct network net;		/* if by_address */
 	bool by_address;
+	json_t *event;			/* the question is about it, or NULL */
 	struct subject who;
-	struct name_fact name;
+	struct facts facts;		/* the name, or what the event says */
 	json_t *steps;
 	struct decision decision;
+	struct decision mining;		/* of a mining protocol at this place, spoken in the clear */
 	json_t *learnt;			/* rows of the daemon, or NULL: not running */
 	json_t *allowed;		/* its temporary allowances */
 };
@@ -51,11 +56,18 @@ static struct decision judge_address(struct question *q, const struct policy *p)
 static struct decision judge_name(struct question *q, const struct policy *p)
 {
 	struct view text = { (const uint8_t *)q->what, strlen(q->what) };
-	struct facts facts = { .app = APP_TLS, .n_names = 1 };
 
-	q->name = (struct name_fact){ .kind = NAME_TLS_SNI, .matchable = true, .text = text, .host = text };
-	facts.names[0] = q->name;
-	return policy_decide(p, &q->who, &facts);
+	q->facts = (struct facts) { .app = APP_TLS, .n_names = 1 };
+	q->facts.names[0] = (struct name_fact){ .kind = NAME_TLS_SNI, .matchable = true, .text = text, .host = text };
+	return policy_decide(p, &q->who, &q->facts);
+}
+
+/* It carries no name, so what allows a name does not allow it. */
+static struct decision judge_mining(const struct question *q, const struct policy *p)
+{
+	struct facts stratum = { .app = APP_STRATUM, .mining = true };
+
+	return policy_decide(p, &q->who, &stratum);
 }
 
 static void add_step(const char *what, const char *outcome, void *arg)
@@ -71,12 +83,24 @@ static void event_host(const json_t *event, char *out, size_t size)
 		out[strcspn(out, ":")] = '\0';
 }
 
+/* What was learnt from another host holds for that one alone. */
+static bool is_of_another(const struct question *q, const json_t *row)
+{
+	const char *host = event_text(row, NULL, "host");
+	char from[64];
+
+	event_address(from, sizeof(from), q->who.src, address_is_v4(q->who.src) ? 4 : 6);
+	return (q->event || (q->args->from && !q->who.mac_known)) && *host && strcmp(host, from);
+}
+
 static bool concerns(const struct question *q, const json_t *row)
 {
 	const json_t *why = json_object_get(row, "why");
 	char address[64], name[EVENT_NAME_MAX];
 
 	event_host(why, name, sizeof(name));
+	if (is_of_another(q, row))
+		return false;
 	if (!q->by_address)
 		return event_name_below(name, q->what);
 	event_address(address, sizeof(address), q->net.addr, address_is_v4(q->net.addr) ? 4 : 6);
@@ -118,9 +142,10 @@ static void judge(struct question *q)
 		texts[i] = event_text(json_array_get(q->allowed, i), NULL, "what");
 	q->allowing = n ? policy_allowing(q->policy, texts, n, &error) : NULL;
 	p = q->allowing ? q->allowing : q->policy;
-	q->decision = q->by_address ? judge_address(q, p) : judge_name(q, p);
+	q->decision = q->event ? check_judge(p, q->event, &q->who, &q->facts) : q->by_address ? judge_address(q, p) : judge_name(q, p);
+	q->mining = judge_mining(q, p);
 	q->steps = json_array();
-	policy_explain(p, &q->who, q->by_address ? NULL : &q->name, add_step, q->steps);
+	policy_explain(p, &q->who, q->facts.mining || q->facts.n_names ? &q->facts : NULL, add_step, q->steps);
 }
 
 static const char *action_text(enum action a)
@@ -145,24 +170,45 @@ static const char *list_file(const struct question *q, const char *list)
 	return q->args->policy;
 }
 
+static void print_reason(const struct question *q)
+{
+	const struct decision *d = &q->decision;
+
+	if (d->rule && (!d->line || !d->entry))
+		printf("  by %s%s%s\n", d->rule, d->entry ? ": " : "", d->entry ? d->entry : "");
+	else if (d->rule)
+		printf("  by %s%s%s: %s  (%s, line %u)\n", d->rule, d->list ? " " : "", d->list ? d->list : "", d->entry,
+		       list_file(q, d->list), d->line);
+	else if (!q->event)
+		printf("  no rule and no list names it\n");
+}
+
+/* An allowance that lets less through than its author may think. */
+static void print_but(const struct question *q)
+{
+	const struct decision *d = &q->decision, *mining = &q->mining;
+	bool allowed = d->action == ACTION_ALLOW;
+
+	if (!q->event && d->action != ACTION_BLOCK && !(allowed && mining->action == ACTION_ALLOW))
+		printf("  a mining protocol spoken there in the clear: %s%s%s%s%s\n", action_text(mining->action),
+		       mining->rule ? " (" : "", mining->rule ? mining->rule : "", mining->rule ? ")" : "",
+		       allowed ? "; it carries no name, allow its address or the device" : "");
+	if (allowed && !q->by_address && !strcmp(d->rule, "allow.hosts") && policy_settings(q->policy)->hook & HOOK_OUTPUT)
+		printf("  if the device asks a resolver on this gateway, the query that leads outside is the gateway's own: allow the name\n");
+}
+
 static void print_decision(const struct question *q)
 {
 	const struct decision *d = &q->decision;
 	json_t *step;
 	size_t i;
 
-	printf("%s: %s\n", q->what, action_text(d->action));
-	if (d->rule && !d->line)
-		printf("  by %s: %s\n", d->rule, d->entry ? d->entry : "");
-	else if (d->rule && !d->entry)
-		printf("  by %s\n", d->rule);
-	else if (d->rule)
-		printf("  by %s%s%s: %s  (%s, line %u)\n", d->rule, d->list ? " " : "", d->list ? d->list : "", d->entry ? d->entry : "",
-		       list_file(q, d->list), d->line);
-	else
-		printf("  no rule and no list names it; a mining protocol spoken there would be blocked all the same\n");
+	printf("%s: %s%s\n", q->what, action_text(d->action),
+	       d->action != ACTION_BLOCK && json_array_size(q->learnt) ? "; but blocked by what was learnt there" : "");
+	print_reason(q);
 	json_array_foreach(q->steps, i, step)
 		printf("  %zu. %s: %s\n", i + 1, event_text(step, NULL, "step"), event_text(step, NULL, "outcome"));
+	print_but(q);
 	if (d->action == ACTION_BLOCK && d->scope != SCOPE_FLOW)
 		printf("  the kernel is then taught the %s for %u s\n", scope_text(d->scope), d->timeout_s);
 	if (policy_settings(q->policy)->mode == MODE_MONITOR)
@@ -203,8 +249,8 @@ static void print_as_json(const struct question *q)
 	cli_print_json(j);
 }
 
-/* The log's event with this id; new reference or NULL. */
-static json_t *find_event(const char *file, const char *id)
+/* The log's event with this id; new reference, or NULL with its line said and the exit code. */
+static json_t *find_event(const char *file, const char *id, int *code)
 {
 	FILE *f = fopen(file, "re");
 	char *line = NULL;
@@ -218,6 +264,11 @@ static json_t *find_event(const char *file, const char *id)
 			found = NULL;
 		}
 	}
+	*code = f || errno == ENOENT ? EXIT_NO : EXIT_SYSTEM;
+	if (!f)
+		fprintf(stderr, "minewall: %s: %s%s\n", file, strerror(errno), errno == EACCES ? "; try as root" : "");
+	else if (!found)
+		fprintf(stderr, "minewall: no event #%s in %s\n", id, file);
 	free(line);
 	if (f)
 		fclose(f);
@@ -239,34 +290,60 @@ static int explain(struct question *q)
 	return q->decision.action == ACTION_BLOCK || json_array_size(q->learnt) ? EXIT_DONE : EXIT_NO;
 }
 
-/* An event is explained by itself, then by what the policy says now of its name or its address. */
+static int explain_target(struct question *q)
+{
+	struct name_entry entry;
+	struct network net;
+	enum name_problem problem;
+
+	memset(&net, 0, sizeof(net));
+	problem = name_parse(q->what, strlen(q->what), &entry);
+	if (address_parse(q->what, strlen(q->what), &net) == ADDRESS_GOOD || ((problem == NAME_GOOD || problem == NAME_WIDE) && !entry.below))
+		return explain(q);
+	fprintf(stderr, "minewall explain: '%s' is neither a name nor an address; for example pool.example, 192.0.2.7 or 192.0.2.7:3333\n",
+		q->what);
+	return EXIT_USAGE;
+}
+
+/* A contradiction, or what hygiene stopped: no name, address or protocol was judged. */
+static int explain_other(const struct question *q)
+{
+	const char *rule = event_text(q->event, "mining", "rule");
+
+	if (q->args->json)
+		cli_print_json(json_incref(q->event));
+	else
+		printf("  %s%s%s\n", event_text(q->event, "alert", "signature"), *rule ? ", by " : "", rule);
+	return strcmp(event_text(q->event, "alert", "action"), "blocked") ? EXIT_NO : EXIT_DONE;
+}
+
+/* An event is explained by what the policy says now of all that the event tells. */
 static int explain_event(struct question *q)
 {
-	json_t *event = find_event(policy_settings(q->policy)->log_file, q->what + 1);
+	struct subject asked = q->who;
 	char target[EVENT_NAME_MAX];
-	struct network net;
-	int code = EXIT_NO;
+	int code;
 
-	if (!event) {
-		fprintf(stderr, "minewall: no event %s in %s\n", q->what, policy_settings(q->policy)->log_file);
-		return EXIT_NO;
-	}
+	q->event = find_event(policy_settings(q->policy)->log_file, q->what + 1, &code);
+	if (!q->event)
+		return code;
 	if (!q->args->json)
-		event_print(event);
-	memset(&net, 0, sizeof(net));
-	if (!q->args->from && address_parse(event_text(event, NULL, "src_ip"), strlen(event_text(event, NULL, "src_ip")), &net) == ADDRESS_GOOD)
-		memcpy(q->who.src, net.addr, sizeof(q->who.src));
-	if (address_parse(event_text(event, NULL, "dest_ip"), strlen(event_text(event, NULL, "dest_ip")), &net) == ADDRESS_GOOD)
-		memcpy(q->who.dst, net.addr, sizeof(q->who.dst));
-	q->who.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port"));
-	event_host(event, target, sizeof(target));
-	if (!*target)
-		snprintf(target, sizeof(target), strchr(event_text(event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
-			 event_text(event, NULL, "dest_ip"), (long long)json_integer_value(json_object_get(event, "dest_port")));
+		event_print(q->event);
+	if (!check_read(q->event, &q->who, &q->facts))
+		return explain_other(q);
+	if (q->args->from) {
+		memcpy(q->who.src, asked.src, sizeof(asked.src));
+		memcpy(q->who.mac, asked.mac, sizeof(asked.mac));
+		q->who.mac_known = asked.mac_known;
+	}
+	if (q->args->at)
+		q->who.when_s = asked.when_s;
+	event_host(q->event, target, sizeof(target));
+	if (!*target || q->facts.mining)
+		snprintf(target, sizeof(target), strchr(event_text(q->event, NULL, "dest_ip"), ':') ? "[%s]:%lld" : "%s:%lld",
+			 event_text(q->event, NULL, "dest_ip"), (long long)json_integer_value(json_object_get(q->event, "dest_port")));
 	q->what = target;
-	code = explain(q);
-	json_decref(event);
-	return code;
+	return explain(q);
 }
 
 /* "2026-11-23 22:30" or "22:30"; -1: neither. */
@@ -315,7 +392,7 @@ int explain_main(int argc, char **argv)
 	struct cli_args args;
 	struct policy_error error;
 	struct question q = { .args = &args };
-	int code = cli_parse(argc, argv, usage, "NAME, ADDRESS or #EVENT", &args);
+	int code = cli_parse(argc, argv, usage, "NAME, ADDRESS or '#EVENT' (in quotes)", &args);
 
 	if (code >= 0)
 		return code;
@@ -328,7 +405,8 @@ int explain_main(int argc, char **argv)
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	q.what = args.argument;
-	code = *q.what == '#' ? explain_event(&q) : explain(&q);
+	code = *q.what == '#' ? explain_event(&q) : explain_target(&q);
+	json_decref(q.event);
 	json_decref(q.learnt);
 	json_decref(q.allowed);
 	json_decref(q.steps);

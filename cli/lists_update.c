@@ -371,14 +371,16 @@ static void wait_by_chance(unsigned most_s)
 static int take_lock(const struct policy *p, int *code)
 {
 	char path[PATH_MAX + 32];
+	bool denied;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/lists.lock", policy_settings(p)->state);
-	mkdir(policy_settings(p)->state, 0750);
+	denied = mkdir(policy_settings(p)->state, 0750) && errno == EACCES;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	*code = EXIT_SYSTEM;
 	if (fd < 0) {
-		fprintf(stderr, "minewall lists: %s: %s%s\n", path, strerror(errno), errno == EACCES ? "; try as root" : "");
+		fprintf(stderr, "minewall lists: %s: %s%s\n", path, strerror(denied ? EACCES : errno),
+			denied || errno == EACCES ? "; try as root" : "");
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -13,8 +13,9 @@
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--json]\n\n"
-	"Shows the events: when, which machine, what it tried to reach, and the evidence. --json prints the lines as they are.\n"
-	"Exit code 1 if there are none.\n";
+	"Shows the events: when, which machine, what it tried to reach, the evidence, the rule, and the number that\n"
+	"`minewall explain '#NUMBER'` takes. \"blocked\" was stopped; \"allowed\" was seen and let through, by mode or by a rule that\n"
+	"says monitor. --json prints the lines as they are. Exit code 1 if there are none.\n";
 
 /* NULL with errno set; 0: it is no file. A pipe or a device would keep us waiting for ever. */
 static FILE *open_log(const char *path)
@@ -79,8 +80,9 @@ int log_main(int argc, char **argv)
 		json_decref(reply);
 	f = open_log(policy_settings(p)->log_file);
 	if (!f && errno != ENOENT) {
-		fprintf(stderr, "minewall: %s: %s\n", policy_settings(p)->log_file,
-			errno ? strerror(errno) : "is no regular file, so its events cannot be read back");
+		fprintf(stderr, "minewall: %s: %s%s\n", policy_settings(p)->log_file,
+			errno ? strerror(errno) : "is no regular file, so its events cannot be read back",
+			errno == EACCES ? "; try as root" : "");
 		code = EXIT_SYSTEM;
 	} else {
 		n = f ? print_file(f, args.json) : 0;

@@ -11,7 +11,8 @@ static const char usage[] =
 	"The daemon reads its policy and lists anew and swaps them in; connections go on. Those that the new policy blocks are cut\n"
 	"within 5 seconds, and what it does not want any more is let go. A wrong policy changes nothing (exit code 4).\n\n"
 	"  --confirm DURATION  the policy before comes back after DURATION (60, 60s, 5m), unless the new one is confirmed by then\n"
-	"  --keep              confirms it\n";
+	"  --keep              confirms it (exit code 1: nothing waits for that)\n\n"
+	"Example: minewall reload --confirm 5m, look whether all still works, then minewall reload --keep\n";
 
 static int keep(const struct cli_args *args)
 {

@@ -339,6 +339,9 @@ void replay_flow_judged(struct replay_flow *f, enum verdict verdict)
 		if (f->state == REPLAY_PENDING)
 			f->state = REPLAY_INSPECTING;
 		break;
+	case VERDICT_PASS:
+		f->state = REPLAY_PASS;
+		break;
 	case VERDICT_CLEAR:
 		if (f->state != REPLAY_PASS)
 			f->state = REPLAY_PENDING;

@@ -221,7 +221,7 @@ static json_t *reload(struct daemon *d, const json_t *request)
 		return apply_lists(d, &error) ? failure(&error) :
 		       json_pack("{s:b, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy));
 	if (json_is_true(json_object_get(request, "keep")) && !apply_confirm(d))
-		return json_pack("{s:b, s:s}", "ok", false, "error", "no policy waits to be confirmed");
+		return json_pack("{s:b, s:s, s:i}", "ok", false, "error", "no policy waits to be confirmed", "code", EXIT_NO);
 	if (!json_is_true(json_object_get(request, "keep")) && apply_reload(d, confirm_s > 0 ? (uint64_t)confirm_s : 0, &error))
 		return failure(&error);
 	return json_pack("{s:b, s:I, s:I}", "ok", true, "names", (json_int_t)policy_names(d->policy), "generation",

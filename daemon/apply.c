@@ -59,7 +59,7 @@ static int open_refuse(struct daemon *d, const struct settings *s)
 		return 0;
 	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
 	if (err)
-		log_warn(err, "detect.dns.answer is refused, but there is no raw socket to answer by (CAP_NET_RAW)");
+		log_warn(err, "detect: {dns: {answer: refused}} needs a raw socket: run as root or with CAP_NET_RAW, or say answer: drop");
 	d->shared.refuse = r;
 	return err;
 }
@@ -218,7 +218,7 @@ bool apply_justified(const struct daemon *d, const struct element *e, const stru
 	memcpy(who.src, e->src, sizeof(who.src));
 	memcpy(who.dst, e->dst, sizeof(who.dst));
 	who.mac_known = e->pair && learnt_host_get(d->shared.learnt, e->src, e->family, who.mac);
-	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW)
+	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW || (e->pair && policy_may_spare(d->shared.policy, &who)))
 		return false;
 	now = judge_anew(d, &who, why);
 	return why->evidence == EVIDENCE_NONE || (now.action == ACTION_BLOCK && (e->pair || now.scope == SCOPE_ENDPOINT));
@@ -280,7 +280,8 @@ static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 	if ((mark & s->mark_mask) >> c->shift == STATE_BLOCKED)
 		return 0;
 	action = policy_decide_address(c->d->shared.policy, &who).action;
-	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) &&
+	/* Connection tracking knows no link: such flows are the workers', who judge them anew, too. */
+	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) && !policy_may_spare(c->d->shared.policy, &who) &&
 	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0)
 		c->cut++;
 	return 0;

@@ -128,6 +128,7 @@ static void copy_text(char *out, size_t size, const char *text)
 static void fill_stratum(struct event *e, const struct stratum_facts *s, const uint8_t *key, bool clear)
 {
 	e->kind = s->kind;
+	e->carrier = s->carrier;
 	copy_text(e->dialect, sizeof(e->dialect), s->dialect);
 	copy_view(e->method, sizeof(e->method), s->method);
 	copy_view(e->agent, sizeof(e->agent), s->agent);
@@ -296,6 +297,8 @@ static json_t *mining_json(const struct event *e)
 	put(m, "login", e->login_clear);
 	if (e->evidence == EVIDENCE_PROTOCOL)
 		put(m, "kind", e->kind == MINING_GETWORK ? "getwork" : e->kind == MINING_NODE ? "node" : "stratum");
+	if (e->evidence == EVIDENCE_PROTOCOL && e->carrier != CARRIER_STREAM)
+		put(m, "carrier", e->carrier == CARRIER_WEBSOCKET ? "websocket" : "http");
 	put(m, "evidence", e->evidence == EVIDENCE_NONE ? NULL : evidence_text(e->evidence));
 	put(m, "list", e->list);
 	put(m, "entry", e->entry);

@@ -28,6 +28,7 @@ struct event {
 	enum reason reason;		/* REASON_CONTRADICTION: dropped without mining evidence */
 	enum app app;
 	enum mining_kind kind;
+	enum carrier carrier;		/* of protocol evidence */
 	struct subject subject;
 	uint8_t family;
 	bool older;

@@ -34,6 +34,7 @@ struct asked {
 	uint32_t at_s;
 	bool mac_known;
 	uint8_t mac[6];
+	const char *interface;	/* it came in by, or NULL */
 };
 
 struct told {
@@ -102,19 +103,34 @@ void lookup_asked(struct step *s, const struct facts *query)
 	place->at_s = (uint32_t)(s->now_ms / 1000) + 1;
 	place->mac_known = s->packet->mac_known;
 	memcpy(place->mac, s->packet->mac, sizeof(place->mac));
+	place->interface = s->packet->interface;
 }
 
 /* The question that this answers, or NULL: what nobody asked for teaches nothing. */
 static const struct asked *question_of(const struct step *s, const struct facts *answer)
 {
-	uint64_t tag = question_tag(s, answer);
+	uint64_t tag = answer->n_names ? question_tag(s, answer) : 0;	/* its name may have found no room */
 	const struct asked *set = s->p->lookups->asked[tag / 2 % ASKED_SETS];
 	uint32_t now_s = (uint32_t)(s->now_ms / 1000) + 1;
 
-	for (int i = 0; i < WAYS; i++)
+	for (int i = 0; tag && i < WAYS; i++)
 		if (set[i].tag == tag && now_s - set[i].at_s <= PATIENCE_S)
 			return &set[i];
 	return NULL;
+}
+
+/* Who asked, as far as the answer's own packet does not tell: its link address and interface are the server's. */
+static void describe_client(struct step *s, const struct asked *question)
+{
+	struct subject *who = &s->out.subject;
+
+	if (!question)
+		return;
+	who->interface = question->interface;
+	if (!question->mac_known)
+		return;
+	who->mac_known = true;
+	memcpy(who->mac, question->mac, sizeof(who->mac));
 }
 
 /* ---- findings ---- */
@@ -233,16 +249,11 @@ static void collect(struct step *s, const struct facts *m, struct decision *d)
 }
 
 /* An answer passes if nothing speaks against its question and all its aliases. True: it is to be stopped. */
-static bool judge_answer(struct step *s)
+static bool judge_answer(struct step *s, const struct asked *question)
 {
 	struct facts *m = &s->p->message;
-	const struct asked *question = question_of(s, m);
 	struct decision d, found;
 
-	if (question && question->mac_known) {	/* the packet's own link address is the server's */
-		s->out.subject.mac_known = true;
-		memcpy(s->out.subject.mac, question->mac, sizeof(question->mac));
-	}
 	found = d = policy_decide(s->p->policy, &s->out.subject, m);
 	collect(s, m, &found);
 	if (d.action == ACTION_BLOCK || d.action == ACTION_MONITOR)
@@ -310,6 +321,7 @@ static bool take_datagram(struct step *s)
 	const struct packet *k = s->packet;
 	struct facts *m = &s->p->message;
 	bool answer = k->payload_len > 2 && k->payload[2] & RESPONSE_BIT;
+	const struct asked *question = NULL;
 	enum action by_address;
 
 	if (k->payload_len < MESSAGE_MIN || (answer ? k->sport : k->dport) != LOOKUP_PORT)
@@ -319,15 +331,20 @@ static bool take_datagram(struct step *s)
 	if (dns_message((struct view){ k->payload, k->payload_len }, &s->p->scratch, m) != INSPECT_MATCH)
 		return false;
 	describe(s, answer);
+	if (answer)
+		describe_client(s, question = question_of(s, m));
 	by_address = policy_decide_address(s->p->policy, &s->out.subject).action;
 	if (!answer && (by_address == ACTION_BLOCK || by_address == ACTION_MONITOR))
 		return false;
 	s->out.app = APP_DNS;
-	if (by_address == ACTION_BLOCK)
+	/* what is exempt teaches nothing about others; but whose the answer is must be known then, too */
+	if (by_address == ACTION_ALLOW && !answer)
+		lookup_asked(s, m);
+	else if (by_address == ACTION_BLOCK)
 		s->out.verdict = VERDICT_DROP;
 	else if (!answer)
 		judge_query(s);
-	else if (judge_answer(s))
+	else if (by_address != ACTION_ALLOW && judge_answer(s, question))
 		s->out.verdict = VERDICT_DROP;
 	s->out.refuse &= policy_settings(s->p->policy)->dns_refused;
 	return true;
@@ -360,6 +377,7 @@ static struct part *new_part(struct lookups *l, uint64_t tag)
 static size_t judge_frames(struct step *s, struct view bytes, bool *stop)
 {
 	struct cursor c = cursor_make(bytes.p, bytes.len, bytes.len);
+	const struct asked *question;
 	size_t done = 0;
 
 	s->p->scratch.used = 0;
@@ -372,8 +390,11 @@ static size_t judge_frames(struct step *s, struct view bytes, bool *stop)
 			break;
 		done = c.pos;
 		reset_message(&s->p->message);
-		if (dns_message(message, &s->p->scratch, &s->p->message) == INSPECT_MATCH && s->p->message.dns.response)
-			*stop = judge_answer(s);
+		if (dns_message(message, &s->p->scratch, &s->p->message) == INSPECT_MATCH && s->p->message.dns.response) {
+			question = question_of(s, &s->p->message);
+			describe_client(s, question);
+			*stop = judge_answer(s, question);
+		}
 		/* nobody holds its names: room for the next one */
 		if (s->p->found.n_names == before && !s->out.event)
 			s->p->scratch.used = used;
@@ -429,13 +450,16 @@ static void take_answer_segment(struct step *s)
 	describe(s, true);
 	s->flow = flow_find(s->p->flows, &key);
 	if (s->flow && s->flow->state == FLOW_BLOCKED)
-		s->out.verdict = VERDICT_BLOCK;
+		s->out.verdict = s->flow->silent ? VERDICT_DROP : VERDICT_BLOCK;
 	if (!s->flow || s->flow->app != APP_DNS)
 		return;
 	s->out.app = APP_DNS;
 	s->side = &s->flow->side[0];
-	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s))
+	if (s->flow->state == FLOW_INSPECTING && take_answer_bytes(s)) {
 		step_block(s, REASON_NONE);
+		s->flow->silent = !s->out.refuse;
+		s->out.verdict = s->flow->silent ? VERDICT_DROP : VERDICT_BLOCK;
+	}
 	s->out.refuse = false;	/* a reset says it */
 }
 

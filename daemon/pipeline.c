@@ -123,9 +123,22 @@ static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
 		segment_take(s);
 }
 
+/* A judged flow is watched until the server answers, but some servers answer late or never: an upload is let go when its budget is
+ * spent, or when the server has answered the head that its body came behind. */
+static void let_go(struct step *s, bool cleared)
+{
+	const struct flow *f = s->flow;
+	bool answered = s->body && s->packet->ack != f->heard;
+	bool spent = cleared && f->side[0].taken + f->side[1].taken >= STREAM_BYTES_MAX;
+
+	if (s->out.verdict == VERDICT_CLEAR && !f->older && !(s->packet->tcp_flags & PACKET_SYN) && (answered || spent))
+		s->out.verdict = VERDICT_PASS;
+}
+
 static void take(struct step *s, bool fresh, uint64_t now_ms)
 {
 	struct flow *f = s->flow;
+	bool cleared = f->state == FLOW_CLEARED;
 
 	s->side = &f->side[0];
 	switch (f->state) {
@@ -146,6 +159,7 @@ static void take(struct step *s, bool fresh, uint64_t now_ms)
 	}
 	if (f->key.proto == IPPROTO_TCP) {
 		take_segment(s, fresh, now_ms);
+		let_go(s, cleared);
 		suspect_look(s);
 	} else {
 		datagram_take(s);
@@ -162,14 +176,15 @@ static bool ports_reused(const struct flow *f, const struct packet *packet)
 	       (distance > REUSE_DISTANCE || distance < -REUSE_DISTANCE);
 }
 
-static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
+void pipeline_describe(struct outcome *out, const struct flow *f, int64_t when_s)
 {
 	const struct flow_key *key = &f->key;
 
-	memcpy(out->subject.src, key->src, sizeof(key->src));
-	memcpy(out->subject.dst, key->dst, sizeof(key->dst));
-	out->subject.sport = key->sport;
-	out->subject.dport = key->dport;
+	memcpy(out->subject.src, f->turned ? key->dst : key->src, sizeof(key->src));
+	memcpy(out->subject.dst, f->turned ? key->src : key->dst, sizeof(key->dst));
+	out->subject.sport = f->turned ? key->dport : key->sport;
+	out->subject.dport = f->turned ? key->sport : key->dport;
+	out->turned = f->turned;
 	out->subject.proto = key->proto;
 	out->subject.mac_known = f->mac_known;
 	memcpy(out->subject.mac, f->mac, sizeof(f->mac));
@@ -184,6 +199,7 @@ static void describe(struct outcome *out, const struct flow *f, int64_t when_s)
 static void begin(struct flow *f, const struct packet *packet)
 {
 	f->older = packet->origin != ORIGIN_ORIGINAL;
+	f->heard = packet->ack;
 	if (packet->origin == ORIGIN_OLDER_REPLY)
 		return;
 	f->mac_known = packet->mac_known;
@@ -208,7 +224,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	}
 	if (fresh)
 		begin(s.flow, packet);
-	describe(&s.out, s.flow, packet->when_s);
+	pipeline_describe(&s.out, s.flow, packet->when_s);
 	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
 	return s.out;
@@ -246,7 +262,7 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		if (!f || f->state == FLOW_BLOCKED)
 			continue;
 		memset(out, 0, sizeof(*out));
-		describe(out, f, when_s);
+		pipeline_describe(out, f, when_s);
 		out->decision = judge_again(p, f, &out->subject);
 		if (out->decision.action != ACTION_BLOCK)
 			continue;

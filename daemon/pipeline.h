@@ -21,6 +21,7 @@ enum verdict {
 	VERDICT_ACCEPT,		/* let it pass, the flow's state stays (no decision yet) */
 	VERDICT_RESUME,		/* let it pass, the flow is undecided again: an answer of the server no longer ends queueing */
 	VERDICT_CLEAR,		/* let it pass, the flow becomes PENDING: the server's first payload ends queueing */
+	VERDICT_PASS,		/* let it pass, the flow becomes PASS: nothing more of it is queued */
 	VERDICT_BLOCK,		/* the flow becomes BLOCKED: drop this packet, reset both sides */
 	VERDICT_DROP,		/* drop this packet only, the flow goes on: one DNS message of many, or a flow that ends in silence */
 };

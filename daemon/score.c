@@ -98,7 +98,8 @@ static struct place *place_of(struct score *s, const struct place *want, bool ma
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct place *p = &set[i];
 
-		if (p->used && now_ms - p->seen_ms > KEEP_MS)
+		/* another worker's clock may be a little ahead */
+		if (p->used && now_ms > p->seen_ms + KEEP_MS)
 			p->used = false;
 		if (p->used && p->port == want->port && p->proto == want->proto && !memcmp(p->host, want->host, 16) &&
 		    !memcmp(p->end, want->end, 16))

@@ -140,18 +140,19 @@ static enum reason reason_of(const struct step *s, const struct facts *m)
 /* An older flow's opener is what connection tracking guessed: a name, or a method that only one side says, tells better. */
 static void orient(struct step *s, const struct facts *m)
 {
-	struct subject *who = &s->out.subject, was = *who;
+	struct flow *f = s->flow;
 	bool reply = s->packet->origin == ORIGIN_OLDER_REPLY;
 	bool from_client = m->n_names || (m->mining && m->stratum.sides == DIALECT_FROM_CLIENT);
 	bool from_server = m->mining && m->stratum.sides == DIALECT_FROM_SERVER;
 
-	if (!s->flow->older || s->out.turned || !((from_client && reply) || (from_server && !reply)))
+	if (!f->older || (!from_client && !from_server) || f->turned == (from_client == reply))
 		return;
-	memcpy(who->src, was.dst, sizeof(who->src));
-	memcpy(who->dst, was.src, sizeof(who->dst));
-	who->sport = was.dport;
-	who->dport = was.sport;
-	s->out.turned = true;
+	f->turned = !f->turned;
+	/* The packet is the client's, or tells nothing of its link. */
+	f->mac_known = from_client && s->packet->mac_known;
+	memcpy(f->mac, s->packet->mac, sizeof(f->mac));
+	f->interface = from_client ? s->packet->interface : NULL;
+	pipeline_describe(&s->out, f, s->packet->when_s);
 }
 
 bool step_tunnelled(const struct flow *f)
@@ -229,6 +230,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	exempt = d.action == ACTION_ALLOW && (m->again == AGAIN_AS || m->again == AGAIN_WHOLE);
 	if (exempt)
 		m->again = AGAIN_NO;
+	s->body = s->side->only == APP_HTTP_BODY;
 	read_on(s, start);
 	if (exempt) {
 		step_clear(s, REASON_EXEMPT);

@@ -37,9 +37,13 @@ struct step {
 	uint32_t at;		/* offset of the packet's first byte in the side's stream */
 	bool wanted;		/* an inspector waits for more */
 	bool news;		/* it brought bytes that were not there */
+	bool body;		/* the body of a request was judged */
 	bool telling;		/* the client asked DNS for a name there that speaks of mining */
 	struct outcome out;
 };
+
+/* The flow as its client opened it, into the outcome. */
+void pipeline_describe(struct outcome *out, const struct flow *f, int64_t when_s);
 
 /* Ways out: the flow is judged clean, or it is blocked. Data in a SYN may block but never clears: the server may ignore it. */
 void step_clear(struct step *s, enum reason reason);

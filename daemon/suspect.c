@@ -129,6 +129,14 @@ static void weigh(struct step *s, struct suspect *x, unsigned marks)
 	step_act(s, &d);
 }
 
+/* A finding that was only reported is watched on where more signs would block it. */
+static bool may_block(const struct step *s)
+{
+	const struct settings *settings = policy_settings(s->p->policy);
+
+	return settings->score_block && settings->mode == MODE_ENFORCE;
+}
+
 void suspect_look(struct step *s)
 {
 	struct flow *f = s->flow;
@@ -142,12 +150,12 @@ void suspect_look(struct step *s)
 		x = begin(s, &marks);
 	if (!x)
 		return;
-	if (marks & ~x->marks)
+	if (marks & ~x->marks && f->state != FLOW_BLOCKED)
 		weigh(s, x, marks | x->marks);
 	/* A Noise handshake is nobody's protocol that is known. */
 	over |= x->watch.kind == WATCH_NOISE && f->app != APP_UNKNOWN;
-	if (over || f->state == FLOW_BLOCKED || f->state == FLOW_EXEMPT || f->reported)
+	if (over || f->state == FLOW_BLOCKED || f->state == FLOW_EXEMPT || (f->reported && !may_block(s)))
 		give_up(f, x);
-	else if (s->out.verdict == VERDICT_CLEAR)
+	else if (s->out.verdict == VERDICT_CLEAR || s->out.verdict == VERDICT_PASS)
 		s->out.verdict = VERDICT_ACCEPT;
 }

@@ -72,6 +72,7 @@ static void give_verdict(struct worker *w, const struct queued *packet, const st
 {
 	enum state state = o->verdict == VERDICT_BLOCK ? STATE_BLOCKED :
 			   o->verdict == VERDICT_CLEAR ? STATE_PENDING :
+			   o->verdict == VERDICT_PASS ? STATE_PASS :
 			   o->verdict == VERDICT_RESUME ? STATE_INSPECTING : STATE_OLDER;
 	bool by_netlink = packet->output && packet->mark != 0 && state != STATE_OLDER, marked = true;
 
@@ -169,7 +170,8 @@ static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
 
-	count(o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP ? &c->blocked : o->verdict == VERDICT_CLEAR ? &c->cleared : &c->accepted);
+	count(o->verdict == VERDICT_BLOCK || o->verdict == VERDICT_DROP ? &c->blocked : 
+	      o->verdict == VERDICT_CLEAR || o->verdict == VERDICT_PASS ? &c->cleared : &c->accepted);
 	if (o->reason != REASON_NONE)
 		count(&c->reasons[o->reason]);
 	if (o->overload)

@@ -76,8 +76,10 @@ static const struct dialect_row dialect_rows[] = {
 	{ "eth-getwork", "eth_getWork", C, CALL, NULL, MINING_GETWORK, HTTP },
 	{ "eth-getwork", "eth_submitWork", C, "params:array", NULL, MINING_GETWORK, HTTP },
 	{ "eth-getwork", "eth_submitHashrate", C, "params:array", NULL, MINING_GETWORK, HTTP },
-	/* work is pushed without a method: seed, header and target, sometimes the block's number */
-	{ "eth-proxy", NULL, S, "result[0]~hash & result[1]~hash & result[2]~hash & !result[4]", NULL, 0, RAW | WEB },
+	/* work is pushed without a method: seed, header and target, which is small, sometimes the block's number; wallets get lists of
+	 * hashes from a node, too (eth_getFilterChanges) */
+	{ "eth-proxy", NULL, S, "result[0]~hash & result[1]~hash & result[2]~hash & result[2]^0x00 & !result[3]~hash & !result[4]", NULL,
+	  0, RAW | WEB },
 
 	{ "cryptonote", "login", C, LOGIN_RAW, LOGIN_FACTS, 0, RAW },
 	{ "cryptonote", "login", C, LOGIN_WEB, LOGIN_FACTS, 0, HTTP | WEB },

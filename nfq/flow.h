@@ -69,11 +69,13 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool turned;		/* an older one whose opener is the key's other end */
 	bool silent;		/* blocked without a reset: each of its packets is dropped here */
 	bool mac_known;
 	uint8_t mac[6];		/* the client's */
 	const char *interface;	/* it came in by, or NULL */
 	uint16_t watch;		/* not 0: its place among the flows watched, see daemon/suspect.h */
+	uint32_t heard;		/* acknowledgment number of its first packet: more than that is an answer */
 	uint32_t work;		/* bytes shown to the inspectors, each time counted; UDP: keys that had to be worked out */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or
 	 * may be the truth. An older flow: one for each direction. UDP: two connections of QUIC. */

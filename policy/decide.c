@@ -381,6 +381,12 @@ static unsigned detector_of(enum name_kind kind, enum app app)
 	return NO_DETECTOR;
 }
 
+unsigned rules_detector(const struct facts *facts)
+{
+	return facts->mining ? protocol_detector(facts->stratum.kind) :
+	       facts->n_names ? detector_of(facts->names[0].kind, facts->app) : NO_DETECTOR;
+}
+
 static struct decision judge_fact(const struct policy *p, const struct subject *who, const struct facts *facts,
 				  const struct name_fact *name)
 {
@@ -453,6 +459,28 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 size_t policy_rules(const struct policy *p)
 {
 	return p->n_rules;
+}
+
+static bool names_links(const struct hosts *h, const struct subject *who)
+{
+	return (h->n_interfaces && !who->interface) || (h->n_macs && !who->mac_known);
+}
+
+bool policy_may_spare(const struct policy *p, const struct subject *who)
+{
+	uint32_t left_s;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *r = &p->rules[i];
+		bool by_link = names_links(&r->from, who);
+
+		for (unsigned g = 0; g < p->n_groups; g++)
+			by_link |= r->groups >> g & 1 && names_links(&p->groups[g].hosts, who);
+		if (by_link && r->action != ACTION_BLOCK && rule_goes_there(r, who->dst, who->dport) &&
+		    schedule_holds(&r->when, who->when_s, &left_s))
+			return true;
+	}
+	return false;
 }
 
 uint64_t policy_hours(const struct policy *p, int64_t when_s)

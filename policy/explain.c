@@ -100,7 +100,7 @@ static void tell_rules(const struct telling *t, const struct policy *p, const st
 		else if (!rule_goes_there(r, who->dst, who->dport))
 			tell(t, r->name, "not about this address or port");
 		else if (sight && rule_needs_sight(r) && !rule_sees(r, sight))
-			tell(t, r->name, "not about this name");
+			tell(t, r->name, sight->name ? "not about this name" : "not about this protocol");
 		else if (!sight && rule_needs_sight(r))
 			tell(t, r->name, "about names or protocols, which an address alone does not show");
 		else if (left_s < UINT32_MAX)
@@ -110,27 +110,54 @@ static void tell_rules(const struct telling *t, const struct policy *p, const st
 	}
 }
 
-void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+/* What holds where no rule speaks of it. */
+static void tell_detector(const struct telling *t, const struct policy *p, const struct sight *sight, bool mining)
+{
+	static const char *const words[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
+	char what[32];
+
+	if (sight->detector >= DETECTORS || !(mining || sight->listed))
+		return;
+	snprintf(what, sizeof(what), "detect.%s", rules_detector_text(sight->detector));
+	tell(t, what, "%s", words[p->detect[sight->detector].action]);
+}
+
+static void tell_names(const struct telling *t, const struct policy *p, const struct name_fact *name, struct sight *sight)
+{
+	const char *telltale = policy_telltale(name->host.p, name->host.len);
+	struct name_hit hit;
+
+	if (tell_name(t, "allow --for, names", p->extra_names, name, &hit))
+		tell(t, "allow --for, names", "%s", hit.entry);
+	if (tell_name(t, "allow.names", p->allow_names, name, &hit))
+		tell(t, "allow.names", "%s, line %u", hit.entry, hit.line);
+	tell_listed(t, p, name, sight);
+	sight->listed |= telltale != NULL;
+	if (telltale)
+		tell(t, "telltale", "%s, which only a mining program asks for", telltale);
+}
+
+void policy_explain(const struct policy *p, const struct subject *who, const struct facts *facts,
 		    void (*step)(const char *what, const char *outcome, void *arg), void *arg)
 {
 	const struct telling t = { step, arg };
-	struct sight sight = { .detector = DETECTOR_TLS, .name = name };
-	struct name_hit hit;
+	struct sight sight = { 0 };
 
 	tell_network(&t, "allow.hosts", &p->allow_hosts, who->src, 0);
 	tell_network(&t, "allow.addresses", &p->allow_addresses, who->dst, who->dport);
 	tell_network(&t, "allow --for, addresses", &p->extra_addresses, who->dst, who->dport);
-	if (!name) {
+	if (!facts) {
 		tell_rules(&t, p, who, NULL);
 		tell_network(&t, "block.addresses", &p->block_addresses, who->dst, who->dport);
 		tell_listed_address(&t, p, who);
 		return;
 	}
-	if (tell_name(&t, "allow --for, names", p->extra_names, name, &hit))
-		tell(&t, "allow --for, names", "%s", hit.entry);
-	if (tell_name(&t, "allow.names", p->allow_names, name, &hit))
-		tell(&t, "allow.names", "%s, line %u", hit.entry, hit.line);
-	tell_listed(&t, p, name, &sight);
+	sight.detector = rules_detector(facts);
+	if (facts->n_names)
+		tell_names(&t, p, &facts->names[0], &sight);
+	/* What is mining is judged as that, whatever name stands beside it. */
+	sight.name = facts->mining ? NULL : &facts->names[0];
+	tell_detector(&t, p, &sight, facts->mining);
 	tell_rules(&t, p, who, &sight);
 	tell_network(&t, "shared", &p->shared, who->dst, 0);
 }

@@ -264,6 +264,10 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
 
+/* May a rule let this host do what others may not, that knows hosts by link address or interface, where `who` lacks that? Then nothing
+ * is to be ended on what `who` says. */
+bool policy_may_spare(const struct policy *p, const struct subject *who);
+
 /* Rules of the policy, and a bit for each whose hours hold at `when_s` (of the epoch). */
 size_t policy_rules(const struct policy *p);
 uint64_t policy_hours(const struct policy *p, int64_t when_s);
@@ -271,9 +275,9 @@ uint64_t policy_hours(const struct policy *p, int64_t when_s);
 /* Are scores wanted at all? */
 bool policy_scores(const struct policy *p);
 
-/* Tells each step of judging this flow by its addresses, or by a name of it (not NULL), as policy_decide goes through them. Steps that
- * the policy leaves empty are passed over. */
-void policy_explain(const struct policy *p, const struct subject *who, const struct name_fact *name,
+/* Tells each step of judging this flow by its addresses, or by a message of it (not NULL, with a name or mining), as policy_decide goes
+ * through them. Steps that the policy leaves empty are passed over. */
+void policy_explain(const struct policy *p, const struct subject *who, const struct facts *facts,
 		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
 
 /* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */

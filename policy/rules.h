@@ -85,6 +85,9 @@ struct policy *rules_new(void);
 /* The policy's word for a detector (DETECTORS: score). */
 const char *rules_detector_text(unsigned detector);
 
+/* Whose key of `detect:` judges the protocol of a message, else its first name; not below DETECTORS: nobody's. */
+unsigned rules_detector(const struct facts *facts);
+
 /* Reads the policy's text or a drop-in's, not its lists. `path` is the file, for messages, and must live as long as the policy;
  * relative paths start at the folder of `base`. Words of a later file take the place of earlier ones, lists are appended.
  * 0, or -1 with `error` filled. */

@@ -63,20 +63,34 @@ static bool read_mac(const char *text, uint8_t mac[6])
 	return true;
 }
 
-static const char hosts_text[] =
+static const char members_text[] = "an address, a network, a MAC address such as \"02:00:00:00:00:01\", or \"if:br-guest\"";
+static const char from_text[] =
 	"an address, a network, a MAC address such as \"02:00:00:00:00:01\", \"if:br-guest\" or the name of a group";
 
-/* One of `from:`, or of a group: `group` is not NULL where the name of a group may stand. */
+/* The network that was meant, if the text has only bits too many. */
+static int no_host(struct doc *doc, yaml_node_t *value, const struct doc_key *key, enum address_problem problem,
+		   const struct network *net, const char *expected)
+{
+	char quote[DOC_QUOTE], right[ADDRESS_TEXT_MAX + 1];
+
+	if (problem == ADDRESS_HOST_BITS)
+		address_print(net, right);
+	return doc_fail(doc, value, "%s: %s %s, expected %s", key->path, doc_quote(value, quote), problem == ADDRESS_HOST_BITS ?
+			"has bits behind its prefix" : "is no host", problem == ADDRESS_HOST_BITS ? right : expected);
+}
+
+/* One of `from:`, or of a group: `rule` is not NULL where the name of a group may stand. */
 static int add_host(struct doc *doc, yaml_node_t *value, const struct doc_key *key, struct hosts *h, struct rule *rule)
 {
-	const char *text = text_of(value);
+	const char *text = text_of(value), *expected = rule ? from_text : members_text;
+	enum address_problem problem;
 	struct network net;
-	char quote[DOC_QUOTE];
 
-	if (doc_text(doc, value, key, DOC_BYTES_MAX, hosts_text))
+	if (doc_text(doc, value, key, DOC_BYTES_MAX, expected))
 		return -1;
 	memset(&net, 0, sizeof(net));
-	if (address_parse(text, strlen(text), &net) == ADDRESS_GOOD && !net.port) {
+	problem = address_parse(text, strlen(text), &net);
+	if (problem == ADDRESS_GOOD && !net.port) {
 		net.line = doc_line(value);
 		return address_set_add(&h->addresses, &net, text, strlen(text)) ? schema_no_memory(doc) : 0;
 	}
@@ -92,7 +106,7 @@ static int add_host(struct doc *doc, yaml_node_t *value, const struct doc_key *k
 		refer(&rule->group_names[rule->n_groups++], value);
 		return read_word(doc, value, key);
 	}
-	return doc_fail(doc, value, "%s: %s is no host, expected %s", key->path, doc_quote(value, quote), hosts_text);
+	return no_host(doc, value, key, problem, &net, expected);
 }
 
 static int item_from(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)

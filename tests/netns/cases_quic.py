@@ -89,6 +89,14 @@ def unlisted(t):
     need(not t.daemon.events(address), "an event about an innocent flow")
 
 
+@ordinary("quic-tenants")
+def tenants(t):
+    """Where QUIC has named an unlisted neighbour, a listed name kills its own flow alone."""
+    address, listed = t.fresh(), initial(t, LISTED, cid=2)
+    need(send(t, address, initial(t, UNLISTED)) == ["data"], "the unlisted name was not answered")
+    must_die(t, address, send(t, address, listed), listed, taught=())
+
+
 def parts(t, name, cut=700, **more):
     return [initial(t, name, pad=LARGE, part=(0, cut), **more), initial(t, name, pad=LARGE, part=(cut, 9999), number=1, **more)]
 

@@ -6,6 +6,7 @@ import time
 import wire
 from bed import CLIENT, CLIENT2
 from cases_edges import with_puppet
+from cases_restart import Talk, reload
 from run import LISTED, UNLISTED, families, need, own, policy, until
 
 LEARNT = ("endpoints4", "endpoints6", "pairs4", "pairs6")
@@ -56,6 +57,29 @@ def by_link(t):
         need(fate(t, t.fresh(), "mac.unlisted.example", CLIENT) != "ok", "the rule by link address did not block")
         need(fate(t, t.fresh(), "lan.unlisted.example", CLIENT) != "ok", "the rule by interface did not block")
         need(fate(t, t.fresh(), UNLISTED, CLIENT) == "ok", "a rule of another interface blocked")
+
+
+@own("rules/reload-asks-the-link")
+def reload_by_link(t):
+    """Connection tracking knows no interface: a flow that a rule allows by its own is not cut, one that it does not allow is."""
+    t.daemon = t.make(policy()).start()
+    talk, spared, other = Talk(t), {}, {}
+    try:
+        for family in families(t):
+            t.number += 1
+            spared[family], other[family] = t.fresh(), t.fresh()
+            talk.open(spared[family], wire.http_get(UNLISTED))
+            talk.open(other[family], wire.http_get(UNLISTED))
+        all_of = [f'"{a}"' for a in (*spared.values(), *other.values())]
+        more = f"""rules:
+- {{name: lab, from: ["if:g0"], to: {{addresses: [{", ".join(all_of[:len(spared)])}]}}, action: allow}}
+- {{name: elsewhere, from: ["if:nowhere0"], to: {{addresses: [{", ".join(all_of[len(spared):])}]}}, action: allow}}"""
+        reload(t, policy(more=more).replace("\n  addresses: [", f"\n  addresses: [{', '.join(all_of)}, ", 1))
+        for family in families(t):
+            need(talk.ended(other[family], 5) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(other[family])} at the server")
+            need(talk.ended(spared[family], 0.3)[0] is None, f"IPv{family}: the connection that a rule allows has ended")
+    finally:
+        talk.close()
 
 
 @own("rules/to-address")
@@ -172,3 +196,5 @@ def hygiene(t, action):
     need(len(events) == 2 and all(e["mining"]["count"] >= 3 for e in events), f"events: {events}")
     need(all(e["alert"]["action"] == ("blocked" if action == "block" else "allowed") for e in events), "the wrong action is said")
     need("-> outside:445" in t.daemon.verb("log").stdout, "the listing does not show it")
+    done = t.daemon.verb("explain", "#" + events[0]["mining"]["id"])
+    need("by hygiene.smb" in done.stdout and done.returncode == (action == "monitor"), f"explained so: {done.stdout}{done.stderr}")

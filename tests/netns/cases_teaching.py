@@ -5,7 +5,7 @@ an address, unlearning, allowances and pauses. Registered by being imported."""
 import time
 
 import wire
-from bed import CLIENT, CLIENT2
+from bed import CLIENT, CLIENT2, EXEMPT
 from run import BELOW, LISTED, UNLISTED, families, need, own, policy, until
 
 LEARNT = ("endpoints4", "endpoints6", "pairs4", "pairs6")
@@ -299,3 +299,17 @@ def explain(t):
         event = until(lambda: t.daemon.events(address))[0]
         done = t.daemon.verb("explain", "#" + event["mining"]["id"])
         need(done.returncode == 0 and address in done.stdout, f"explain of the event: exit {done.returncode}: {done.stdout}")
+        need("blocked" in done.stdout.splitlines()[1] and "by detect.stratum" in done.stdout, f"it is explained so: {done.stdout}")
+
+
+@own("explain/what-is-allowed")
+def explain_allowed(t):
+    """An allowance says where it ends: a name does not allow Stratum in the clear, nor a device the gateway's resolver."""
+    t.daemon = t.make(policy()).start()
+    done = t.daemon.verb("explain", "good." + LISTED)
+    need("in the clear: blocked (detect.stratum); it carries no name" in done.stdout, f"of an allowed name: {done.stdout}")
+    done = t.daemon.verb("explain", LISTED, "--from", EXEMPT[4])
+    need(done.returncode == 1 and "the query that leads outside is the gateway's own" in done.stdout, f"of a device: {done.stdout}")
+    for what in ("two words", "192.0.2.7:x", "*.example.org"):
+        done = t.daemon.verb("explain", what)
+        need(done.returncode == 2 and "is neither a name nor an address" in done.stderr, f"of '{what}': {done.stdout}{done.stderr}")

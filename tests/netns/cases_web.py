@@ -81,7 +81,8 @@ def websocket_login(t, form, mode):
     data, got = send(t, address, [wire.websocket_upgrade(UNLISTED), *form(LOGIN)], mode)
     # an unlisted Host was seen there: others may live behind that address, so nothing is taught
     must_die(t, address, data, got, set())
-    need(t.daemon.events(address, PORT)[0]["app_proto"] == "http", "the event's app_proto is not http")
+    event = t.daemon.events(address, PORT)[0]
+    need(event["app_proto"] == "http" and event["mining"]["carrier"] == "websocket", f"the event says {event}")
 
 
 @ordinary("websocket-harmless")

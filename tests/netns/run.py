@@ -939,6 +939,7 @@ class Runner:
         self.t = t
         self.log = log
         self.passed = self.failed = self.skipped = 0
+        self.own = False  # is the case one with a daemon of its own?
 
     def say(self, verdict, name, why=""):
         setattr(self, verdict, getattr(self, verdict) + 1)
@@ -969,6 +970,8 @@ class Runner:
             except TooSlow:
                 if not tries_left:
                     raise
+                if self.own:
+                    self.end()  # it starts a daemon of its own again
                 time.sleep(0.5)
 
     @staticmethod
@@ -1000,9 +1003,9 @@ class Runner:
 
     def alone(self, cases):
         t = self.t
-        t.enforce = True
+        t.enforce = self.own = True
         for case, _, _, function, argument in cases:
-            t.daemon = None
+            t.daemon, t.family = None, 4
             self.one(case, *((function,) if argument is None else (function, argument)))
             self.end()
 
@@ -1024,14 +1027,15 @@ class Runner:
 
 
 def shares(cases, n):
-    """The cases in `n` parts that take about as long: a set-up's cases stay together, those with a daemon of their own take longer."""
+    """The cases in `n` parts that take about as long: a set-up's cases stay together; those with a daemon of their own take longer,
+    and fill up what is left."""
     groups = {}
-    for case in cases:
-        groups.setdefault(case[1], []).append(case)
+    for i, case in enumerate(cases):
+        groups.setdefault(case[1] or i, []).append(case)
     parts = [[0, []] for _ in range(n)]
     for setup, group in sorted(groups.items(), key=lambda g: -len(g[1])):
         least = min(parts, key=lambda part: part[0])
-        least[0] += len(group) * (OWN_WEIGHT if setup is None else 1)
+        least[0] += len(group) * (1 if isinstance(setup, str) else OWN_WEIGHT)
         least[1] += group
     return [part[1] for part in parts]
 

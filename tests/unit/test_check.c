@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -144,6 +145,33 @@ static void test_usage(void **state)
 	assert_non_null(strstr(said.err, "-c"));
 }
 
+/* Each finding is judged by its own detector. */
+static void test_diff(void **state)
+{
+	static const char *const what[] = {
+		"\"app_proto\":\"dns\",\"dns\":{\"rrname\":\"pool.example\"},\"mining\":{\"evidence\":\"name\"",
+		"\"app_proto\":\"tls\",\"tls\":{\"sni\":\"pool.example\"},\"mining\":{\"evidence\":\"name\"",
+		"\"app_proto\":\"stratum\",\"mining\":{\"evidence\":\"protocol\",\"kind\":\"stratum\"",
+	};
+	static const char *const off[] = { "dns", "tls", "stratum" };
+	char text[2048] = "", stamp[40], policy[200];
+	time_t now = time(NULL);
+
+	(void)state;
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S.000000+00:00", gmtime(&now));
+	for (size_t i = 0; i < 3; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "{\"event_type\":\"alert\",\"timestamp\":\"%s\",\"proto\":\"TCP\","
+			 "\"src_ip\":\"10.0.0.2\",\"src_port\":4000,\"dest_ip\":\"192.0.2.7\",\"dest_port\":53,"
+			 "\"alert\":{\"action\":\"blocked\"},%s}}\n", stamp, what[i]);
+	write_file("l.txt", text);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(policy, sizeof(policy), "version: 1\nmode: enforce\nblock: {names: [pool.example]}\nlog: {file: l.txt}\n"
+			 "detect: {%s: off}\n", off[i]);
+		write_file("p.yaml", policy);
+		assert_non_null(strstr(run("-c", "p.yaml", "--diff").out, "\n1 of 3 findings"));
+	}
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -166,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_dialects),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_usage),
 	};
 

@@ -466,6 +466,18 @@ static void test_tcp_answers(void **state)
 	assert_int_equal(send(b, true), VERDICT_BLOCK);
 	assert_true(b->o.event);
 	bed_free(b);
+	/* a rule that ends it in silence: no segment of the server brings a reset */
+	b = tcp_bed("version: 1\nmode: enforce\nrules: [{name: quiet, to: {names: [pool.example]}, action: block, reset: false}]\n");
+	question(b, 1, 0x0100, "www.example", 0);
+	frame(b, 0);
+	send(b, false);
+	for (unsigned i = 0; i < 2; i++) {
+		put_answer(b, 1, "www.example", "pool.example", 1);
+		frame(b, 0);
+		assert_int_equal(send(b, true), VERDICT_DROP);
+		assert_int_equal(b->o.event, i == 0);
+	}
+	bed_free(b);
 }
 
 /* Stratum and unknown bytes on TCP 53 are judged as anywhere; a server's bytes there decide nothing. */
@@ -504,6 +516,42 @@ static void test_telltale(void **state)
 	bed_free(b);
 }
 
+/* A host that a rule exempts asks what it likes, and what it learns says nothing of others. */
+static void test_exempt(void **state)
+{
+	struct bed *b = bed_new(BLOCK "rules: [{name: lab, from: [192.0.2.1], action: allow}]\n");
+
+	(void)state;
+	assert_int_equal(ask(b, 1, "pool.example"), VERDICT_ACCEPT);
+	assert_false(b->o.event);
+	assert_int_equal(tell(b, 1, "pool.example", NULL, 7), VERDICT_ACCEPT);
+	assert_int_equal(b->o.n_harmless, 0);
+	b->packet.src[15]++;
+	assert_int_equal(ask(b, 1, "pool.example"), VERDICT_DROP);
+	bed_free(b);
+}
+
+/* An answer's own packet comes in by the server's interface: the question tells by which one its client did. */
+static void test_interface(void **state)
+{
+	struct bed *b = bed_new(BLOCK "rules: [{name: lab, from: [\"if:lab0\"], action: allow}]\n");
+
+	(void)state;
+	b->packet.interface = "lab0";
+	assert_int_equal(ask(b, 1, "www.example"), VERDICT_ACCEPT);
+	assert_int_equal(tell(b, 1, "www.example", "pool.example", 7), VERDICT_ACCEPT);
+	bed_free(b);
+	b = bed_new("version: 1\nmode: enforce\n"
+		    "rules: [{name: guests, from: [\"if:guest0\"], to: {names: [pool.example]}, action: block}]\n");
+	b->packet.interface = "guest0";
+	assert_int_equal(ask(b, 1, "www.example"), VERDICT_ACCEPT);
+	assert_int_equal(tell(b, 1, "www.example", "pool.example", 7), VERDICT_DROP);
+	b->packet.interface = "lan0";
+	assert_int_equal(ask(b, 2, "www.example"), VERDICT_ACCEPT);
+	assert_int_equal(tell(b, 2, "www.example", "pool.example", 7), VERDICT_ACCEPT);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,7 +559,7 @@ int main(void)
 		cmocka_unit_test(test_alias), cmocka_unit_test(test_learn), cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_unasked), cmocka_unit_test(test_rejudge), cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_pipelined), cmocka_unit_test(test_tcp_answers), cmocka_unit_test(test_tcp_other),
-		cmocka_unit_test(test_telltale),
+		cmocka_unit_test(test_telltale), cmocka_unit_test(test_exempt), cmocka_unit_test(test_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

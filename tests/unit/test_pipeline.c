@@ -523,6 +523,36 @@ static void test_older(void **state)
 	bed_free(b);
 }
 
+/* Picked up on a packet of the server: once the client is known, a policy that comes later judges the flow the right way round. */
+static void test_older_turned(void **state)
+{
+	static const char *const policies[] = {
+		"version: 1\nmode: enforce\nblock: {names: [pool.example]}\nallow: {hosts: [198.51.100.7]}\n",
+		"version: 1\nmode: enforce\nblock: {names: [pool.example]}\n",
+	};
+	struct bed *b = bed_new("version: 1\nmode: enforce\n");
+	struct policy *first = b->policy;
+	struct outcome o;
+	uint32_t cursor = 0;
+
+	(void)state;
+	reply(b, true);		/* from 198.51.100.7, which is the client, to 192.0.2.1 */
+	assert_int_equal(text(b, ISN, "GET / HTTP/1.1\r\nHost: pool.example\r\n\r\n"), VERDICT_ACCEPT);
+	assert_true(b->o.turned);
+	b->policy = policy_of(policies[0]);
+	pipeline_policy(b->p, b->policy);
+	assert_false(pipeline_rejudge(b->p, &cursor, 1024, b->now, 0, &o));
+	policy_free(b->policy);
+	b->policy = policy_of(policies[1]);
+	pipeline_policy(b->p, b->policy);
+	assert_true(pipeline_rejudge(b->p, &cursor, 1024, b->now, 0, &o));
+	assert_true(o.turned);
+	assert_int_equal(o.subject.src[12], 198);
+	assert_int_equal(o.subject.dport, 40000);
+	policy_free(first);
+	bed_free(b);
+}
+
 static void test_budget(void **state)
 {
 	struct bed *b = bed_new(NULL);
@@ -924,7 +954,7 @@ int main(void)
 		cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_weaker_first), cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_syn_data),
-		cmocka_unit_test(test_older),
+		cmocka_unit_test(test_older), cmocka_unit_test(test_older_turned),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_other_messages),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The policy file: every key's value, every default, and for each way to write it wrong the one line that the operator
  * gets, position included. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -519,6 +520,53 @@ static void test_files(void **state)
 
 static char *start;
 
+static void read_text(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, size - 1, f);
+	assert_true(n && n < size - 1);
+	text[n] = '\0';
+	fclose(f);
+}
+
+/* Of a text in the tests' folder; its lists are not read. */
+static struct policy *settings_of(const char *text)
+{
+	struct policy_error error;
+	struct policy *p;
+
+	write_file("p.yaml", text);
+	p = policy_load_settings("p.yaml", &error);
+	if (!p)
+		fail_msg("%s\n%s", error.text, text);
+	return p;
+}
+
+/* As it says: what stands there is what holds without it. */
+static void is_default(const struct policy *p)
+{
+	struct policy *bare = settings_of("version: 1\n");
+	const struct settings *is = policy_settings(p), *as = policy_settings(bare);
+
+	assert_memory_equal(p->detect, bare->detect, sizeof(p->detect));
+	assert_memory_equal(is->hygiene, as->hygiene, sizeof(is->hygiene));
+	assert_true(is->mode == as->mode && is->hook == as->hook && is->fail == as->fail && is->n_out == as->n_out);
+	assert_true(is->queue_first == as->queue_first && is->queue_count == as->queue_count && is->queue_length == as->queue_length);
+	assert_true(is->endpoint_timeout_s == as->endpoint_timeout_s && is->pair_timeout_s == as->pair_timeout_s);
+	assert_true(is->scope == as->scope && is->reset == as->reset && is->dns_refused == as->dns_refused);
+	assert_true(is->score_report == as->score_report && is->score_block == as->score_block);
+	assert_true(is->memory_flows == as->memory_flows && is->memory_reassembly == as->memory_reassembly);
+	assert_true(is->memory_endpoints == as->memory_endpoints && is->mark_mask == as->mark_mask);
+	assert_true(is->own_table == as->own_table && is->guard_offload == as->guard_offload && is->log_wallets == as->log_wallets);
+	assert_string_equal(is->control, as->control);
+	assert_string_equal(is->state, as->state);
+	assert_string_equal(is->log_file, as->log_file);
+	policy_free(bare);
+}
+
 static void test_sample(void **state)
 {
 	struct policy_error error;
@@ -534,8 +582,59 @@ static void test_sample(void **state)
 	assert_int_equal(policy_lists(p, &lists), 1);
 	assert_int_equal(lists[0].skipped, 0);
 	assert_true(lists[0].used > 100);
-	policy_free(p);
 	assert_int_equal(chdir(folder), 0);
+	is_default(p);
+	policy_free(p);
+}
+
+/* The sample with all that it offers taken in. */
+static void test_sample_whole(void **state)
+{
+	static char text[32768], path[PATH_MAX];
+	const struct list_source *sources;
+	struct policy *p;
+	char *at;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/contrib/policies/minewall.yaml", start);
+	read_text(path, text, sizeof(text));
+	for (char *line = text; line; line = strchr(line + 1, '\n')) {
+		char *hash = line + (*line == '\n');
+
+		if (hash[0] == '#' && (hash[1] != ' ' || !strncmp(hash, "#  - ", 5)))
+			memmove(hash, hash + 1, strlen(hash));
+	}
+	at = strstr(text, "../lists/shared.txt");	/* that file is not here */
+	assert_non_null(at);
+	memcpy(at, "203.0.113.0/24     ", strlen("../lists/shared.txt"));
+	p = settings_of(text);
+	assert_int_equal(policy_settings(p)->n_out, 1);
+	assert_int_equal(policy_sources(p, &sources), 2);
+	assert_int_equal(policy_rules(p), 2);
+	assert_int_equal(policy_own_dialects(p), 2);
+	policy_free(p);
+}
+
+/* Every policy that the README shows is one. */
+static void test_readme(void **state)
+{
+	static const char begin[] = "\n```yaml\n";
+	static char text[65536], path[PATH_MAX];
+	char *at = text, *end;
+	unsigned n = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/README.md", start);
+	read_text(path, text, sizeof(text));
+	for (; (at = strstr(at, begin)); n++) {
+		at += strlen(begin);
+		end = strstr(at, "```\n");
+		assert_non_null(end);
+		*end = '\0';
+		policy_free(settings_of(at));
+		at = end + 1;
+	}
+	assert_true(n >= 5);
 }
 
 static int enter(void **state)
@@ -677,6 +776,8 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_sample),
+		cmocka_unit_test(test_sample_whole),
+		cmocka_unit_test(test_readme),
 		cmocka_unit_test(test_categories),
 	};
 

@@ -145,8 +145,13 @@ static void by_address(void **state)
 
 	(void)state;
 	is(policy_decide_address(p, &who), ACTION_BLOCK, "block.addresses", SCOPE_PAIR, 600);
+	assert_true(policy_may_spare(p, &who));
+	who.dst[15]++;
+	assert_false(policy_may_spare(p, &who));
+	who.dst[15]--;
 	who.interface = "lab0";
 	is(policy_decide_address(p, &who), ACTION_ALLOW, "rules.lab", SCOPE_FLOW, 0);
+	assert_false(policy_may_spare(p, &who));
 	who = from("10.1.0.1", "198.51.100.7", 18081);
 	is(policy_decide_address(p, &who), ACTION_BLOCK, "rules.node", SCOPE_FLOW, 0);
 	assert_true(policy_decide_address(p, &who).silent);
@@ -258,6 +263,9 @@ static void errors(void **state)
 	bad(V "rules:\n- {name: x, action: block}\n- {name: x, action: allow}\n", "a second rule with the name 'x'");
 	bad(V "groups: {a: [10.0.0.1], a: [10.0.0.2]}\n", "a second group 'a'");
 	bad(V "groups: {a: [\"10.0.0.1:80\"]}\n", "is no host");
+	bad(V "groups: {a: [10.0.0.1/24]}\n", "'10.0.0.1/24' has bits behind its prefix, expected 10.0.0.0/24");
+	bad(V "groups: {a: [10.0.0.1], b: [a]}\n", "groups: 'a' is no host, expected an address, a network, a MAC address such as "
+	    "\"02:00:00:00:00:01\", or \"if:br-guest\"");
 	bad(V "groups: [a]\n", "groups must be a mapping");
 }
 

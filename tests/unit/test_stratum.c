@@ -11,6 +11,7 @@
 
 #define W10 "4AAAAAAAAA"
 #define WALLET W10 W10 W10 W10 W10 W10 W10 W10 W10 "AAAAA"
+#define H62 "112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define H64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define H40 "00112233445566778899aabbccddeeff00112233"
 
@@ -129,6 +130,9 @@ static const char *const harmless[] = {
 	"{\"text\":\"{\\\"id\\\":1,\\\"method\\\":\\\"mining.subscribe\\\",\\\"params\\\":[]}\"}",
 	"{\"type\":\"auth\",\"params\":{\"token\":\"x\"}}",
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[\"0x" H64 "\",\"0x" H64 "\",\"0x" H64 "\",\"0x" H64 "\",\"0x" H64 "\"]}",
+	/* what a wallet's node answers eth_getFilterChanges: new blocks or transactions */
+	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[\"0x" H64 "\",\"0x" H64 "\",\"0x" H64 "\",\"0x" H64 "\"]}",
+	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[\"0x" H64 "\",\"0x" H64 "\",\"0xa7" H62 "\"]}",
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"job\":{\"name\":\"backup\",\"job_id\":4}}}",
 	"[\"mining.subscribe\"]",
 	"[1,2,{\"method\":\"mining.subscribe\",\"params\":[]}]",

@@ -155,15 +155,23 @@ static void xmrig_tls(void **state)
 
 static void xmrig_blocked(void **state)
 {
-	struct talk *t = talk_new("version: 1\nmode: enforce\nscore: {report: 40, block: 80}\n");
+	struct talk *t = talk_new("version: 1\nmode: enforce\nscore: {report: 30, block: 80}\n");
 	unsigned i;
 
 	(void)state;
 	xmrig_start(t);
 	for (i = 0; i < 12 && t->o.verdict != VERDICT_BLOCK; i++, t->now += 5000)
 		record(t, 0x17, SUBMIT, i % 2 ? ACK : ACK + JOB);
-	/* Already reported at 40, so it is only watched until then. */
+	/* Reported at 30, by its login, and watched on. */
+	assert_int_equal(t->findings, 2);
+	assert_int_equal(t->o.verdict, VERDICT_BLOCK);
+	talk_free(t);
+	t = talk_new("version: 1\nmode: monitor\nscore: {report: 30, block: 80}\n");
+	xmrig_start(t);
+	for (i = 0; i < 12; i++, t->now += 5000)
+		record(t, 0x17, SUBMIT, i % 2 ? ACK : ACK + JOB);
 	assert_int_equal(t->findings, 1);
+	assert_int_equal(t->o.verdict, VERDICT_CLEAR);	/* nothing more would change anything */
 	talk_free(t);
 	t = talk_new("version: 1\nmode: enforce\nscore: {report: off, block: 80}\n");
 	xmrig_start(t);
@@ -334,6 +342,7 @@ static void sums(void **state)
 	}
 	who.dport = 19999;
 	assert_true(score_add(s, &who, 0, 24000) & BIT(MARK_NO_SNI));
+	assert_true(score_add(s, &who, BIT(MARK_PORT), 23999) & BIT(MARK_NO_SNI));	/* a worker whose batch is older */
 	score_free(s);
 }
 
