@@ -13,14 +13,15 @@
 #include "cli/event_line.h"
 #include "daemon/control.h"
 #include "daemon/event.h"
+#include "daemon/neighbour.h"
 #include "policy/addresses.h"
 #include "policy/names.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME|ADDRESS[:PORT]|'#EVENT'\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME[:PORT]|ADDRESS[:PORT]|'#EVENT'\n\n"
 	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
 	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
-	"  --from HOST  as asked by this inside host: an address or a MAC address\n"
+	"  --from HOST  as asked by this inside host: an address, a MAC address, or if:NAME for one behind this interface\n"
 	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n\n"
 	"Example: minewall explain pool.example --from 192.168.1.50\n";
 
@@ -30,6 +31,7 @@ struct question {
 	const char *what;
 	struct network net;		/* if by_address */
 	bool by_address;
+	char host[EVENT_NAME_MAX];	/* a name without its port */
 	json_t *event;			/* the question is about it, or NULL */
 	struct subject who;
 	struct facts facts;		/* the name, or what the event says */
@@ -50,6 +52,8 @@ static struct decision judge_address(struct question *q, const struct policy *p)
 	q->who.dport = q->net.port;
 	memcpy(inside.src, q->net.addr, sizeof(inside.src));
 	d = policy_decide_address(p, &q->who);
+	if (d.action == ACTION_NONE)
+		d = policy_decide_rest(p, &q->who);
 	return d.action == ACTION_NONE && !q->args->from ? policy_decide_address(p, &inside) : d;
 }
 
@@ -249,6 +253,14 @@ static void print_as_json(const struct question *q)
 	cli_print_json(j);
 }
 
+static bool read_mac(const char *text, uint8_t mac[6])
+{
+	int end = 0;
+
+	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5, &end) == 6 &&
+	       !text[end];
+}
+
 /* The log's event with this id; new reference, or NULL with its line said and the exit code. */
 static json_t *find_event(const char *file, const char *id, int *code)
 {
@@ -275,6 +287,21 @@ static json_t *find_event(const char *file, const char *id, int *code)
 	return found;
 }
 
+/* A name's port is asked by rules about ports only. */
+static void read_port(struct question *q)
+{
+	const char *colon = strchr(q->what, ':');
+	unsigned port;
+	int end = 0;
+
+	if (!colon || (size_t)(colon - q->what) >= sizeof(q->host) || sscanf(colon, ":%5u%n", &port, &end) != 1 || colon[end] ||
+	    !port || port > UINT16_MAX)
+		return;
+	snprintf(q->host, sizeof(q->host), "%.*s", (int)(colon - q->what), q->what);
+	q->what = q->host;
+	q->who.dport = (uint16_t)port;
+}
+
 static int explain(struct question *q)
 {
 	memset(&q->net, 0, sizeof(q->net));
@@ -297,6 +324,8 @@ static int explain_target(struct question *q)
 	enum name_problem problem;
 
 	memset(&net, 0, sizeof(net));
+	if (address_parse(q->what, strlen(q->what), &net) != ADDRESS_GOOD)
+		read_port(q);
 	problem = name_parse(q->what, strlen(q->what), &entry);
 	if (address_parse(q->what, strlen(q->what), &net) == ADDRESS_GOOD || ((problem == NAME_GOOD || problem == NAME_WIDE) && !entry.below))
 		return explain(q);
@@ -365,8 +394,6 @@ static int read_who(struct question *q)
 {
 	const char *from = q->args->from;
 	struct network net;
-	uint8_t *mac = q->who.mac;
-	int end = 0;
 
 	q->who.proto = IPPROTO_TCP;
 	q->who.when_s = q->args->at ? read_time(q->args->at) : (int64_t)time(NULL);
@@ -375,11 +402,13 @@ static int read_who(struct question *q)
 		return EXIT_USAGE;
 	}
 	memset(&net, 0, sizeof(net));
-	if (from && sscanf(from, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", mac, mac + 1, mac + 2, mac + 3, mac + 4, mac + 5, &end) == 6 &&
-	    !from[end]) {
+	if (from && read_mac(from, q->who.mac)) {
 		q->who.mac_known = true;
+	} else if (from && !strncmp(from, "if:", 3) && from[3]) {
+		q->who.interface = from + 3;
 	} else if (from && address_parse(from, strlen(from), &net) == ADDRESS_GOOD && !net.port && net.prefix == 128) {
 		memcpy(q->who.src, net.addr, sizeof(q->who.src));
+		q->who.mac_known = neighbour_mac(net.addr, address_is_v4(net.addr) ? 4 : 6, q->who.mac) == 0;
 	} else if (from) {
 		fprintf(stderr, "minewall explain: '%s' is no host; for example --from 192.168.1.50\n", from);
 		return EXIT_USAGE;

@@ -48,7 +48,7 @@ int judge(const struct judge_question *q, const struct child_user *user, struct 
 /* What each list holds, and how much of it other lists hold, too. */
 struct judge_counts {
 	uint64_t used, skipped;
-	uint64_t distinct, shared;	/* names, each counted once; those of them that another list has as well */
+	uint64_t distinct, shared;	/* names and networks, each counted once; those of them that another list has as well */
 	bool known;
 };
 

@@ -360,6 +360,9 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 	now = effective(d, base, error);
 	if (!now)
 		return -1;
+	/* What was refused until now was refused by the policy before. */
+	if (d->policy && !d->paused_until_s)
+		daemon_read_tries(d);
 	if (!d->paused_until_s && install(d, now)) {
 		snprintf(error->text, sizeof(error->text), "the kernel refused the new table; the policy that runs stays");
 		error->kind = POLICY_UNREADABLE;

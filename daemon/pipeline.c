@@ -251,7 +251,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 		if (d.action == ACTION_ALLOW)	/* of this name; another may be blocked */
 			d = (struct decision){ .action = ACTION_NONE };
 	}
-	return d;
+	return d.action == ACTION_NONE && f->state == FLOW_CLEARED && !f->ruled ? policy_decide_rest(p->policy, who) : d;
 }
 
 bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t now_ms, int64_t when_s, struct outcome *out)

@@ -15,6 +15,18 @@
 /* Lines of text that a pool's parser may pass over as errors; a mail has more before its text. */
 #define JUNK_LINES_MAX 2
 
+/* Nothing was found that a rule about names or protocols could speak of: then it is the turn of one about addresses that had to wait
+ * for it. True: the flow is blocked. */
+static bool rest_blocks(struct step *s)
+{
+	struct decision rest;
+
+	if (s->flow->state != FLOW_INSPECTING || s->flow->ruled)
+		return false;
+	rest = policy_decide_rest(s->p->policy, &s->out.subject);
+	return step_act(s, &rest);
+}
+
 void step_clear(struct step *s, enum reason reason)
 {
 	if (s->packet->tcp_flags & PACKET_SYN) {
@@ -23,6 +35,8 @@ void step_clear(struct step *s, enum reason reason)
 		s->side->heads = s->side->tunnels = s->side->seen = 0;
 		return;
 	}
+	if (reason != REASON_EXEMPT && rest_blocks(s))
+		return;
 	if (s->flow->state == FLOW_INSPECTING)
 		s->out.reason = reason;
 	s->side->done = true;
@@ -219,6 +233,7 @@ bool step_judge_message(struct step *s, uint32_t start)
 	orient(s, m);
 	m->tunnelled = step_tunnelled(s->flow);
 	d = decide(s);
+	s->flow->ruled |= m->mining || m->n_names;
 	collect(s, start, &d);
 	remember_names(s, start);
 	s->flow->app = m->app;
@@ -300,8 +315,10 @@ bool step_judge_unknown(struct step *s, uint32_t start, size_t len)
 		side->next = start + (uint32_t)json;
 		return true;
 	}
-	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start))
+	if (side->only == APP_UNKNOWN && (!s->news || s->at <= start)) {
+		rest_blocks(s);
 		return false;
+	}
 	if (side->only == APP_UNKNOWN && s->at - start <= PRELUDE_BYTES_MAX) {
 		side->only = APP_STRATUM;
 		side->next = s->at;

@@ -69,6 +69,7 @@ struct flow {
 	enum app app;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	bool ruled;		/* a name or a protocol of it was judged, and with it every rule */
 	bool turned;		/* an older one whose opener is the key's other end */
 	bool silent;		/* blocked without a reset: each of its packets is dropped here */
 	bool mac_known;

@@ -6,9 +6,6 @@
 
 #include "policy/rules.h"
 
-/* Of an address or a SOCKS name: no key of `detect` and no word of a rule stands for it. */
-#define NO_DETECTOR 31
-
 const char *evidence_text(enum evidence e)
 {
 	switch (e) {
@@ -77,6 +74,12 @@ static void teach(const struct policy *p, struct decision *d, enum scope own, en
 		       d->scope == SCOPE_PAIR ? s->pair_timeout_s : 0;
 }
 
+static void teach_nothing(struct decision *d)
+{
+	d->scope = SCOPE_FLOW;
+	d->timeout_s = 0;
+}
+
 /* What a rule says takes the place of what would be said without it; the evidence stays. Nothing is taught beyond the rule's
  * hosts and hours. */
 static void say(const struct policy *p, const struct rule *r, uint32_t left_s, enum scope by_evidence, struct decision *d)
@@ -102,23 +105,40 @@ static void say(const struct policy *p, const struct rule *r, uint32_t left_s, e
 		d->timeout_s = left_s;
 }
 
-/* The first rule that speaks of what was seen. Allow rules for everybody come before all of them. */
+/* The first rule about this flow that speaks of what was seen; `sight` NULL: of nothing but addresses. `*waits`: one before it may
+ * still speak, of a name or a protocol that is not known yet. */
+static const struct rule *first_rule(const struct policy *p, const struct subject *who, const uint8_t addr[16], uint16_t port,
+				     const struct sight *sight, uint32_t *left_s, bool *waits)
+{
+	*waits = false;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *r = &p->rules[i];
+
+		if (!rule_goes_there(r, addr, port) || !rule_applies(r, p->groups, who, left_s))
+			continue;
+		if (!rule_needs_sight(r) || (sight && rule_sees(r, sight)))
+			return r;
+		*waits = true;
+	}
+	return NULL;
+}
+
+/* The rule's word in place of what would be said without it. Allow rules for everybody come before all of them. */
 static void overrule(const struct policy *p, const struct subject *who, const struct sight *sight, enum scope by_evidence,
 		     struct decision *d)
 {
 	uint32_t left_s;
+	bool waits;
+	const struct rule *r = d->action == ACTION_ALLOW ? NULL : first_rule(p, who, who->dst, who->dport, sight, &left_s, &waits);
 
-	for (size_t i = 0; i < p->n_rules && d->action != ACTION_ALLOW; i++) {
-		const struct rule *r = &p->rules[i];
-
-		if (!rule_needs_sight(r) || !rule_goes_there(r, who->dst, who->dport) || !rule_sees(r, sight) ||
-		    !rule_applies(r, p->groups, who, &left_s))
-			continue;
-		if (d->evidence == EVIDENCE_NONE)
-			d->evidence = sight->name ? EVIDENCE_NAME : EVIDENCE_PROTOCOL;
-		say(p, r, left_s, by_evidence, d);
+	/* One that watches addresses has said so at the first packet, if it could. */
+	if (!r || (!rule_needs_sight(r) && r->action == ACTION_MONITOR && d->action == ACTION_NONE && !waits))
 		return;
-	}
+	if (d->evidence == EVIDENCE_NONE)
+		d->evidence = !rule_needs_sight(r) ? EVIDENCE_ADDRESS : sight->name ? EVIDENCE_NAME : EVIDENCE_PROTOCOL;
+	say(p, r, left_s, by_evidence, d);
+	if (!rule_needs_sight(r) && waits)
+		teach_nothing(d);
 }
 
 /* The first rule about addresses and ports alone, or one that exempts a host. */
@@ -126,17 +146,14 @@ static bool rule_by_address(const struct policy *p, const struct subject *who, c
 			    enum scope by_evidence, struct decision *d)
 {
 	uint32_t left_s;
+	bool waits;
+	const struct rule *r = first_rule(p, who, addr, port, NULL, &left_s, &waits);
 
-	for (size_t i = 0; i < p->n_rules; i++) {
-		const struct rule *r = &p->rules[i];
-
-		if (rule_needs_sight(r) || !rule_goes_there(r, addr, port) || !rule_applies(r, p->groups, who, &left_s))
-			continue;
-		*d = (struct decision) { .evidence = EVIDENCE_ADDRESS };
-		say(p, r, left_s, by_evidence, d);
-		return true;
-	}
-	return false;
+	if (!r)
+		return false;
+	*d = (struct decision) { .evidence = EVIDENCE_ADDRESS };
+	say(p, r, left_s, by_evidence, d);
+	return true;
 }
 
 /* The flow's own destination, or where its tunnel leads. */
@@ -207,15 +224,56 @@ static bool blocked_destination(const struct policy *p, const uint8_t addr[16], 
 	return true;
 }
 
+/* Those of the lists that rules name which have the address, whatever becomes of their entries otherwise. */
+static uint64_t lists_of_address(const struct policy *p, const uint8_t addr[16], uint16_t port)
+{
+	uint64_t lists = 0;
+
+	for (unsigned i = 0; p->list_addresses.n && i < p->n_lists; i++) {
+		uint8_t rank[NAME_SOURCE_MAX + 1] = { 0 };
+
+		rank[i + 1] = rank[(i + 1) | LIST_IMPORTANT] = 1;
+		if (p->rule_lists >> i & 1 && address_set_match_ranked(&p->list_addresses, addr, port, rank))
+			lists |= UINT64_C(1) << i;
+	}
+	return lists;
+}
+
 struct decision policy_decide_address(const struct policy *p, const struct subject *who)
 {
-	static const struct sight address = { .detector = NO_DETECTOR, .listed = true };
+	struct sight address = { .detector = NO_DETECTOR };
 	struct decision d = { .scope = SCOPE_FLOW };
+	const struct rule *r;
+	uint32_t left_s;
+	bool waits;
 
-	if (allowed_by_address(p, who, &d) || rule_by_address(p, who, who->dst, who->dport, SCOPE_ENDPOINT, &d))
+	if (allowed_by_address(p, who, &d))
 		return d;
-	if (blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d))
-		overrule(p, who, &address, SCOPE_ENDPOINT, &d);
+	address.listed = blocked_destination(p, who->dst, who->dport, SCOPE_ENDPOINT, &d);
+	address.lists = lists_of_address(p, who->dst, who->dport);
+	r = first_rule(p, who, who->dst, who->dport, address.listed || address.lists ? &address : NULL, &left_s, &waits);
+	if (!r)
+		return d;
+	if (!rule_needs_sight(r) || !address.listed)
+		d = (struct decision) { .evidence = EVIDENCE_ADDRESS, .scope = SCOPE_FLOW };
+	if (waits && !rule_needs_sight(r))	/* first match wins, and that may be another: policy_decide, policy_decide_rest */
+		return (struct decision) { .scope = SCOPE_FLOW };
+	say(p, r, left_s, SCOPE_ENDPOINT, &d);
+	return d;
+}
+
+struct decision policy_decide_rest(const struct policy *p, const struct subject *who)
+{
+	struct decision d = { .scope = SCOPE_FLOW };
+	uint32_t left_s;
+	bool waits;
+	const struct rule *r = first_rule(p, who, who->dst, who->dport, NULL, &left_s, &waits);
+
+	if (!r || !waits || allowed_by_address(p, who, &d))
+		return (struct decision) { .scope = SCOPE_FLOW };
+	d = (struct decision) { .evidence = EVIDENCE_ADDRESS };
+	say(p, r, left_s, SCOPE_FLOW, &d);
+	teach_nothing(&d);
 	return d;
 }
 
@@ -285,12 +343,13 @@ static struct decision judge_protocol(const struct policy *p, const struct subje
 
 uint64_t rules_lists(const struct policy *p, const void *name, size_t len)
 {
-	struct name_hit hits[RULES_LISTS_MAX];
-	size_t n = name_set_all(p->block_names, name, len, hits, RULES_LISTS_MAX);
+	struct name_hit hits[RULES_LISTS_MAX], exception;
+	size_t n = p->rule_lists ? name_set_all(p->block_names, name, len, hits, RULES_LISTS_MAX) : 0;
+	bool excepted = n && name_set_match(p->excepted_names, name, len, &exception);
 	uint64_t lists = 0;
 
 	for (size_t i = 0; i < n && i < RULES_LISTS_MAX; i++)
-		if (hits[i].source)
+		if (hits[i].source && (!excepted || hits[i].source & LIST_IMPORTANT))
 			lists |= UINT64_C(1) << ((hits[i].source & ~LIST_IMPORTANT) - 1);
 	return lists;
 }
@@ -300,7 +359,7 @@ bool rules_blocked_name(const struct policy *p, const void *name, size_t len, st
 {
 	struct name_hit exception;
 
-	if (!name_set_match(p->block_names, name, len, hit))
+	if (!name_set_match(p->block_names, name, len, hit) || (hit->source && rules_list(p, hit->source)->action == DETECT_OFF))
 		return false;
 	return !hit->source || hit->source & LIST_IMPORTANT || !name_set_match(p->excepted_names, name, len, &exception);
 }
@@ -313,6 +372,7 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 	struct decision d = { .scope = SCOPE_FLOW };
 	struct name_hit hit = { 0 };
 
+	sight->lists = rules_lists(p, name, len);
 	if (p->extra_names && name_set_match(p->extra_names, name, len, &hit)) {
 		d.action = ACTION_ALLOW;
 		d.rule = "allow --for";
@@ -324,7 +384,6 @@ static struct decision judge_text(const struct policy *p, const void *name, size
 		bool monitor = detect->action == DETECT_MONITOR || (list && list->action == DETECT_MONITOR);
 
 		sight->listed = true;
-		sight->lists = p->n_rules ? rules_lists(p, name, len) : 0;
 		if (detect->action == DETECT_OFF)
 			return d;
 		d.action = monitor ? ACTION_MONITOR : ACTION_BLOCK;

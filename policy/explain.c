@@ -68,7 +68,7 @@ static void tell_listed(const struct telling *t, const struct policy *p, const s
 		tell(t, "exceptions of lists", "list %s: %s, %s line %u", rules_list(p, hits[0].source)->name, hits[0].entry,
 		     rules_list(p, hits[0].source)->file, hits[0].line);
 	sight->listed = rules_blocked_name(p, name->host.p, name->host.len, &hits[0]);
-	sight->lists = sight->listed ? rules_lists(p, name->host.p, name->host.len) : 0;
+	sight->lists = rules_lists(p, name->host.p, name->host.len);
 }
 
 static void tell_listed_address(const struct telling *t, const struct policy *p, const struct subject *who)

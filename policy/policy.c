@@ -98,11 +98,15 @@ static void rank_sources(struct policy *p)
 	for (size_t i = 0; i < p->n_lists; i++) {
 		bool block = p->lists[i].action == DETECT_BLOCK;
 
+		if (p->lists[i].action == DETECT_OFF) {		/* its entries are only there for the rules that name the list */
+			p->rank[i + 1] = p->rank[(i + 1) | LIST_IMPORTANT] = RANK_NONE;
+			continue;
+		}
 		p->rank[i + 1] = block ? RANK_BLOCK : RANK_MONITOR;
 		p->rank[(i + 1) | LIST_IMPORTANT] = block ? RANK_BLOCK_IMPORTANT : RANK_MONITOR_IMPORTANT;
 	}
 	for (unsigned source = 0; source <= NAME_SOURCE_MAX; source++)
-		name_set_rank(p->block_names, source, p->rank[source]);
+		name_set_rank(p->block_names, source, p->rank[source] ? p->rank[source] : RANK_OFF);
 }
 
 static int seal_rules(struct policy *p)
@@ -222,15 +226,17 @@ int list_info_print(const struct list_info *info, char *to, size_t size)
 	return n;
 }
 
-/* Into the sets; a list that is off is read and counted all the same, so that its health shows. */
+/* Into the sets; a list that is off is read and counted all the same, so that its health shows and rules may name it. */
 static int read_list(struct policy *p, size_t i, const char *text, size_t len, struct list_counts *counts)
 {
 	struct list_target to = { .source = (unsigned)i + 1 };
 
-	if (p->lists[i].action != DETECT_OFF) {
+	if (p->lists[i].action != DETECT_OFF || p->rule_lists >> i & 1) {
 		to.names = p->block_names;
-		to.excepted_names = p->excepted_names;
 		to.addresses = &p->list_addresses;
+	}
+	if (p->lists[i].action != DETECT_OFF) {
+		to.excepted_names = p->excepted_names;
 		to.excepted_addresses = &p->excepted_addresses;
 	}
 	return list_load(&to, p->lists[i].format, text, len, counts);

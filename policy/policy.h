@@ -173,7 +173,7 @@ size_t policy_lists(const struct policy *p, const struct list_info **lists);
 size_t policy_sources(const struct policy *p, const struct list_source **sources);
 
 /* Reads `text` as the list with this index of policy_sources and counts what the policy would use of it. 0, -ENOMEM, or
- * -E2BIG: alone it has more names than all lists together may have. */
+ * -E2BIG: alone it has more names or networks than all lists together may have. */
 int policy_source_count(const struct policy *p, size_t i, const char *text, size_t len, size_t *used, size_t *skipped);
 
 /* A list's text; `text` NULL: there is none. */
@@ -182,7 +182,7 @@ struct list_text {
 	size_t len;
 };
 
-/* Names that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
+/* Names and networks that these texts hold together, each counted once: one for each of policy_sources, in that order; those whose bit in
  * `mask` is 0 are left out. 0, -ENOMEM, or -E2BIG: more than all lists together may have. */
 int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names);
 
@@ -248,6 +248,11 @@ struct decision {
 
 /* Judges by addresses alone: allow.hosts, allow.addresses, block.addresses. Called for a flow's first packet. */
 struct decision policy_decide_address(const struct policy *p, const struct subject *who);
+
+/* A rule about addresses and ports alone is put off by policy_decide_address while one before it may still speak of what the flow will
+ * show: first match wins. policy_decide asks all rules in their order; this is for a flow that showed nothing. NONE if nothing was put
+ * off. Teaches nothing, since the rule before it may spare the next flow. */
+struct decision policy_decide_rest(const struct policy *p, const struct subject *who);
 
 /* Judges what an inspector found. Local allow rules and exempt hosts always win; protocol evidence is judged before names.
  * Mining

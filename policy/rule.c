@@ -55,7 +55,7 @@ bool rule_sees(const struct rule *r, const struct sight *s)
 		return false;
 	if (r->names)
 		return s->name && name_set_match(r->names, s->name->host.p, s->name->host.len, &hit);
-	return !s->name || s->listed || r->addresses.n || r->n_ports;
+	return s->listed || r->lists || (!s->name && s->detector != NO_DETECTOR) || r->addresses.n || r->n_ports;
 }
 
 void rule_fini(struct rule *r)

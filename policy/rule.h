@@ -58,12 +58,15 @@ struct rule {
 	bool silent;			/* drop without a reset */
 };
 
+/* Of an address or a SOCKS name: no key of `detect` and no word of a rule stands for it. */
+#define NO_DETECTOR 31
+
 /* One thing seen in a flow that a rule may be about. */
 struct sight {
 	unsigned detector;
-	const struct name_fact *name;	/* NULL: evidence of a protocol or a score */
+	const struct name_fact *name;	/* NULL: an address (NO_DETECTOR), evidence of a protocol or a score */
 	bool listed;			/* a list or the policy blocks it */
-	uint64_t lists;		/* bit i: the policy's i-th list has the name */
+	uint64_t lists;		/* bit i: the policy's i-th list has it; only lists that a rule names */
 };
 
 bool hosts_match(const struct hosts *h, const struct subject *who);

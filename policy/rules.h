@@ -20,7 +20,7 @@
 #define LABEL_MAX 64
 
 /* Which of two sources wins: the admin's own word, then the stronger action, then what excepts cannot take back. */
-enum { RANK_NONE, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
+enum { RANK_NONE, RANK_OFF, RANK_MONITOR, RANK_MONITOR_IMPORTANT, RANK_BLOCK, RANK_BLOCK_IMPORTANT, RANK_POLICY };
 _Static_assert(RULES_LISTS_MAX <= 64, "policy_source_union takes a bit for each");
 
 enum detector { DETECTOR_TLS, DETECTOR_QUIC, DETECTOR_HTTP, DETECTOR_DNS, DETECTOR_STRATUM, DETECTOR_GETWORK, DETECTOR_NODE, DETECTORS };
@@ -72,6 +72,7 @@ struct policy {
 	size_t n_groups;
 	struct rule rules[RULES_MAX];
 	size_t n_rules;
+	uint64_t rule_lists;	/* bit i: a rule names the i-th list, which is read then even if its entries are off */
 	bool exceptions;	/* a rule lets some hosts do, or do at times, what others may not */
 	/* Of policy_allowing only: what it stands on and shares, and what it allows besides. */
 	const struct policy *base;
@@ -96,7 +97,8 @@ int schema_read(struct policy *p, const char *base, const char *path, const char
 /* The list whose source this is; not 0. */
 const struct list_rule *rules_list(const struct policy *p, unsigned source);
 
-/* Whether block.names or a list, its exceptions heeded, has the name; and all lists that have it: bit i is the i-th. */
+/* Whether block.names or a list, its exceptions heeded, has the name; and those of the lists that rules name which
+ * have it, their entries' action aside: bit i is the i-th. */
 bool rules_blocked_name(const struct policy *p, const void *name, size_t len, struct name_hit *hit);
 uint64_t rules_lists(const struct policy *p, const void *name, size_t len);
 

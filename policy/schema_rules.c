@@ -420,6 +420,7 @@ static int resolve_rule(struct doc *doc, struct policy *p, struct rule *r)
 			return unknown(doc, &r->list_names[i], "no list");
 		r->lists |= (uint64_t)1 << k;
 	}
+	p->rule_lists |= r->lists;
 	return 0;
 }
 

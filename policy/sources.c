@@ -46,11 +46,14 @@ size_t policy_sources(const struct policy *p, const struct list_source **sources
 int policy_source_count(const struct policy *p, size_t i, const char *text, size_t len, size_t *used, size_t *skipped)
 {
 	struct name_set *set = name_set_new();
+	struct address_set addresses = { 0 };
+	struct list_target to = { .names = set, .addresses = &addresses, .source = 1 };
 	struct list_counts counts = { 0 };
-	int err = set ? list_read(set, 1, p->lists[i].format, text, len, &counts) : -ENOMEM;
+	int err = set ? list_load(&to, p->lists[i].format, text, len, &counts) : -ENOMEM;
 
 	*used = counts.used;
 	*skipped = counts.skipped;
+	address_set_fini(&addresses);
 	name_set_free(set);
 	return err;
 }
@@ -58,16 +61,19 @@ int policy_source_count(const struct policy *p, size_t i, const char *text, size
 int policy_source_union(const struct policy *p, const struct list_text *texts, uint64_t mask, size_t *names)
 {
 	struct name_set *set = name_set_new();
+	struct address_set addresses = { 0 };
+	struct list_target to = { .names = set, .addresses = &addresses, .source = 1 };
 	struct list_counts counts;
 	int err = set ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < p->n_lists && !err; i++)
 		if (mask >> i & 1 && texts[i].text)
-			err = list_read(set, 1, p->lists[i].format, texts[i].text, texts[i].len, &counts);
+			err = list_load(&to, p->lists[i].format, texts[i].text, texts[i].len, &counts);
 	if (!err)
-		err = name_set_seal(set);
+		err = name_set_seal(set) ? -ENOMEM : address_set_seal(&addresses);
 	if (!err)
-		*names = name_set_count(set);
+		*names = name_set_count(set) + addresses.n;
+	address_set_fini(&addresses);
 	name_set_free(set);
 	return err;
 }

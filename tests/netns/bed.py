@@ -375,10 +375,10 @@ class Bed:
         done = self.client.run(*PYTHON, os.path.join(HERE, "raw_client.py"), text_in=json.dumps(script), timeout=timeout)
         return json.loads(done.stdout)
 
-    def load(self, address, seconds, clients=32):
+    def load(self, address, seconds, clients=32, host="www.unlisted.example"):
         """Starts many clients in the background; communicate() with the process gives the JSON of load_client.py."""
         return self.client.start(*PYTHON, os.path.join(HERE, "load_client.py"), address, LOAD_PORT, "--seconds", seconds,
-                                 "--clients", clients, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+                                 "--clients", clients, "--host", host, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
 
     def client_mac(self):
         return self.client.run("cat", "/sys/class/net/c0/address").stdout.strip()

@@ -26,12 +26,12 @@ def initial(t, name, cid=1, version=V1, pad=0, part=(0, 9999), number=0):
                           check=True, capture_output=True, text=True).stdout.strip()
 
 
-def send(t, address, *datagrams):
+def send(t, address, *datagrams, port=PORT):
     """Each datagram is hex, (hex, TTL) or as udp_client.py has it; what came back of each."""
     sends = [d if isinstance(d, dict) else {"hex": d, "wait": 0.5} if isinstance(d, str) else
              {"hex": d[0], "ttl": d[1], "wait": 0.05} for d in datagrams]
     done = t.bed.client.run(*beds.PYTHON, os.path.join(beds.HERE, "udp_client.py"),
-                            text_in=json.dumps({"to": [address, PORT], "sends": sends}))
+                            text_in=json.dumps({"to": [address, port], "sends": sends}))
     return [one["answer"] for one in json.loads(done.stdout)]
 
 

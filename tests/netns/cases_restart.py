@@ -58,6 +58,14 @@ class Talk:
             self.ends[end["at"]] = end["ended"]
         return json.loads(said)["ended"] if said else None, self.ends.get(address)
 
+    def gaps_ms(self):
+        """Stops the clients; the longest silence that each has heard of its server. None of them may have ended before."""
+        for process in self.clients.values():
+            process.terminate()
+        ends = [json.loads(self.line(process, 3) or "{}") for process in self.clients.values()]
+        need(all(end.get("ended") == "stopped" for end in ends), f"open connections ended: {ends}")
+        return [end["silence_ms"] for end in ends]
+
     def close(self):
         for process in (*self.clients.values(), self.server):
             process.kill()

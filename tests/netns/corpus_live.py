@@ -367,7 +367,11 @@ class Check:
                 self.fail(title, unit, faults)
             self.passed += not faults
             return
-        events = list(events)
+        watched = [e for e in events if e["alert"]["action"] == "allowed"]     # what a detector only reports
+        events = [e for e in events if e["alert"]["action"] == "blocked"]
+        reported = [line for line in lines if line["verdict"]["action"] == "accept" and "mining" in line]
+        if len(watched) != len(reported):
+            return self.fail(title, unit, [f"{len(watched)} events of what is only reported, replay has {len(reported)}"])
         for part, line in enumerate(lines):
             if part and part - 1 in play.resets and part in play.resets and not events:
                 self.reused += 1    # by design: a blocked 5-tuple stays blocked for a while, whoever takes it again

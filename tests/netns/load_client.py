@@ -32,7 +32,7 @@ def fetch(address, port, request, timeout):
 
 
 def client(options, good, bad):
-    request = wire.http_get("www.unlisted.example")
+    request = wire.http_get(options.host)
     end = time.monotonic() + options.seconds
     while time.monotonic() < end:
         begin = time.monotonic()
@@ -48,6 +48,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("address")
     parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="www.unlisted.example")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--timeout", type=float, default=1.0)

@@ -911,6 +911,7 @@ import cases_rules   # noqa: E402
 import cases_dns   # noqa: E402
 import cases_update  # noqa: E402
 import cases_lists  # noqa: E402
+import cases_trust  # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

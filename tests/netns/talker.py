@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Both ends of connections that stay open and talk all the time, so that a firewall that ends one is noticed at once.
-Each prints a line when it is there and one JSON object when a connection ends.
+Each prints a line when it is there and one JSON object when a connection ends; a client that is told to stop (SIGTERM), too.
 
 usage: talker.py server PORT | talker.py client ADDRESS PORT FIRST-BYTES-AS-HEX SOURCE"""
 
 import json
+import signal
 import socket
 import sys
 import threading
@@ -18,6 +19,7 @@ LIFE_S = 60
 def talk(sock, data):
     """Sends and reads until the other side or somebody between ends it."""
     got, ended, deadline = 0, "timeout", time.monotonic() + LIFE_S
+    heard, silence = time.monotonic(), 0.0
     sock.settimeout(EVERY_S)
     try:
         sock.sendall(data)
@@ -28,13 +30,20 @@ def talk(sock, data):
                     ended = "closed"
                     break
                 got += len(more)
+                silence, heard = max(silence, time.monotonic() - heard), time.monotonic()
             except TimeoutError:
                 pass
             sock.sendall(b"x")
             time.sleep(EVERY_S / 2)
     except ConnectionError:
         ended = "reset"
-    return {"ended": ended, "received": got}
+    except InterruptedError:
+        ended = "stopped"
+    return {"ended": ended, "received": got, "silence_ms": round(1000 * max(silence, time.monotonic() - heard))}
+
+
+def stop(_signal, _frame):
+    raise InterruptedError
 
 
 def serve(port):
@@ -53,6 +62,7 @@ def main():
     address, port, data, source = sys.argv[2:6]
     sock = socket.create_connection((address, int(port)), timeout=5, source_address=(source, 0))
     sock.sendall(bytes.fromhex(data))
+    signal.signal(signal.SIGTERM, stop)
     print("open" if sock.recv(6) else "shut", flush=True)
     print(json.dumps(talk(sock, b"x")), flush=True)
 

@@ -129,6 +129,68 @@ static void test_bad(void **state)
 	}
 }
 
+/* A finding of each kind, an hour old, and one of the day before yesterday. */
+static void write_log(void)
+{
+	static const char *const events[] = {
+		"\"dest_port\":443,\"proto\":\"TCP\",\"app_proto\":\"tls\",\"tls\":{\"sni\":\"pool.example\"},"
+		"\"alert\":{\"action\":\"blocked\"},\"mining\":{\"evidence\":\"name\"}",
+		"\"dest_port\":3333,\"proto\":\"TCP\",\"app_proto\":\"stratum\",\"alert\":{\"action\":\"blocked\"},"
+		"\"mining\":{\"evidence\":\"protocol\",\"kind\":\"stratum\"}",
+		"\"dest_port\":9999,\"proto\":\"TCP\",\"app_proto\":\"tls\",\"alert\":{\"action\":\"allowed\"},"
+		"\"mining\":{\"evidence\":\"score\",\"marks\":[\"telltale\",\"port\"]}",
+		"\"dest_port\":53,\"proto\":\"UDP\",\"app_proto\":\"dns\",\"dns\":{\"rrname\":\"pool.example\"},"
+		"\"alert\":{\"action\":\"blocked\"},\"mining\":{\"evidence\":\"name\"}",
+		"\"dest_port\":80,\"proto\":\"TCP\",\"app_proto\":\"unknown\",\"alert\":{\"action\":\"blocked\"},"
+		"\"mining\":{\"evidence\":\"address\"}",
+	};
+	FILE *f = fopen("eve.json", "w");
+	time_t when = time(NULL) - 3600;
+	char text[64];
+	struct tm tm;
+
+	assert_non_null(f);
+	for (size_t i = 0; i <= sizeof(events) / sizeof(events[0]); i++) {
+		if (i == sizeof(events) / sizeof(events[0]))
+			when -= 48 * 3600;
+		gmtime_r(&when, &tm);
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000000+00:00", &tm);
+		fprintf(f, "{\"timestamp\":\"%s\",\"event_type\":\"alert\",\"src_ip\":\"10.0.0.7\",\"src_port\":4000,"
+			"\"dest_ip\":\"192.0.2.7\",%s}\n", text, events[i % (sizeof(events) / sizeof(events[0]))]);
+	}
+	fclose(f);
+}
+
+static void test_diff_kinds(void **state)
+{
+	static const struct { const char *more; int changed; const char *says; } rows[] = {
+		{ "", 0, "0 of 5 findings" },
+		{ "detect: {dns: monitor}\n", 1, "now it would only be logged by block.names\n" },
+		{ "detect: {tls: off}\n", 1, "now it would pass\n" },
+		{ "detect: {stratum: monitor}\n", 1, "now it would only be logged by detect.stratum\n" },
+		{ "allow: {names: [pool.example]}\n", 2, "now it would be allowed by allow.names\n" },
+		{ "allow: {hosts: [10.0.0.0/8]}\n", 5, "now it would be allowed by allow.hosts\n" },
+		{ "rules: [{name: strict, to: {detectors: [score]}, action: block}]\n", 1, "now it would be blocked by rules.strict\n" },
+		{ "rules: [{name: lab, to: {addresses: [192.0.2.7], ports: [80]}, action: monitor}]\n", 1, "only be logged by rules.lab\n" },
+	};
+	char text[1024], counted[32];
+
+	(void)state;
+	write_log();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct said said;
+
+		snprintf(text, sizeof(text), "version: 1\nmode: enforce\nlog: {file: eve.json}\n"
+			 "block: {names: [pool.example], addresses: [\"192.0.2.7:80\"]}\n%s", rows[i].more);
+		write_file("p.yaml", text);
+		said = run("-c", "p.yaml", "--diff");
+		snprintf(counted, sizeof(counted), "%d of 5 findings", rows[i].changed);
+		if (said.code || !strstr(said.out, counted) || !strstr(said.out, rows[i].says))
+			fail_msg("%sexit %d\n%s%s", rows[i].more, said.code, said.out, said.err);
+	}
+	unlink("eve.json");
+}
+
 static void test_usage(void **state)
 {
 	struct said said = run("--help", NULL, NULL);
@@ -194,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_dialects),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_diff_kinds),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_usage),
 	};

@@ -19,6 +19,16 @@
 
 #define V "version: 1\nmode: enforce\n"
 
+/* A list's file; rules' tests name it absolutely. */
+static void write_list(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
 static struct policy *load(const char *text, struct policy_error *error)
 {
 	char path[] = "/tmp/test_rules.XXXXXX";
@@ -164,6 +174,84 @@ static void by_address(void **state)
 	policy_free(p);
 }
 
+/* A rule about addresses does not come before one about names that stands above it; what showed nothing is its in the end. */
+static void order(void **state)
+{
+	struct policy *p = good(V "block: {names: [pool.example]}\nrules:\n"
+				"- {name: legal, from: [10.1.0.1], to: {names: [pool.example]}, action: allow}\n"
+				"- {name: strict, from: [10.1.0.2], to: {detectors: [stratum]}, action: block}\n"
+				"- {name: port, from: [10.1.0.1, 10.1.0.3], to: {ports: [3333]}, action: block}\n"
+				"- {name: free, from: [10.1.0.2], action: allow}\n"
+				"- {name: last, to: {ports: [3333]}, action: monitor}\n");
+	struct subject who = from("10.1.0.1", "192.0.2.7", 3333);
+
+	(void)state;
+	is(policy_decide_address(p, &who), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+	is(name(p, &who, "pool.example", NAME_TLS_SNI), ACTION_ALLOW, "rules.legal", SCOPE_FLOW, 0);
+	is(name(p, &who, "www.example", NAME_TLS_SNI), ACTION_BLOCK, "rules.port", SCOPE_FLOW, 0);
+	is(stratum(p, &who), ACTION_BLOCK, "rules.port", SCOPE_FLOW, 0);
+	is(policy_decide_rest(p, &who), ACTION_BLOCK, "rules.port", SCOPE_FLOW, 0);
+	who.dport = 443;
+	is(policy_decide_rest(p, &who), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+	/* all but mining */
+	who = from("10.1.0.2", "192.0.2.7", 3333);
+	is(policy_decide_address(p, &who), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+	is(stratum(p, &who), ACTION_BLOCK, "rules.strict", SCOPE_PAIR, 600);
+	is(name(p, &who, "pool.example", NAME_TLS_SNI), ACTION_ALLOW, "rules.free", SCOPE_FLOW, 0);
+	is(policy_decide_rest(p, &who), ACTION_ALLOW, "rules.free", SCOPE_FLOW, 0);
+	/* nothing stands before it */
+	who = from("10.1.0.3", "192.0.2.7", 3333);
+	is(policy_decide_address(p, &who), ACTION_BLOCK, "rules.port", SCOPE_PAIR, 600);
+	is(policy_decide_rest(p, &who), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+	/* what is only watched goes on to be, by name, too */
+	who = from("10.1.0.4", "192.0.2.7", 3333);
+	is(policy_decide_address(p, &who), ACTION_MONITOR, "rules.last", SCOPE_FLOW, 0);
+	is(name(p, &who, "pool.example", NAME_TLS_SNI), ACTION_MONITOR, "rules.last", SCOPE_FLOW, 0);
+	is(name(p, &who, "www.example", NAME_TLS_SNI), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+	policy_free(p);
+}
+
+/* Rules that name lists: of names and of addresses, some ports only, with the lists' own action off, monitor or block. */
+static void by_list(void **state)
+{
+	char text[2048];
+	struct policy *p;
+	struct subject a = from("10.1.0.1", "8.8.4.7", 443), b = from("10.1.0.2", "8.8.4.7", 443);
+
+	(void)state;
+	write_list("/tmp/test_rules.pools", "pool.example\n||other.example^\n8.8.4.0/24\n");
+	write_list("/tmp/test_rules.spare", "[Adblock Plus 2.0]\n||spare.example^\n||both.example^\n@@||pool.example^\n");
+	for (unsigned off = 0; off < 2; off++) {
+		snprintf(text, sizeof(text), V "lists:\n- {name: pools, file: /tmp/test_rules.pools, format: plain, category: pool}\n"
+			 "- {name: spare, file: /tmp/test_rules.spare, category: extra}\ncategories: {%s: off}\n"
+			 "rules:\n- {name: tls, from: [10.1.0.1], to: {lists: [pools], ports: [443]}, action: %s}\n"
+			 "- {name: mon, from: [10.1.0.1], to: {lists: [spare]}, action: monitor}\n", off ? "pool" : "extra", off ? "block" : "allow");
+		p = good(text);
+		/* the list that is off excepts nothing, and blocks nobody but whom a rule says */
+		is(name(p, &a, "spare.example", NAME_QUIC_SNI), ACTION_MONITOR, "rules.mon", SCOPE_FLOW, 0);
+		if (!off) {
+			is(name(p, &b, "spare.example", NAME_TLS_SNI), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+			is(name(p, &a, "pool.example", NAME_QUIC_SNI), ACTION_ALLOW, "rules.tls", SCOPE_FLOW, 0);
+			is(name(p, &b, "pool.example", NAME_QUIC_SNI), ACTION_BLOCK, "list", SCOPE_PAIR, 600);
+			is(policy_decide_address(p, &a), ACTION_ALLOW, "rules.tls", SCOPE_FLOW, 0);
+			/* with exceptions in the policy nobody's finding teaches the endpoint */
+			is(policy_decide_address(p, &b), ACTION_BLOCK, "list", SCOPE_PAIR, 600);
+			a.dport = 80;
+			is(policy_decide_address(p, &a), ACTION_BLOCK, "list", SCOPE_PAIR, 600);
+			a.dport = 443;
+		} else {
+			/* spare is on here, and its exception holds for pool.example in every list */
+			is(name(p, &a, "pool.example", NAME_QUIC_SNI), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+			is(name(p, &b, "spare.example", NAME_TLS_SNI), ACTION_BLOCK, "list", SCOPE_PAIR, 600);
+			is(policy_decide_address(p, &a), ACTION_BLOCK, "rules.tls", SCOPE_PAIR, 600);
+			is(policy_decide_address(p, &b), ACTION_NONE, NULL, SCOPE_FLOW, 0);
+		}
+		policy_free(p);
+	}
+	unlink("/tmp/test_rules.pools");
+	unlink("/tmp/test_rules.spare");
+}
+
 static void detector_off(void **state)
 {
 	struct policy *p = good(V "detect: {stratum: off, tls: off}\nblock: {names: [pool.example]}\n"
@@ -272,7 +360,7 @@ static void errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_match), cmocka_unit_test(by_address), cmocka_unit_test(detector_off),
+		cmocka_unit_test(first_match), cmocka_unit_test(by_address), cmocka_unit_test(order), cmocka_unit_test(by_list), cmocka_unit_test(detector_off),
 		cmocka_unit_test(hours), cmocka_unit_test(zones), cmocka_unit_test(errors),
 	};
 
