@@ -49,6 +49,7 @@ $(BUILD)/%.o: %.c
 include tests/unit/units.mk
 include tests/netns/netns.mk
 include tests/fuzz/fuzz.mk
+include tests/bench/bench.mk
 include tests/bench/names.mk
 
 units: $(UNITS)

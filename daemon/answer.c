@@ -108,7 +108,7 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "flows", json_integer(SUM(d, flows)));
 	json_object_set_new(j, "findings", json_integer(SUM(d, found)));
 	json_object_set_new(j, "events_lost", json_integer((json_int_t)(ring_lost(d->shared.events) + event_log_lost(d->log))));
-	json_object_set_new(j, "not_taught", json_integer(SUM(d, teach_failed)));
+	json_object_set_new(j, "not_taught", json_integer((json_int_t)adder_failed(d->shared.adder)));
 	json_object_set_new(j, "overload", json_integer(SUM(d, overload)));
 	json_object_set_new(j, "overruns", json_integer(SUM(d, lost)));
 	json_object_set_new(j, "watchdog", json_integer((json_int_t)watchdog_releases(d->shared.watchdog)));

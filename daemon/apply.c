@@ -380,6 +380,7 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 			policy_free(old_base);
 	}
 	if (!d->paused_until_s) {	/* else when the pause ends */
+		adder_settle(d->shared.adder);
 		forget_unjustified(d);
 		apply_to_flows(d);
 	}
@@ -554,8 +555,10 @@ int apply_pause(struct daemon *d, uint64_t for_s)
 	if (for_s == 0)
 		return d->paused_until_s ? resume(d) : 0;
 	if (!d->paused_until_s) {
-		struct element *elements = apply_elements(d, &n);
+		struct element *elements;
 
+		adder_settle(d->shared.adder);
+		elements = apply_elements(d, &n);
 		daemon_read_tries(d);
 		err = table_remove(d->shared.table);
 		if (err) {

@@ -198,8 +198,12 @@ static enum exit_code open_queues(struct daemon *d)
 
 static enum exit_code start_workers(struct daemon *d)
 {
-	int err;
+	int err = adder_start(&d->shared.adder, &d->shared);
 
+	if (err) {
+		log_warn(err, "the adder cannot be started");
+		return EXIT_SYSTEM;
+	}
 	for (; d->n_workers < d->n_queues; d->n_workers++) {
 		err = worker_start(&d->workers[d->n_workers], &d->shared, d->queues[d->n_workers], d->n_workers, d->n_queues);
 		if (err) {
@@ -442,6 +446,7 @@ static void undo(struct daemon *d)
 	}
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->workers[i]);
+	adder_stop(d->shared.adder);
 	if (d->shared.events && d->log)
 		write_events(d);
 	watchdog_stop(d->shared.watchdog);

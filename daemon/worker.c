@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Performs the pipeline's outcomes. The order matters: verdicts leave first, in one send; only then the
- * kernel is taught, and the main loop hears of it last. */
+/* Performs the pipeline's outcomes. The order matters: verdicts leave first, in one send; only then the findings go
+ * to the adder, which teaches the kernel and lets the main loop hear of them. */
 #include "daemon/worker.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,13 +17,6 @@
 _Static_assert(QUEUE_STATE_OLDER_ORIGINAL == STATE_OLDER_ORIGINAL && QUEUE_STATE_OLDER_REPLY == STATE_OLDER_REPLY &&
 	       QUEUE_STATE_PENDING == STATE_PENDING && QUEUE_STATE_REPLY == STATE_REPLY,
 	       "the rules and the reader agree on the values in the packet mark");
-
-/* Something to do once the verdicts are sent. */
-struct lesson {
-	bool teach;
-	struct element element;
-	struct event event;
-};
 
 struct worker {
 	pthread_t thread;
@@ -36,10 +30,9 @@ struct worker {
 	_Atomic(const struct policy *) policy;
 	atomic_bool rejudging, again;
 	uint32_t cursor;
-	uint64_t said_full_s;
 	atomic_bool stop;
 	struct worker_counters counters;
-	unsigned n_lessons;
+	unsigned n_lessons;	/* for the adder, once the verdicts are sent */
 	struct lesson lessons[QUEUE_BATCH];
 };
 
@@ -220,47 +213,9 @@ static void note(struct worker *w, const char *what, const char *detail)
 	ring_put(w->shared->events, &e);
 }
 
-/* A set that is full stays so for a while: said once an hour, counted always. */
-static void not_taught(struct worker *w, uint64_t now_s)
-{
-	count(&w->counters.teach_failed);
-	if (w->said_full_s && now_s - w->said_full_s < 3600)
-		return;
-	w->said_full_s = now_s;
-	note(w, "set_full", "the kernel takes no more endpoints; each connection is still judged and blocked");
-}
-
-/* Between the verdict and the lesson a harmless name may have been seen there, by this worker or another. */
-static void heed_tenants(struct worker *w, struct lesson *l)
-{
-	const struct element *e = &l->element;
-
-	if (!learnt_has_neighbours(l->event.evidence, l->event.app) || tenants_teach(w->shared->tenants, e->dst, e->proto, e->port))
-		return;
-	table_delete(w->shared->table, e, 1, NULL);
-	learnt_forget(w->shared->learnt, e);
-	l->event.learned = SCOPE_FLOW;
-}
-
 static void teach(struct worker *w)
 {
-	uint64_t now_s = clock_ms(CLOCK_MONOTONIC) / 1000;
-
-	for (unsigned i = 0; i < w->n_lessons; i++) {
-		struct lesson *l = &w->lessons[i];
-		size_t done = 0;
-
-		if (l->teach && (table_add(w->shared->table, &l->element, 1, &done) || done == 0))
-			not_taught(w, now_s);
-		if (done) {
-			l->event.learned = l->element.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
-			learnt_put(w->shared->learnt, &l->element, &l->event, now_s);
-			heed_tenants(w, l);
-		}
-		if (l->event.mac_known)
-			learnt_host(w->shared->learnt, l->event.subject.src, l->event.family, l->event.mac, now_s);
-		ring_put(w->shared->events, &l->event);
-	}
+	adder_put(w->shared->adder, w->lessons, w->n_lessons);
 	w->n_lessons = 0;
 }
 
@@ -333,7 +288,10 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	const struct queued *batch;
+	char name[16];
 
+	snprintf(name, sizeof(name), "minewall-q%u", queue_number(w->queue));
+	pthread_setname_np(pthread_self(), name);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		int n = queue_receive(w->queue, &batch);
 		uint64_t now_ms;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The packet loop: a thread for each queue that receives a batch, asks the pipeline, gives the verdicts and,
- * once they are sent, teaches the kernel and hands the events on. */
+ * once they are sent, hands the findings on to the adder. */
 #ifndef MINEWALL_WORKER_H
 #define MINEWALL_WORKER_H
 
@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/adder.h"
 #include "daemon/answers.h"
 #include "daemon/blind.h"
 #include "daemon/event.h"
@@ -32,6 +33,7 @@ struct worker_shared {
 	_Atomic(struct refuse *) refuse;	/* NULL until a policy wants it */
 	struct blind *blind;
 	struct ring *events;
+	struct adder *adder;
 	struct watchdog *watchdog;	/* NULL when failing closed */
 	uint8_t login_key[32];
 	uint64_t hash_key[2];
@@ -42,7 +44,6 @@ struct worker_counters {
 	atomic_uint_fast64_t packets, accepted, cleared, blocked, found, overload;
 	atomic_uint_fast64_t reasons[REASON_COUNT];
 	atomic_uint_fast64_t lost;		/* ENOBUFS notices */
-	atomic_uint_fast64_t teach_failed;	/* a set was full or the kernel refused */
 	atomic_uint_fast64_t flows;		/* remembered now */
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The built-in dialects, as data (PROTOCOLS 1, 2.1 and 4). A row must be false for every look-alike of 1.10; a name
  * that does not decide alone carries its second feature here. */
+#include <string.h>
+
 #include "inspect/require.h"
 
 #define C DIALECT_FROM_CLIENT
@@ -147,4 +149,59 @@ struct dialect_problem dialect_check(const struct dialect_row *row)
 	problem.where = "capture";
 	problem.text = require_check_captures(&set, row->capture, &problem.at);
 	return problem;
+}
+
+/* One row's terms and operations behind those of the rows before it. False: ill-formed, or too long for one row. */
+static bool compile_row(const struct dialect_row *row, struct require_set *set, uint8_t *ops, struct require_row *out)
+{
+	size_t n_ops;
+
+	set->n = 0;
+	if (!require_compile(set, row->require, ops, &n_ops))
+		return false;
+	out->n_tests = (uint8_t)set->n;
+	out->n_ops = (uint8_t)n_ops;
+	if (!require_add_captures(set, row->capture))
+		return false;
+	out->n_terms = (uint8_t)set->n;
+	return true;
+}
+
+size_t dialect_compile(const struct dialect_table *table, void *memory, size_t room)
+{
+	size_t head = sizeof(struct dialect_code) + table->n_rows * sizeof(struct require_row), n_terms = 0, n_ops = 0, need;
+	struct dialect_code *code = memory;
+	struct require_term *terms;
+	struct require_set set;
+	uint8_t ops[REQUIRE_OPS_MAX];
+
+	head = (head + _Alignof(struct require_term) - 1) / _Alignof(struct require_term) * _Alignof(struct require_term);
+	for (size_t i = 0; i < table->n_rows; i++) {
+		struct require_row row = { 0 };
+
+		if (!compile_row(&table->rows[i], &set, ops, &row))
+			continue;
+		n_terms += row.n_terms;
+		n_ops += row.n_ops;
+	}
+	need = head + n_terms * sizeof(*terms) + n_ops;
+	if (need > room)
+		return need;
+	terms = (struct require_term *)((uint8_t *)memory + head);
+	code->terms = terms;
+	code->ops = (uint8_t *)(terms + n_terms);
+	n_terms = n_ops = 0;
+	for (size_t i = 0; i < table->n_rows; i++) {
+		struct require_row *row = &code->rows[i];
+
+		*row = (struct require_row){ .term = (uint32_t)n_terms, .op = (uint32_t)n_ops };
+		row->usable = compile_row(&table->rows[i], &set, ops, row);
+		if (!row->usable)
+			continue;
+		memcpy(terms + n_terms, set.terms, row->n_terms * sizeof(*terms));
+		memcpy((uint8_t *)code->ops + n_ops, ops, row->n_ops);
+		n_terms += row->n_terms;
+		n_ops += row->n_ops;
+	}
+	return need;
 }

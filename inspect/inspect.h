@@ -159,9 +159,12 @@ struct dialect_row {
 #define DIALECT_FROM_CLIENT 1u
 #define DIALECT_FROM_SERVER 2u
 
+struct dialect_code;	/* what the rows ask for, parsed */
+
 struct dialect_table {
 	const struct dialect_row *rows;
 	size_t n_rows;
+	const struct dialect_code *code;	/* of dialect_compile; NULL: rows are parsed for each message that they are asked about */
 };
 
 /* The table that is built in. */
@@ -175,6 +178,10 @@ struct dialect_problem {
 	const char *where;		/* "require" or "capture" */
 	size_t at;			/* which byte of it */
 };
+
+/* Parses all rows into `memory`, which holds pointers to them and to itself, and is for `code`. Returns the bytes that it takes; if
+ * `room` is less, nothing is written. */
+size_t dialect_compile(const struct dialect_table *table, void *memory, size_t room);
 
 /* Is the row well formed? For rows that do not come with the program. */
 struct dialect_problem dialect_check(const struct dialect_row *row);

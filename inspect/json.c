@@ -269,21 +269,24 @@ bool json_same(struct view text, const char *want, size_t len, bool nocase, bool
 
 	if (text.len < len)
 		return false;
-	/* most texts are the same or differ in their first letter */
-	if (len && *text.p != (uint8_t)*want && *text.p && *text.p != '\\' &&
-	    !(nocase && json_lower(*text.p) == json_lower((uint8_t)*want)))
-		return false;
-	if (!memcmp(text.p, want, len)) {
-		text.p += len;
-		text.len -= len;
-		return prefix || !text.len || json_char(&text) < 0;
-	}
+	/* byte by byte as far as they are the same or differ for good, and decoded from the first escape on */
 	for (i = 0; i < len; i++) {
+		uint8_t byte = text.p[i], other = (uint8_t)want[i];
+
+		if (byte == other || (nocase && json_lower(byte) == json_lower(other)))
+			continue;
+		if (byte && byte != '\\')
+			return false;
+		break;
+	}
+	text.p += i;
+	text.len -= i;
+	for (; i < len; i++) {
 		c = json_char(&text);
 		if (c != (uint8_t)want[i] && !(nocase && json_lower(c) == json_lower((uint8_t)want[i])))
 			return false;
 	}
-	return prefix || json_char(&text) < 0;
+	return prefix || !text.len || json_char(&text) < 0;
 }
 
 /* A code unit as UTF-8 (surrogates one by one: nobody reads wallets in them). */

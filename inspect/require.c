@@ -24,6 +24,8 @@ struct require_parser {
 	size_t next;			/* term of the next test */
 	unsigned brackets;		/* open ones */
 	bool whole;
+	uint8_t *ops;			/* compiling, or NULL */
+	size_t n_ops;
 	bool strict;			/* words are checked, too: not in the packet's way */
 	const char *error;		/* what is wrong; NULL: nothing yet */
 	const char *wrong;		/* where */
@@ -43,6 +45,14 @@ static bool require_fail(struct require_parser *r, const char *at, const char *w
 		r->wrong = at;
 	}
 	return false;
+}
+
+static void require_emit(struct require_parser *r, enum require_op op)
+{
+	if (r->ops && r->n_ops == REQUIRE_OPS_MAX)
+		require_fail(r, r->p, "this is longer than 128 operations");
+	else if (r->ops)
+		r->ops[r->n_ops++] = (uint8_t)op;
 }
 
 static bool require_known(const char *const *words, size_t n, const char *word, size_t len)
@@ -148,6 +158,7 @@ static bool require_test(struct require_parser *r)
 		if (r->set->n == REQUIRE_TERMS_MAX)
 			return require_fail(r, r->p, "more tests than one row may have");
 		r->set->terms[r->set->n++] = t;
+		require_emit(r, REQUIRE_TEST);
 		return false;
 	}
 	return index < r->marked->n && r->marked->terms[index].seen;
@@ -177,6 +188,8 @@ static bool require_one(struct require_parser *r)
 		v = require_test(r);
 	}
 	require_blanks(r);
+	if (negative)
+		require_emit(r, REQUIRE_NOT);
 	return negative ? r->whole && !v : v;
 }
 
@@ -188,6 +201,7 @@ static bool require_any(struct require_parser *r)
 	while (*r->p == '|' && !r->error) {
 		r->p++;
 		v |= require_one(r);
+		require_emit(r, REQUIRE_OR);
 	}
 	return v;
 }
@@ -199,6 +213,7 @@ static bool require_all(struct require_parser *r)
 	while (*r->p == '&' && !r->error) {
 		r->p++;
 		v &= require_any(r);
+		require_emit(r, REQUIRE_AND);
 	}
 	return v;
 }
@@ -208,22 +223,63 @@ bool require_add(struct require_set *set, const char *expression)
 	return !require_check(set, expression, NULL);
 }
 
-const char *require_check(struct require_set *set, const char *expression, size_t *at)
+static const char *require_read(struct require_parser *r, const char *expression)
 {
-	struct require_parser r = { .p = expression, .set = set, .strict = at };
-	size_t before = set->n;
+	size_t before = r->set->n;
 
+	r->p = expression;
 	if (!expression)
 		return NULL;
-	require_all(&r);
-	if (*r.p)
-		require_fail(&r, r.p, "here '&', '|' or the end is expected");
-	if (!r.error)
-		return NULL;
-	set->n = before;
-	if (at)
+	require_all(r);
+	if (*r->p)
+		require_fail(r, r->p, "here '&', '|' or the end is expected");
+	if (r->error)
+		r->set->n = before;
+	return r->error;
+}
+
+const char *require_check(struct require_set *set, const char *expression, size_t *at)
+{
+	struct require_parser r = { .set = set, .strict = at };
+
+	if (require_read(&r, expression) && at)
 		*at = (size_t)(r.wrong - expression);
 	return r.error;
+}
+
+bool require_compile(struct require_set *set, const char *expression, uint8_t *ops, size_t *n_ops)
+{
+	struct require_parser r = { .set = set, .ops = ops };
+
+	require_read(&r, expression);
+	*n_ops = r.n_ops;
+	return !r.error;
+}
+
+/* The stack is one word: brackets inside each other are few. */
+bool require_evaluate(const struct require_set *set, size_t first, const uint8_t *ops, size_t n_ops, bool whole)
+{
+	uint64_t stack = n_ops == 0;
+
+	for (size_t i = 0; i < n_ops; i++) {
+		uint64_t top = stack & 1;
+
+		switch ((enum require_op)ops[i]) {
+		case REQUIRE_TEST:
+			stack = stack << 1 | set->terms[first++].seen;
+			break;
+		case REQUIRE_NOT:
+			stack = (stack & ~(uint64_t)1) | (whole && !top);
+			break;
+		case REQUIRE_AND:
+			stack = stack >> 1 & (~(uint64_t)1 | top);
+			break;
+		case REQUIRE_OR:
+			stack = stack >> 1 | top;
+			break;
+		}
+	}
+	return stack & 1;
 }
 
 bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole)

@@ -42,11 +42,34 @@ bool require_add_captures(struct require_set *set, const char *captures);
 const char *require_check(struct require_set *set, const char *expression, size_t *at);
 const char *require_check_captures(struct require_set *set, const char *captures, size_t *at);
 
+/* An expression in the order in which it is worked out: operands, then what joins them. */
+enum require_op { REQUIRE_TEST, REQUIRE_NOT, REQUIRE_AND, REQUIRE_OR };
+#define REQUIRE_OPS_MAX 128
+
+/* As require_add, and the expression's operations, at most REQUIRE_OPS_MAX. */
+bool require_compile(struct require_set *set, const char *expression, uint8_t *ops, size_t *n_ops);
+
 /* Marks all terms that the object at `p` fulfils. The bytes may end anywhere. */
 void require_scan(struct require_set *set, const uint8_t *p, const uint8_t *end);
 
 /* The value of an expression whose first test is term `first`. `whole`: the object has ended, so that what
  * was not seen is absent; before that a negation is never true, and so a true answer is final. */
 bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole);
+
+/* The same for what require_compile made of it. */
+bool require_evaluate(const struct require_set *set, size_t first, const uint8_t *ops, size_t n_ops, bool whole);
+
+/* A row's terms and operations, by where they stand in its table's. */
+struct require_row {
+	uint32_t term, op;
+	uint8_t n_tests, n_terms, n_ops;
+	bool usable;
+};
+
+struct dialect_code {
+	const struct require_term *terms;
+	const uint8_t *ops;
+	struct require_row rows[];
+};
 
 #endif

@@ -45,6 +45,7 @@ struct stratum_asked {
 	size_t captures;
 	size_t end;
 	bool usable;
+	const struct require_row *code;		/* NULL: the row is not compiled */
 };
 
 static bool stratum_carried(const struct dialect_row *row, enum carrier carrier)
@@ -65,14 +66,16 @@ static bool stratum_side(const struct dialect_row *row, enum side side)
 	return true;
 }
 
-/* Is this method the row's? */
-static bool stratum_names(const struct dialect_row *row, struct view method)
+/* Is this method the row's? `plain`: it holds no escapes. */
+static bool stratum_names(const struct dialect_row *row, struct view method, bool plain)
 {
 	size_t n = strlen(row->method);
+	bool open = n >= 3 && row->method[n - 1] == '*' && row->method[n - 2] == '.';
 
-	if (n < 3 || memcmp(row->method + n - 2, ".*", 2))
-		return json_same(method, row->method, n, false, false);
-	return json_same(method, row->method, n - 1, false, true) && !json_same(method, row->method, n - 1, false, false);
+	n -= open;
+	if (plain)
+		return (open ? method.len > n : method.len == n) && !memcmp(method.p, row->method, n);
+	return json_same(method, row->method, n, false, true) && open != json_same(method, row->method, n, false, false);
 }
 
 static void stratum_candidate(struct stratum_message *m, const struct dialect_row *row, struct view method)
@@ -111,11 +114,12 @@ static void stratum_candidates(const struct inspect_input *in, struct stratum_me
 	const struct dialect_table t = stratum_table(in);
 	const struct dialect_row *row;
 	uint8_t first = method.len && *method.p != '\\' ? *method.p : 0;
+	bool plain = !method.len || (!memchr(method.p, '\\', method.len) && !memchr(method.p, 0, method.len));
 
 	for (row = t.rows; row < t.rows + t.n_rows; row++) {
 		if (!row->method || (first && first != (uint8_t)*row->method))
 			continue;
-		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method))
+		if (stratum_side(row, in->side) && stratum_carried(row, in->carrier) && stratum_names(row, method, plain))
 			stratum_candidate(m, row, method);
 	}
 }
@@ -185,48 +189,75 @@ static void stratum_fill(const struct inspect_input *in, const struct stratum_ca
 			stratum_fact(f, &set->terms[i], in->scratch);
 }
 
+/* A row's terms behind those that are there. False: no room, or ill-formed. */
+static bool stratum_terms(const struct dialect_table *t, const struct dialect_row *row, struct stratum_asked *asked,
+			  struct require_set *set)
+{
+	const struct require_row *code = t->code ? &t->code->rows[row - t->rows] : NULL;
+
+	*asked = (struct stratum_asked){ .usable = true, .first = set->n };
+	if (code && code->usable) {
+		if (code->n_terms > REQUIRE_TERMS_MAX - set->n)
+			return false;
+		memcpy(&set->terms[set->n], &t->code->terms[code->term], code->n_terms * sizeof(set->terms[0]));
+		asked->code = code;
+		asked->captures = set->n + code->n_tests;
+		set->n += code->n_terms;
+		asked->end = set->n;
+		return true;
+	}
+	if (!require_add(set, row->require))
+		return false;
+	asked->captures = set->n;
+	if (!require_add_captures(set, row->capture))
+		return false;
+	asked->end = set->n;
+	return true;
+}
+
 /* Puts the terms of as many candidates as fit into the set, from `i` on. Returns the first that did not fit. */
-static size_t stratum_collect(const struct stratum_message *m, size_t i, struct stratum_asked *asked, struct require_set *set)
+static size_t stratum_collect(const struct dialect_table *t, const struct stratum_message *m, size_t i, struct stratum_asked *asked,
+			      struct require_set *set)
 {
 	size_t start = i;
 
 	set->n = 0;
-	for (; i < m->n && i - start < STRATUM_ASKED_MAX; i++, asked++) {
-		const struct dialect_row *row = m->rows[i].row;
-
-		asked->usable = true;
-		asked->first = set->n;
-		if (!require_add(set, row->require))
+	for (; i < m->n && i - start < STRATUM_ASKED_MAX; i++, asked++)
+		if (!stratum_terms(t, m->rows[i].row, asked, set))
 			break;
-		asked->captures = set->n;
-		if (!require_add_captures(set, row->capture))
-			break;
-		asked->end = set->n;
-	}
 	if (i > start || i == m->n)
 		return i;
 	asked->usable = false;	/* ill-formed: dialect_check would have said so */
 	return i + 1;
 }
 
+static bool stratum_true(const struct dialect_table *t, const struct stratum_asked *a, const struct dialect_row *row,
+			 const struct require_set *set, bool whole)
+{
+	if (a->code)
+		return require_evaluate(set, a->first, t->code->ops + a->code->op, a->code->n_ops, whole);
+	return require_true(set, a->first, row->require, whole);
+}
+
 /* The first candidate that is true: rows without a method, then those of each method, in table order. What is less than Stratum is
  * only taken where nothing else is true, or a miner could hide behind it. */
 static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, struct stratum_facts *f)
 {
+	const struct dialect_table t = stratum_table(in);
 	struct stratum_asked asked[STRATUM_ASKED_MAX];
 	struct require_set set;
 	bool found = false;
 	size_t i, k, next;
 
 	for (i = 0; i < m->n; i = next) {
-		next = stratum_collect(m, i, asked, &set);
+		next = stratum_collect(&t, m, i, asked, &set);
 		require_scan(&set, m->p, m->end);
 		for (k = i; k < next; k++) {
 			const struct stratum_asked *a = &asked[k - i];
 			const struct dialect_row *row = m->rows[k].row;
 
 			if (!a->usable || (found && row->kind != MINING_STRATUM) ||
-			    !require_true(&set, a->first, row->require, m->whole))
+			    !stratum_true(&t, a, row, &set, m->whole))
 				continue;
 			*f = (struct stratum_facts){ 0 };
 			stratum_fill(in, &m->rows[k], a, &set, f);

@@ -3,6 +3,7 @@
  * right checksum. No list of segments, so that a flood of one-byte segments costs no more than one big one. */
 #include "nfq/stream.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,44 +45,54 @@ static bool bit_get(const uint8_t *map, uint32_t i)
 	return map[i / 8] >> (i % 8) & 1;
 }
 
-static void bit_put(uint8_t *map, uint32_t i)
-{
-	map[i / 8] |= (uint8_t)(1u << (i % 8));
-}
-
 static void bit_set(uint8_t *map, uint32_t i, bool value)
 {
 	map[i / 8] = (uint8_t)((map[i / 8] & ~(1u << (i % 8))) | (unsigned)value << (i % 8));
 }
 
-/* Sets the bits [from, to), eight at a time where it can. */
-static void bits_put(uint8_t *map, uint32_t from, uint32_t to)
+/* 64 bits of a map from bit `i` on, a multiple of 64. The maps are whole words long. */
+static uint64_t word_get(const uint8_t *map, uint32_t i)
 {
-	for (; from < to && from % 8; from++)
-		bit_put(map, from);
-	if (to - from >= 8) {
-		memset(map + from / 8, 0xff, (to - from) / 8);
-		from += (to - from) / 8 * 8;
-	}
-	for (; from < to; from++)
-		bit_put(map, from);
+	uint64_t word;
+
+	memcpy(&word, map + i / 8, sizeof(word));
+	return le64toh(word);
 }
 
-/* First offset in [from, to) whose bit is `value`; `to` if none. By 64 bits where it can: each packet's bytes are asked
- * for three times. */
+static void word_put(uint8_t *map, uint32_t i, uint64_t bits)
+{
+	bits = htole64(bits | word_get(map, i));
+	memcpy(map + i / 8, &bits, sizeof(bits));
+}
+
+/* Sets the bits [from, to), a word at a time. */
+static void bits_put(uint8_t *map, uint32_t from, uint32_t to)
+{
+	while (from < to) {
+		uint32_t word = from & ~63u, next = word + 64;
+		uint64_t bits = UINT64_MAX << (from - word);
+
+		if (next > to)
+			bits &= UINT64_MAX >> (next - to);
+		word_put(map, word, bits);
+		from = next;
+	}
+}
+
+/* First offset in [from, to) whose bit is `value`; `to` if none. A word at a time: each packet's bytes are asked for three
+ * times. */
 static uint32_t bit_find(const uint8_t *map, uint32_t from, uint32_t to, bool value)
 {
-	uint64_t whole = value ? 0 : UINT64_MAX;
-
 	while (from < to) {
-		if (from % 8 == 0 && to - from >= 64 && !memcmp(map + from / 8, &whole, sizeof(whole)))
-			from += 64;
-		else if (from % 8 == 0 && to - from >= 8 && map[from / 8] == (uint8_t)whole)
-			from += 8;
-		else if (bit_get(map, from) == value)
-			return from;
-		else
-			from++;
+		uint32_t word = from & ~63u;
+		uint64_t bits = word_get(map, word);
+
+		bits = (value ? bits : ~bits) >> (from - word);
+		if (bits) {
+			from += (uint32_t)__builtin_ctzll(bits);
+			return from < to ? from : to;
+		}
+		from = word + 64;
 	}
 	return to;
 }

@@ -181,6 +181,9 @@ static void adopt(struct netlink_batch *b, struct nftnl_set_elem *e, const struc
 
 static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, const struct element *elements, size_t n)
 {
+	static const uint16_t flags[] = {
+		[SETS_ADD] = NLM_F_CREATE, [SETS_NEW] = NLM_F_CREATE | NLM_F_EXCL, [SETS_ADOPT] = NLM_F_CREATE, [SETS_DELETE] = 0,
+	};
 	struct nftnl_set *s = named(b, set);
 	uint8_t key[KEY_MAX];
 
@@ -198,7 +201,7 @@ static void put_message(struct netlink_batch *b, enum set set, enum sets_op op, 
 		if (op == SETS_ADOPT)
 			adopt(b, e, &elements[i]);
 	}
-	put_set(b, s, op == SETS_DELETE ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, op == SETS_DELETE ? 0 : NLM_F_CREATE, true);
+	put_set(b, s, op == SETS_DELETE ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, flags[op], true);
 	nftnl_set_free(s);
 }
 

@@ -32,6 +32,7 @@ void sets_put(struct netlink_batch *b, enum set set, uint32_t size);
 
 enum sets_op {
 	SETS_ADD,	/* life of timeout_s */
+	SETS_NEW,	/* the same, refused with EEXIST where it is there already */
 	SETS_ADOPT,	/* life of timeout_s, of which expires_ms are left; its counter goes on */
 	SETS_DELETE,
 };

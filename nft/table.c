@@ -430,13 +430,19 @@ out:
 	return rc;
 }
 
-/* Deleting what is not there fails, and on Linux 6.1 adding what is there refreshes nothing: so it is added, deleted and
- * added again, which the kernel carries out as one. */
+/* Most are new, and one message is all they take. Deleting what is not there fails, and on Linux 6.1 adding what is there
+ * refreshes nothing: so what may be there is added, deleted and added again, which the kernel carries out as one. */
 static int add_batch(struct table *t, enum set set, const struct element *elements, size_t n)
 {
 	struct netlink_batch b;
 	int rc;
 
+	netlink_batch_init(&b, &t->netlink);
+	sets_put_elements(&b, set, SETS_NEW, elements, n);
+	rc = netlink_batch_send(&b, true, NULL, 0);
+	netlink_batch_fini(&b);
+	if (rc != -EEXIST)
+		return rc;
 	netlink_batch_init(&b, &t->netlink);
 	sets_put_elements(&b, set, SETS_ADD, elements, n);
 	sets_put_elements(&b, set, SETS_DELETE, elements, n);

@@ -260,13 +260,25 @@ static bool is_off(const struct dialect_rules *d, const char *dialect)
 	return false;
 }
 
+static int compile(struct dialect_rules *d)
+{
+	size_t size = dialect_compile(&d->table, NULL, 0);
+
+	d->code = malloc(size);
+	if (!d->code)
+		return -ENOMEM;
+	dialect_compile(&d->table, d->code, size);
+	d->table.code = d->code;
+	return 0;
+}
+
 int dialects_seal(struct dialect_rules *d)
 {
 	size_t n = 0;
 
 	d->table = dialect_builtin;
 	if (!d->n_own && !d->n_off)
-		return 0;
+		return compile(d);
 	d->rows = calloc(d->n_own + dialect_builtin.n_rows, sizeof(*d->rows));
 	if (!d->rows)
 		return -ENOMEM;
@@ -278,7 +290,7 @@ int dialects_seal(struct dialect_rules *d)
 		if (!is_off(d, dialect_builtin.rows[i].dialect))
 			d->rows[n++] = dialect_builtin.rows[i];
 	d->table = (struct dialect_table) { .rows = d->rows, .n_rows = n };
-	return 0;
+	return compile(d);
 }
 
 void dialects_free(struct dialect_rules *d)
@@ -288,4 +300,5 @@ void dialects_free(struct dialect_rules *d)
 	free(d->own);
 	free(d->off);
 	free(d->rows);
+	free(d->code);
 }

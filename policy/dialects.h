@@ -19,6 +19,7 @@ struct dialect_rules {
 	size_t n_off;
 	struct dialect_row *rows;	/* NULL: the built-in table as it is */
 	struct dialect_table table;
+	void *code;			/* of the table */
 };
 
 /* Readers for struct doc_key; `key->offset` is that of the struct dialect_rules. */

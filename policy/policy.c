@@ -482,7 +482,7 @@ bool policy_blocks_addresses(const struct policy *p)
 
 const struct dialect_table *policy_dialects(const struct policy *p)
 {
-	return p->dialects.rows ? &p->dialects.table : &dialect_builtin;
+	return p->dialects.table.rows ? &p->dialects.table : &dialect_builtin;
 }
 
 size_t policy_own_dialects(const struct policy *p)

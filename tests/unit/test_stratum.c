@@ -575,6 +575,7 @@ static void asked_directly(void **state)
 
 	(void)state;
 	in.scratch = &scratch;
+	inspect_reset(&facts);
 	facts.app = APP_HTTP;
 	facts.n_names = 1;
 	facts.again = AGAIN_FRESH;
@@ -787,5 +788,20 @@ int main(void)
 		cmocka_unit_test(broken_behind), cmocka_unit_test(payees),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, feed_done);
+	static struct dialect_table compiled;
+	size_t size;
+	void *code;
+	int failed = cmocka_run_group_tests_name("parsed", tests, NULL, feed_done);
+
+	/* all once more, by the table as a policy has it */
+	compiled = dialect_builtin;
+	size = dialect_compile(&compiled, NULL, 0);
+	code = malloc(size);
+	if (!code || dialect_compile(&compiled, code, size) != size)
+		return 1;
+	compiled.code = code;
+	feed_dialects = &compiled;
+	failed += cmocka_run_group_tests_name("compiled", tests, NULL, feed_done);
+	free(code);
+	return failed;
 }

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Nanoseconds of the core's parts, each the median of many short runs of CPU time, and how the cost of a packet grows with flows,
+ * names and endpoints. Prints one JSON object. */
+#include <time.h>
+
+#include "daemon/tenants.h"
+#include "nfq/flow.h"
+#include "tests/bench/inputs.h"
+
+#define RUNS 15
+#define SCALES 4
+#define QUERIES 65536u
+
+static const uint32_t scales[SCALES] = { 1000, 10000, 100000, 1000000 };
+static const uint64_t key[2] = { 1, 2 };
+static struct inspect_scratch scratch;
+static const struct dialect_table *dialects;
+static uint64_t sink;
+
+static double now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median of the runs, for one of `n` turns. */
+static double timed(void (*run)(void *arg, uint32_t n), void *arg, uint32_t n)
+{
+	double took[RUNS];
+
+	run(arg, n);
+	for (int i = 0; i < RUNS; i++) {
+		double begin = now_ns();
+
+		run(arg, n);
+		took[i] = (now_ns() - begin) / n;
+	}
+	qsort(took, RUNS, sizeof(took[0]), by_value);
+	return took[RUNS / 2];
+}
+
+struct text {
+	const uint8_t *p;
+	size_t len;
+};
+
+static void inspect(void *arg, uint32_t n)
+{
+	static struct facts facts;
+	const struct text *t = arg;
+	struct inspect_input in = { .p = t->p, .len = t->len, .side = SIDE_CLIENT, .dialects = dialects, .scratch = &scratch };
+
+	for (uint32_t i = 0; i < n; i++) {
+		scratch.used = 0;
+		sink += inspect_stream(&in, &facts) == INSPECT_MATCH;
+	}
+}
+
+/* Questions in an order that no cache foresees. */
+struct asked {
+	struct name_set *set;
+	char (*names)[64];
+	uint32_t at;
+};
+
+static void match(void *arg, uint32_t n)
+{
+	struct asked *a = arg;
+	struct name_hit hit;
+
+	for (uint32_t i = 0; i < n; i++, a->at = (a->at + 1) % QUERIES)
+		sink += name_set_match(a->set, a->names[a->at], strlen(a->names[a->at]), &hit);
+}
+
+static double name_ns(struct name_set *set, uint32_t n, bool listed)
+{
+	struct asked a = { set, calloc(QUERIES, 64), 0 };
+	double ns;
+
+	if (!a.names)
+		inputs_die("no memory");
+	for (uint32_t i = 0; i < QUERIES; i++)
+		inputs_name(a.names[i], 64, (uint32_t)((uint64_t)i * 2246822519u % n), listed);
+	ns = timed(match, &a, QUERIES / 4);
+	free(a.names);
+	return ns;
+}
+
+static struct flow_key key_of(uint32_t i)
+{
+	struct packet p = inputs_packet(i, IPPROTO_TCP, 443, NULL, 0);
+	struct flow_key k = { .family = 4, .proto = IPPROTO_TCP, .sport = p.sport, .dport = p.dport };
+
+	memcpy(k.src, p.src, sizeof(k.src));
+	memcpy(k.dst, p.dst, sizeof(k.dst));
+	return k;
+}
+
+struct lookup {
+	struct flow_table *table;
+	struct flow_key *keys;
+};
+
+static void look_up(void *arg, uint32_t n)
+{
+	struct lookup *l = arg;
+
+	for (uint32_t i = 0; i < n; i++)
+		sink += flow_find(l->table, &l->keys[i]) != NULL;
+}
+
+static double flow_ns(uint32_t flows)
+{
+	struct lookup l = { flow_table_new(flows, 1 << 20, key), calloc(QUERIES, sizeof(struct flow_key)) };
+	bool fresh;
+	double ns;
+
+	if (!l.table || !l.keys)
+		inputs_die("no memory");
+	for (uint32_t i = 0; i < flows; i++) {
+		struct flow_key k = key_of(i);
+
+		flow_get(l.table, &k, 1000, &fresh);
+	}
+	for (uint32_t i = 0; i < QUERIES; i++)
+		l.keys[i] = key_of((uint32_t)((uint64_t)i * 2246822519u % flows));
+	ns = timed(look_up, &l, QUERIES);
+	flow_table_free(l.table);
+	free(l.keys);
+	return ns;
+}
+
+/* New connections into a table that holds as many already. */
+struct visitors {
+	struct pipeline *pipeline;
+	uint8_t hello[600];
+	size_t len;
+	uint32_t next;
+};
+
+static void connect_new(void *arg, uint32_t n)
+{
+	struct visitors *s = arg;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct packet p = inputs_packet(s->next++, IPPROTO_TCP, 443, s->hello, s->len);
+
+		sink += (unsigned)pipeline_packet(s->pipeline, &p, 1000).verdict;
+	}
+}
+
+static double packet_ns(const struct policy *policy, uint32_t flows)
+{
+	struct pipeline_config config = { .flows = flows, .reassembly = 16 << 20, .key = { 1, 2 } };
+	struct visitors s = { .pipeline = pipeline_new(&config) };
+	double ns;
+
+	if (!s.pipeline)
+		inputs_die("no memory");
+	s.len = hello_make(s.hello, UNLISTED, 32, 517, SEED);
+	pipeline_policy(s.pipeline, policy);
+	connect_new(&s, flows);
+	ns = timed(connect_new, &s, 20000);
+	pipeline_free(s.pipeline);
+	return ns;
+}
+
+static void endpoint(void *arg, uint32_t n)
+{
+	struct tenants *t = arg;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct packet p = inputs_packet(i * 7919, IPPROTO_TCP, 443, NULL, 0);
+
+		sink += tenants_harmless(t, p.dst, p.proto, p.dport);
+	}
+}
+
+static double endpoint_ns(uint32_t endpoints)
+{
+	struct tenants *t = tenants_new(key);
+	double ns;
+
+	if (!t)
+		inputs_die("no memory");
+	for (uint32_t i = 0; i < endpoints; i++) {
+		struct packet p = inputs_packet(i, IPPROTO_TCP, 443, NULL, 0);
+
+		tenants_teach(t, p.dst, p.proto, p.dport);
+	}
+	ns = timed(endpoint, t, 20000);
+	tenants_free(t);
+	return ns;
+}
+
+/* Per packet: the judging of a new connection and what is asked of the endpoints behind it. */
+static void print_growth(void)
+{
+	struct policy *small = inputs_policy(10000);
+	double base = packet_ns(small, 65536);
+
+	printf("\"growth\": {");
+	for (int i = 0; i < SCALES; i++) {
+		struct policy *p = inputs_policy(scales[i]);
+		uint32_t endpoints = scales[i] < 65536 ? scales[i] : 65536;
+
+		printf("%s\"%u\": {\"flows_ns\": %.1f, \"names_ns\": %.1f, \"endpoints_ns\": %.1f}", i ? ", " : "", scales[i],
+		       packet_ns(small, scales[i]), packet_ns(p, 65536), base + endpoint_ns(endpoints));
+		policy_free(p);
+	}
+	printf("}");
+	policy_free(small);
+}
+
+static void print_names(void)
+{
+	struct name_set *few = inputs_names(10000), *many = inputs_names(1000000);
+
+	printf("\"name_hit_10k\": %.1f, \"name_miss_10k\": %.1f, ", name_ns(few, 10000, true), name_ns(few, 10000, false));
+	printf("\"name_hit_1m\": %.1f, \"name_miss_1m\": %.1f, ", name_ns(many, 1000000, true), name_ns(many, 1000000, false));
+	name_set_free(few);
+	name_set_free(many);
+}
+
+int main(void)
+{
+	static uint8_t hello[600], large[2600];
+	struct text whole = { hello, hello_make(hello, UNLISTED, 32, 517, SEED) };
+	struct text post_quantum = { large, hello_make(large, UNLISTED, 1216, 1800, SEED) };
+	struct text subscribe = { (const uint8_t *)SUBSCRIBE, strlen(SUBSCRIBE) }, login = { (const uint8_t *)LOGIN, strlen(LOGIN) };
+
+	struct policy *policy = policy_builtin();
+
+	dialects = policy_dialects(policy);
+	printf("{\"hello_ns\": %.1f, ", timed(inspect, &whole, 20000));
+	printf("\"hello_large_ns\": %.1f, ", timed(inspect, &post_quantum, 20000));
+	printf("\"subscribe_ns\": %.1f, ", timed(inspect, &subscribe, 5000));
+	printf("\"login_ns\": %.1f, ", timed(inspect, &login, 5000));
+	printf("\"flow_ns\": %.1f, ", flow_ns(65536));
+	print_names();
+	print_growth();
+	printf("}\n");
+	policy_free(policy);
+	return sink == UINT64_MAX;
+}
