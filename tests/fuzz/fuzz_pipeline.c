@@ -90,7 +90,7 @@ static void check(struct run *r, unsigned n, const struct outcome *o)
 	bool was = ports[n] != 53 && r->flow[n].blocked && r->now_ms - r->flow[n].seen_ms < 9 * 60 * 1000;
 
 	check_names(o->facts);
-	assert(o->reason < REASON_COUNT && o->verdict <= VERDICT_BLOCK);
+	assert(o->reason < REASON_COUNT && o->verdict <= VERDICT_DROP);
 	assert(!o->event || o->decision.action >= ACTION_MONITOR || o->verdict == VERDICT_BLOCK);
 	assert(o->verdict == VERDICT_BLOCK || !was || !r->lasting);
 	r->flow[n].blocked = o->verdict == VERDICT_BLOCK;
