@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/mix.h"
+
 #define WAYS 8
 #define SETS (BLIND_HOSTS_MAX / WAYS)
 
@@ -58,13 +60,8 @@ bool blind_reason(enum reason r)
 
 static struct blind_host *place_of(struct blind *b, const uint8_t address[16], uint8_t family)
 {
-	uint64_t w[2], h;
-	struct blind_host *set, *old;
+	struct blind_host *set = b->hosts[mix_address(b->key[0], address) % SETS], *old = set;
 
-	memcpy(w, address, sizeof(w));
-	h = (w[0] ^ b->key[0]) * 0x9e3779b97f4a7c15u;
-	h = ((h ^ h >> 29) + w[1]) * (b->key[1] | 1);
-	old = set = b->hosts[(h >> 32) % SETS];
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (set[i].family == family && !memcmp(set[i].address, address, sizeof(set[i].address)))
 			return &set[i];

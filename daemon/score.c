@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "daemon/mix.h"
+
 /* 4,096 places of 64 bytes: hosts that show a sign are few. */
 #define SETS 1024
 #define WAYS 4
@@ -72,22 +74,11 @@ void score_free(struct score *s)
 	free(s);
 }
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 33) * 0xff51afd7ed558ccdull;
-	x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ull;
-	return x ^ x >> 33;
-}
-
 static struct place *set_of(struct score *s, const struct place *p)
 {
-	uint64_t w[4], h = s->key[0] ^ ((uint64_t)p->proto << 16 | p->port);
+	uint64_t h = s->key[0] ^ ((uint64_t)p->proto << 16 | p->port);
 
-	memcpy(w, p->host, 16);
-	memcpy(w + 2, p->end, 16);
-	for (unsigned i = 0; i < 4; i++)
-		h = mix(h ^ w[i]) + s->key[1];
-	return s->places[mix(h) % SETS];
+	return s->places[mix_address(mix_address(h, p->host) ^ s->key[1], p->end) % SETS];
 }
 
 /* The place of this host and endpoint, or NULL; `make`: the oldest of its set gives way. */

@@ -52,7 +52,6 @@ static inline bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-struct span span_of(const char *text);
 bool span_is(struct span s, const char *word);			/* any case */
 bool span_starts(struct span s, const char *word);		/* any case */
 bool span_digits(struct span s);				/* at least one, nothing else */

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pieces of list text, and addresses in all the spellings that lists have. Nothing here reads behind a piece's end. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 
 #include "policy/list_line.h"
-
-#include <errno.h>
-
-struct span span_of(const char *text)
-{
-	return (struct span) { text, text + strlen(text) };
-}
 
 bool span_starts(struct span s, const char *word)
 {
