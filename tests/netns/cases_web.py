@@ -47,14 +47,15 @@ def unmasked(payload):
 
 
 def send(t, address, parts, mode="parts", **more):
-    """The parts as segments of their own, or byte by byte."""
+    """The parts as segments of their own, or byte by byte. A part that crosses the server's answer is reset with a sequence number that
+    the client has left behind (RFC 5961 3.2), and once more, rightly, when it is sent again: the client waits for that."""
     data, cuts, at = b"".join(parts), [], 0
     for part in parts[:-1]:
         at += len(part)
         cuts.append(at)
     how = ("--mode", "bytes") if mode == "bytes" else ("--mode", "cuts", "--cuts", ",".join(map(str, cuts)), "--delay-ms", "15")
     how = how if cuts or mode == "bytes" else ()
-    return data, t.bed.send(address, PORT, data.hex(), *how, "--linger", "0.2", wait=1.5, **more)
+    return data, t.bed.send(address, PORT, data.hex(), *how, "--linger", "0.8" if t.enforce else "0.2", wait=1.5, **more)
 
 
 def must_die(t, address, complete, got, taught):

@@ -966,14 +966,26 @@ class Runner:
 
     def measure(self, function, *arguments):
         for tries_left in (2, 1, 0):
+            before = self.openings()
             try:
                 return function(self.t, *arguments)
-            except TooSlow:
-                if not tries_left:
+            except Failed as why:
+                if not isinstance(why, TooSlow) and self.openings() == before or not tries_left:
                     raise
+                print(f"# measured again: {why}", flush=True)
                 if self.own:
                     self.end()  # it starts a daemon of its own again
                 time.sleep(0.5)
+
+    def openings(self):
+        """How often the watchdog let packets pass: where other processes keep the daemon from running for 250 ms, as promised."""
+        daemon = self.t.daemon
+        if not daemon or not daemon.process or daemon.process.poll() is not None:
+            return 0
+        try:
+            return daemon.json("status").get("watchdog", 0)
+        except (beds.BedError, AttributeError, subprocess.SubprocessError):
+            return 0
 
     @staticmethod
     def too_long(*_):

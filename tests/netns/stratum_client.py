@@ -28,12 +28,13 @@ def pieces(data, mode, cuts):
 
 
 def talk(sock, parts, delay, wait, linger):
-    """Sends the parts and reads until something ends it. `linger`: seconds to stay quiet before closing."""
+    """Sends the parts and reads until something ends it. `linger`: once all is sent and something was heard, seconds without either
+    before closing: on a busy machine a reset may follow late on the last part."""
     sent, received, last = 0, b"", time.monotonic()
     ended = None
     queue = list(parts)
     deadline = time.monotonic() + wait + delay * len(parts)
-    quiet_from = None
+    heard = None
     try:
         while time.monotonic() < deadline:
             if queue:
@@ -48,8 +49,8 @@ def talk(sock, parts, delay, wait, linger):
                     ended = "closed"
                     break
                 received += data
-                quiet_from = time.monotonic()
-            if not queue and quiet_from and linger is not None and time.monotonic() - quiet_from >= linger:
+                heard = time.monotonic()
+            if not queue and heard and linger is not None and time.monotonic() - max(heard, last) >= linger:
                 ended = "done"
                 break
     except (ConnectionResetError, BrokenPipeError):
