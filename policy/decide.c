@@ -592,7 +592,7 @@ struct decision policy_decide_name(const struct policy *p, const char *name, siz
 	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
 }
 
-size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max)
+size_t policy_entries(const struct policy *p, const void *name, size_t len, struct entry_info *to, size_t max)
 {
 	struct name_hit hits[RULES_LISTS_MAX];
 	size_t total = 0, n;
@@ -602,8 +602,9 @@ size_t policy_entries(const struct policy *p, const char *name, size_t len, stru
 		for (size_t i = 0; i < n && i < RULES_LISTS_MAX && total + i < max; i++) {
 			const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
 
-			to[total + i] = (struct entry_info) {
-				.list = list ? list->name : NULL, .entry = hits[i].entry, .line = hits[i].line,
+			to[total + i] = (struct entry_info){
+				.list = list ? list->name : NULL, .file = list ? list->file : NULL,
+				.entry = hits[i].entry, .line = hits[i].line,
 				.action = list ? list->action : DETECT_BLOCK, .exception = exceptions,
 				.important = hits[i].source & LIST_IMPORTANT,
 			};

@@ -6,6 +6,9 @@
 
 #include "policy/rules.h"
 
+/* More entries that cover one name are passed over. */
+#define ENTRIES_TOLD 8
+
 struct telling {
 	void (*step)(const char *what, const char *outcome, void *arg);
 	void *arg;
@@ -50,25 +53,27 @@ static bool tell_name(const struct telling *t, const char *what, const struct na
 static void tell_listed(const struct telling *t, const struct policy *p, const struct name_fact *name, struct sight *sight)
 {
 	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
-	struct name_hit hits[8];
-	size_t n = name_set_all(p->block_names, name->host.p, name->host.len, hits, 8);
+	struct entry_info entries[ENTRIES_TOLD];
+	struct name_hit hit;
+	size_t n = policy_entries(p, name->host.p, name->host.len, entries, ENTRIES_TOLD);
 
-	if (!n && name_set_count(p->block_names))
-		tell(t, "block.names and lists", "no");
-	for (size_t i = 0; i < n && i < 8; i++) {
-		const struct list_rule *list = hits[i].source ? rules_list(p, hits[i].source) : NULL;
-
-		if (list)
-			tell(t, "block.names and lists", "list %s (%s%s): %s, %s line %u", list->name, actions[list->action],
-			     hits[i].source & LIST_IMPORTANT ? ", important" : "", hits[i].entry, list->file, hits[i].line);
-		else
-			tell(t, "block.names and lists", "%s, line %u", hits[i].entry, hits[i].line);
-	}
-	if (n && name_set_match(p->excepted_names, name->host.p, name->host.len, &hits[0]))
-		tell(t, "exceptions of lists", "list %s: %s, %s line %u", rules_list(p, hits[0].source)->name, hits[0].entry,
-		     rules_list(p, hits[0].source)->file, hits[0].line);
-	sight->listed = rules_blocked_name(p, name->host.p, name->host.len, &hits[0]);
+	sight->listed = rules_blocked_name(p, name->host.p, name->host.len, &hit);
 	sight->lists = rules_lists(p, name->host.p, name->host.len);
+	if ((!n || entries[0].exception) && name_set_count(p->block_names)) {
+		tell(t, "block.names and lists", "no");
+		return;
+	}
+	for (size_t i = 0; i < n && i < ENTRIES_TOLD; i++) {
+		const struct entry_info *e = &entries[i];
+
+		if (e->exception)
+			tell(t, "exceptions of lists", "list %s: %s, %s line %u", e->list, e->entry, e->file, e->line);
+		else if (e->list)
+			tell(t, "block.names and lists", "list %s (%s%s): %s, %s line %u", e->list, actions[e->action],
+			     e->important ? ", important" : "", e->entry, e->file, e->line);
+		else
+			tell(t, "block.names and lists", "%s, line %u", e->entry, e->line);
+	}
 }
 
 static void tell_listed_address(const struct telling *t, const struct policy *p, const struct subject *who)

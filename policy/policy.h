@@ -192,7 +192,8 @@ size_t policy_list_addresses(const struct policy *p);
 
 /* One entry of the policy or a list that speaks of a name. Strings live as long as the policy. */
 struct entry_info {
-	const char *list;	/* NULL: block.names */
+	const char *list;	/* NULL: block.names; and the list's file */
+	const char *file;
 	const char *entry;
 	unsigned line;
 	enum detect action;
@@ -201,7 +202,7 @@ struct entry_info {
 };
 
 /* All entries that cover the name, at most `max` of them; answers how many there are. The decision names one of them. */
-size_t policy_entries(const struct policy *p, const char *name, size_t len, struct entry_info *to, size_t max);
+size_t policy_entries(const struct policy *p, const void *name, size_t len, struct entry_info *to, size_t max);
 
 /* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);
