@@ -62,6 +62,7 @@ units-asan:
 
 lint:
 	$(Q)/usr/bin/python3 tests/lint.py
+	$(Q)[ ! -e $(BUILD)/minewall ] || /usr/bin/python3 tests/package/help.py $(BUILD)/minewall
 
 # Everything; at most 10 minutes. What the machine lacks is installed first: on a fresh one there is not even a compiler.
 check:

@@ -7,14 +7,17 @@
 
 static const char allow_usage[] =
 	"minewall allow [-c POLICY] NAME|ADDRESS --for DURATION\n\n"
-	"Allows NAME with all below it, or ADDRESS (outside or inside, a network or ADDRESS:PORT, too) at once for DURATION\n"
-	"(90s 10m 1h 7d), and lets go of what was learnt by it. `--for 0` takes the allowance back. A reload keeps it, the end of\n"
-	"the daemon does not. For good: allow.names, allow.addresses or allow.hosts of the policy.\n\n"
+	"Allows NAME with all below it, or ADDRESS (outside or inside, a network or\n"
+	"ADDRESS:PORT, too) at once, and lets go of what was learnt by it. A reload\n"
+	"keeps it, the end of the daemon does not. For good: allow.names,\n"
+	"allow.addresses or allow.hosts of the policy.\n\n"
+	"  --for DURATION  for how long (90s 10m 1h 7d); 0 takes the allowance back\n\n"
 	"Example: minewall allow pool.example --for 1h\n";
 
 static const char pause_usage[] =
 	"minewall pause [-c POLICY] DURATION|off\n\n"
-	"Judges and blocks nothing for DURATION (90s 10m 1h 7d), then goes on by itself with all that was learnt. `off` ends it now.\n\n"
+	"Judges and blocks nothing for DURATION (90s 10m 1h 7d), then goes on by itself\n"
+	"with all that was learnt. `off` ends it now.\n\n"
 	"Example: minewall pause 10m\n";
 
 int allow_main(int argc, char **argv)

@@ -8,14 +8,17 @@
 
 static const char blocked_usage[] =
 	"minewall blocked [-c POLICY] [--json]\n\n"
-	"Lists what the kernel blocks by itself now: endpoint, the one host it holds for (if not all), life left, packets\n"
-	"stopped, and why. Exit code 1 if there is nothing.\n";
+	"Lists what the kernel blocks by itself now: endpoint, the one host it holds for\n"
+	"(if not all), life left, packets stopped, and why. Exit code 1 if there is\n"
+	"nothing.\n\n"
+	"Example: minewall blocked\n";
 
 static const char unblock_usage[] =
 	"minewall unblock [-c POLICY] ADDRESS|NAME\n\n"
-	"Takes every learnt endpoint at ADDRESS (outside or inside), or that NAME or a name below it taught, out of the kernel.\n"
-	"What is listed in the policy will be learnt again at the next attempt: see allow.names, allow.addresses and allow.hosts.\n"
-	"Exit code 1 if nothing was blocked.\n\n"
+	"Takes every learnt endpoint at ADDRESS (outside or inside), or that NAME or a\n"
+	"name below it taught, out of the kernel. What is listed in the policy will be\n"
+	"learnt again at the next attempt: see allow.names, allow.addresses and\n"
+	"allow.hosts. Exit code 1 if nothing was blocked.\n\n"
 	"Example: minewall unblock 192.0.2.7\n";
 
 static void print_why(const json_t *why)

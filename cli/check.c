@@ -13,22 +13,20 @@
 #include "cli/event_line.h"
 #include "policy/policy.h"
 
-#define DEFAULT_POLICY "/etc/minewall/policy.yaml"
-
 /* DESIGN section 4. */
 enum { CHECK_GOOD = 0, CHECK_FAILED = 1, CHECK_USAGE = 2, CHECK_INVALID = 4, CHECK_DENIED = 5 };
 
 static const char help[] =
-	"usage: minewall check [-c FILE] [--json | --diff]\n"
-	"\n"
-	"Reads the policy and the lists that it names, as `minewall run` would, and says what they mean.\n"
-	"\n"
-	"  -c FILE   another policy than " DEFAULT_POLICY "\n"
-	"  --json    one JSON object instead of text\n"
-	"  --diff    which connections of the last 24 hours of the log it would treat otherwise\n"
-	"  --help    this help\n"
-	"\n"
-	"Exit: 0 the policy is good, 4 it is not (one line says where and why), 5 a file may not be read, 2 wrong usage.\n";
+	"minewall check [-c POLICY] [--json | --diff]\n\n"
+	"Reads the policy and the lists that it names, as `minewall run` would, and\n"
+	"says what they mean. It talks to no daemon and changes nothing.\n\n"
+	"  -c POLICY  another policy than " CLI_POLICY "\n"
+	"  --json     one JSON object instead of text\n"
+	"  --diff     which connections of the last 24 hours of the log it would treat\n"
+	"             otherwise\n\n"
+	"Exit: 0 the policy is good; 4 it is not (one line says where and why); 5 a\n"
+	"file may not be read; 2 wrong usage.\n\n"
+	"Example: minewall check -c new.yaml --diff\n";
 
 struct options {
 	const char *policy;
@@ -44,7 +42,7 @@ static bool read_options(int argc, char **argv, struct options *options)
 	};
 	int c;
 
-	*options = (struct options) { .policy = DEFAULT_POLICY };
+	*options = (struct options) { .policy = CLI_POLICY };
 	opterr = 0;
 	optind = 0;		/* start anew: main may have read options before the verb */
 	while ((c = getopt_long(argc, argv, "+c:h", known, NULL)) != -1) {

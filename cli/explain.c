@@ -18,11 +18,15 @@
 #include "policy/names.h"
 
 static const char usage[] =
-	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME] NAME[:PORT]|ADDRESS[:PORT]|'#EVENT'\n\n"
-	"Says how the policy judges a name or an address and by which entry, and what the running daemon has learnt about it.\n"
-	"#EVENT is the number at the end of a line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
-	"  --from HOST  as asked by this inside host: an address, a MAC address, or if:NAME for one behind this interface\n"
-	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for rules with hours\n\n"
+	"minewall explain [-c POLICY] [--json] [--from HOST] [--at TIME]\n"
+	"                 NAME[:PORT]|ADDRESS[:PORT]|'#EVENT'\n\n"
+	"Says how the policy judges a name or an address and by which entry, and what\n"
+	"the running daemon has learnt about it. #EVENT is the number at the end of a\n"
+	"line of `minewall log`. Exit code 0: it is blocked, 1: it is not.\n\n"
+	"  --from HOST  as asked by this inside host: an address, a MAC address, or\n"
+	"               if:NAME for one behind this interface\n"
+	"  --at TIME    at this local time (\"2026-11-23 22:30\", \"22:30\" for today), for\n"
+	"               rules with hours\n\n"
 	"Example: minewall explain pool.example --from 192.168.1.50\n";
 
 struct question {

@@ -14,17 +14,21 @@
 
 static const char usage[] =
 	"minewall lists [-c POLICY] [--json]\n"
-	"minewall lists update [NAME...] [-c POLICY] [--due] [--force] [--jitter 1h] [--timeout 5m] [--user nobody]\n\n"
-	"Shows every list of the policy: its age, what is used of it, what it caught, how much of it others have, too.\n\n"
-	"update fetches those that have a `url:` (all, or the ones named) and tells the running daemon if one has changed.\n"
-	"What is empty, no list, wrongly signed or has shrunk a lot is refused; the last good copy stays.\n\n"
+	"minewall lists update [NAME...] [-c POLICY] [--due] [--force] [--jitter 1h]\n"
+	"                      [--timeout 5m] [--user nobody]\n\n"
+	"Shows every list of the policy: its age, what is used of it, what it caught,\n"
+	"how much of it others have, too. update fetches those with a `url:` (all, or\n"
+	"the ones named). What is empty, no list, wrongly signed or has shrunk a lot is\n"
+	"refused; the last good copy stays.\n\n"
 	"  --due          only those whose `refresh:` is over: for timers\n"
-	"  --force        fetch it whole, and take it though it has shrunk or has fewer than min_entries\n"
+	"  --force        take it though it has shrunk or has fewer than min_entries\n"
 	"  --jitter 1h    wait a while by chance first, up to so long: for timers\n"
 	"  --timeout 5m   give a list up after this\n"
 	"  --user nobody  who fetches and reads it, when started as root\n\n"
-	"Exit: 0 done; 1 not one list could be updated, or another update runs; 6 some could not, or the daemon did not take\n"
-	"them; 4 policy invalid, 5 no permission or no libcurl, 2 usage.\n";
+	"Exit: 0 done; 1 not one list could be updated, or another update runs; 6 some\n"
+	"could not, or the daemon did not take them; 4 policy invalid; 5 no permission\n"
+	"or no libcurl; 2 usage.\n\n"
+	"Example: minewall lists update --due\n";
 
 enum { OPT_DUE = 256, OPT_FORCE, OPT_JITTER, OPT_TIMEOUT, OPT_USER };
 

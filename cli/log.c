@@ -13,9 +13,11 @@
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--json]\n\n"
-	"Shows the events: when, which machine, what it tried to reach, the evidence, the rule, and the number that\n"
-	"`minewall explain '#NUMBER'` takes. \"blocked\" was stopped; \"allowed\" was seen and let through, by mode or by a rule that\n"
-	"says monitor. --json prints the lines as they are. Exit code 1 if there are none.\n";
+	"Shows the events: when, which machine, what it tried to reach, the evidence,\n"
+	"the rule, and the number that `minewall explain '#NUMBER'` takes. \"blocked\" was\n"
+	"stopped; \"allowed\" was seen and let through, by mode or by a rule that says\n"
+	"monitor. --json prints the lines as they are. Exit code 1 if there are none.\n\n"
+	"Example: minewall log --json\n";
 
 /* NULL with errno set; 0: it is no file. A pipe or a device would keep us waiting for ever. */
 static FILE *open_log(const char *path)

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* main(): a table of verbs, from which the help is printed, too. */
+/* main(): a table of verbs, from which the help is printed, too. Completions and man pages are made of what `--help` says, so a
+ * new verb is one row here. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/near.h"
+
+#define CONTROL "/run/minewall/control.sock"
 
 static const struct verb {
 	const char *name;
@@ -26,12 +31,60 @@ static const struct verb {
 	{ "replay", replay_main, "judge capture files instead of live traffic" },
 };
 
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
 static void help(FILE *out)
 {
 	fprintf(out, "minewall %s: a firewall against cryptojacking\n\nminewall VERB [-c POLICY] [...]\n\n", MINEWALL_VERSION);
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(out, "  %-8s  %s\n", verbs[i].name, verbs[i].text);
-	fprintf(out, "\nEach verb has --help. The policy is %s unless -c names another.\n", CLI_POLICY);
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(out, "  %-9s  %s\n", verbs[i].name, verbs[i].text);
+	fprintf(out, "\nEach verb has --help. -c names another policy than %s.\n", CLI_POLICY);
+}
+
+/* What one wants next, at each of the three stations on the way: nothing there, a policy there, a daemon there. */
+static void next(FILE *out)
+{
+	static const char *const stations[][3] = {
+		{ "minewall check -c FILE    is the policy in FILE right?",
+		  "minewall run -c FILE      judge traffic by it, as root",
+		  "minewall replay CAPTURE   judge a capture file, without root" },
+		{ "minewall check     is the policy right?",
+		  "minewall run       judge traffic by it",
+		  "minewall log       which machine tried to mine, where and when" },
+		{ "minewall log       which machine tried to mine, where and when",
+		  "minewall blocked   what the kernel refuses now, and why",
+		  "minewall status    how the daemon is doing" },
+	};
+	int station = access(CONTROL, F_OK) == 0 ? 2 : access(CLI_POLICY, F_OK) == 0 ? 1 : 0;
+
+	fprintf(out, "minewall %s: a firewall against cryptojacking\n\n%s\n\n", MINEWALL_VERSION,
+		station == 2 ? "It runs. Next:" : station == 1 ? "There is a policy, and no daemon runs. Next:" :
+		"There is no policy yet. Next:");
+	for (size_t i = 0; i < 3; i++)
+		fprintf(out, "  %s\n", stations[station][i]);
+	fprintf(out, "\n`minewall --help` names all verbs.\n");
+}
+
+static const struct verb *find(const char *word)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (!strcmp(word, verbs[i].name))
+			return &verbs[i];
+	return NULL;
+}
+
+static int unknown(const char *word)
+{
+	const char *names[VERBS], *meant;
+
+	for (size_t i = 0; i < VERBS; i++)
+		names[i] = verbs[i].name;
+	meant = near_word(word, names, VERBS);
+	if (meant)
+		fprintf(stderr, "minewall: there is no verb '%s'; did you mean `minewall %s`? minewall --help names all\n", word, meant);
+	else
+		fprintf(stderr, "minewall: there is no verb '%s'; minewall --help names all\n", word);
+	return EXIT_USAGE;
 }
 
 /* A script must not take half a listing for a whole one. */
@@ -43,13 +96,26 @@ static int close_output(const char *verb, int code)
 	return code == EXIT_DONE || code == EXIT_NO ? EXIT_PARTLY : code;
 }
 
+/* `minewall help VERB` */
+static int help_of(char *word)
+{
+	char option[] = "--help", *argv[] = { word, option, NULL };
+	const struct verb *verb = find(word);
+
+	return verb ? close_output(word, verb->main(2, argv)) : unknown(word);
+}
+
 int main(int argc, char **argv)
 {
+	const struct verb *verb;
+
 	if (argc < 2) {
-		help(stderr);
+		next(stderr);
 		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		if (argc > 2)
+			return help_of(argv[2]);
 		help(stdout);
 		return EXIT_DONE;
 	}
@@ -57,9 +123,6 @@ int main(int argc, char **argv)
 		printf("minewall %s\n", MINEWALL_VERSION);
 		return EXIT_DONE;
 	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (!strcmp(argv[1], verbs[i].name))
-			return close_output(argv[1], verbs[i].main(argc - 1, argv + 1));
-	fprintf(stderr, "minewall: there is no verb '%s'; minewall --help names all\n", argv[1]);
-	return EXIT_USAGE;
+	verb = find(argv[1]);
+	return verb ? close_output(argv[1], verb->main(argc - 1, argv + 1)) : unknown(argv[1]);
 }

@@ -8,11 +8,13 @@
 
 static const char usage[] =
 	"minewall reload [-c POLICY] [--confirm DURATION | --keep]\n\n"
-	"The daemon reads its policy and lists anew and swaps them in; connections go on. Those that the new policy blocks are cut\n"
-	"within 5 seconds, and what it does not want any more is let go. A wrong policy changes nothing (exit code 4).\n\n"
-	"  --confirm DURATION  the policy before comes back after DURATION (60, 60s, 5m), unless the new one is confirmed by then\n"
+	"The daemon reads its policy and lists anew and swaps them in; connections go\n"
+	"on. Those that the new policy blocks are cut within 5 seconds, and what it does\n"
+	"not want any more is let go. A wrong policy changes nothing (exit code 4).\n\n"
+	"  --confirm DURATION  the policy before comes back after DURATION (60, 60s,\n"
+	"                      5m), unless the new one is confirmed by then\n"
 	"  --keep              confirms it (exit code 1: nothing waits for that)\n\n"
-	"Example: minewall reload --confirm 5m, look whether all still works, then minewall reload --keep\n";
+	"Example: minewall reload --confirm 5m\n";
 
 static int keep(const struct cli_args *args)
 {

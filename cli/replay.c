@@ -38,17 +38,16 @@ struct replay {
 };
 
 static const char help_text[] =
-	"Usage: minewall replay [--flows] [--json] [-c POLICY] FILE...\n"
-	"Runs captures (pcap, pcapng) through the same core as the daemon, and prints what it would have\n"
-	"blocked or, in mode monitor, logged. \"-\" is standard input. Needs no root.\n"
-	"\n"
+	"minewall replay [--flows] [--json] [-c POLICY] FILE...\n\n"
+	"Runs captures (pcap, pcapng) through the same core as the daemon, and prints\n"
+	"what it would have blocked or, in mode monitor, logged. \"-\" is standard input.\n"
+	"Needs no root.\n\n"
 	"  --flows    one line for every TCP or UDP flow: who, what names, which verdict\n"
 	"  --json     JSON lines as a Suricata EVE reader understands them\n"
-	"  -c POLICY  judge by this policy; without it: enforce, every detector, no lists\n"
-	"  --help     this text\n"
-	"\n"
-	"Exit: 0 done (finding nothing, too), 2 usage, 4 policy, 5 unreadable or unknown link type,\n"
-	"6 the capture is cut or damaged: what came before was printed.\n";
+	"  -c POLICY  judge by this policy; without it: enforce, every detector, no lists\n\n"
+	"Exit: 0 done (finding nothing, too); 2 usage; 4 policy; 5 unreadable or unknown\n"
+	"link type; 6 the capture is cut or damaged: what came before was printed.\n\n"
+	"Example: minewall replay --flows night.pcap\n";
 
 static void put_json(struct replay *r, json_t *j)
 {

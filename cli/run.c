@@ -4,8 +4,10 @@
 
 static const char usage[] =
 	"minewall run [-c POLICY]\n\n"
-	"Judges the traffic of this gateway by the policy, in the foreground, until SIGTERM, SIGINT or `minewall stop`.\n"
-	"SIGHUP opens the event log anew. Needs root (CAP_NET_ADMIN).\n";
+	"Judges the traffic of this gateway by the policy, in the foreground, until\n"
+	"SIGTERM, SIGINT or `minewall stop`. Says `ready` when the queue is bound.\n"
+	"SIGHUP opens the event log anew. Needs root (CAP_NET_ADMIN).\n\n"
+	"Example: minewall run -c /etc/minewall/policy.yaml\n";
 
 int run_main(int argc, char **argv)
 {

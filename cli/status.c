@@ -6,7 +6,9 @@
 
 static const char usage[] =
 	"minewall status [-c POLICY] [--json]\n\n"
-	"Shows how the daemon is doing: mode, queues, what was judged and why flows were let go undecided, what got lost.\n";
+	"Shows how the daemon is doing: mode, queues, what was judged and why flows\n"
+	"were let go undecided, what got lost. Exit code 3 if none runs.\n\n"
+	"Example: minewall status\n";
 
 static json_int_t number(const json_t *j, const char *outer, const char *key)
 {

@@ -9,8 +9,10 @@
 
 static const char usage[] =
 	"minewall stop [-c POLICY]\n\n"
-	"Ends the daemon. Its table, what it taught the kernel and its bits of the connmarks are gone when this returns.\n"
-	"If a daemon was killed, what it left in the kernel is removed. Exit code 3 if there is neither.\n";
+	"Ends the daemon. Its table, what it taught the kernel and its bits of the\n"
+	"connmarks are gone when this returns. If a daemon was killed, what it left in\n"
+	"the kernel is removed. Exit code 3 if there is neither.\n\n"
+	"Example: minewall stop\n";
 
 /* A daemon that was killed could not take its table back. */
 static int take_back(const struct cli_args *args)

@@ -39,7 +39,7 @@ LIBRARIES = {
 }
 
 TOP = {"Makefile", "README.md", "LICENSE", ".gitignore", ".ci", *FOLDERS, "tests", "contrib"}
-TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "policy-errors"}
+TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "policy-errors", "package"}
 
 EXECUTES = r"\b(system|popen|execv|execve|execvp|execvpe|execl|execlp|execle|execveat|fexecve|posix_spawnp?|wordexp)\s*\("
 PRINTS = (r"\b(printf|fprintf|vprintf|vfprintf|dprintf|vdprintf|puts|fputs|putchar|putc|fputc|perror|syslog|vsyslog|"

@@ -197,7 +197,7 @@ static void test_usage(void **state)
 
 	(void)state;
 	assert_int_equal(said.code, 0);
-	assert_non_null(strstr(said.out, "usage: minewall check"));
+	assert_non_null(strstr(said.out, "minewall check [-c"));
 	assert_int_equal(run("--jsno", NULL, NULL).code, 2);
 	assert_int_equal(run("-x", NULL, NULL).code, 2);
 	assert_int_equal(run("p.yaml", NULL, NULL).code, 2);
