@@ -51,6 +51,7 @@ include tests/netns/netns.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/bench/names.mk
+include tests/static.mk
 
 units: $(UNITS)
 	$(Q)tests/unit/run $(UNITS)
@@ -60,7 +61,7 @@ units-asan:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' units
 
-lint:
+lint: static-cppcheck
 	$(Q)/usr/bin/python3 tests/lint.py
 	$(Q)[ ! -e $(BUILD)/minewall ] || /usr/bin/python3 tests/package/help.py $(BUILD)/minewall
 
@@ -69,6 +70,12 @@ check:
 	$(Q)contrib/install-deps
 	$(Q)[ -z "$(CI)" ] || contrib/install-deps --large || echo "some tests will be skipped"
 	$(Q)tests/check $(MAKE) $(BUILD)
+
+# All of that, and what takes longer; "make check-all ONLY=static" runs the parts with that word in their title.
+check-all:
+	$(Q)contrib/install-deps
+	$(Q)contrib/install-deps --large || echo "some tests will be skipped"
+	$(Q)tests/check-all $(MAKE) $(BUILD) $(ONLY)
 
 install: $(BUILD)/minewall
 	install -D -m 0755 $(BUILD)/minewall $(DESTDIR)$(PREFIX)/sbin/minewall
@@ -82,4 +89,4 @@ clean:
 
 -include $(OBJ:.o=.d)
 
-.PHONY: all units units-asan lint check install clean
+.PHONY: all units units-asan lint check check-all install clean

@@ -55,8 +55,10 @@ const char *fetch_open(void)
 	*(void **)&api.perform = dlsym(lib, "curl_easy_perform");
 	*(void **)&api.strerror = dlsym(lib, "curl_easy_strerror");
 	*(void **)&api.slist_append = dlsym(lib, "curl_slist_append");
-	if (!api.global_init || !api.easy_init || !api.setopt || !api.getinfo || !api.perform || !api.strerror || !api.slist_append)
+	if (!api.global_init || !api.easy_init || !api.setopt || !api.getinfo || !api.perform || !api.strerror || !api.slist_append) {
+		dlclose(lib);
 		return "libcurl.so.4 lacks functions";
+	}
 	return NULL;
 }
 

@@ -91,7 +91,7 @@ unsigned blind_hosts(struct blind *b, struct blind_host *out, unsigned max)
 	unsigned n = 0, i;
 
 	pthread_mutex_lock(&b->lock);
-	for (struct blind_host *h = b->hosts[0]; h < b->hosts[SETS]; h++) {
+	for (struct blind_host *h = b->hosts[0]; h < b->hosts[0] + sizeof(b->hosts) / sizeof(b->hosts[0][0]); h++) {
 		if (!h->family || (n == max && h->flows <= out[n - 1].flows))
 			continue;
 		i = n < max ? n++ : n - 1;

@@ -24,7 +24,7 @@ static int lock_path(char *path, size_t size)
 int lock_namespace(void)
 {
 	char path[64];
-	struct stat st;
+	struct stat st = { 0 };
 	int fd, err = lock_path(path, sizeof(path));
 
 	if (err)

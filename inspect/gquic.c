@@ -92,12 +92,14 @@ static struct view stream_frame(struct cursor *c, int version)
 enum inspect_result gquic_hello(struct view message, struct facts *out)
 {
 	struct cursor c = cursor_make(message.p, message.len, message.len), values;
-	struct view tag = cursor_take(&c, 4);
-	unsigned n = cursor_u8(&c);	/* of 16 bits; more than TAGS_MAX nobody has */
+	struct view tag;
 	uint32_t start = 0, end;
+	unsigned n;	/* of 16 bits; more than TAGS_MAX nobody has */
 
 	if (message.len && memcmp(message.p, "CHLO", message.len < 4 ? message.len : 4))
 		return INSPECT_NO;
+	cursor_skip(&c, 4);
+	n = cursor_u8(&c);
 	if (cursor_u8(&c) || n > TAGS_MAX)
 		return INSPECT_BAD;
 	cursor_skip(&c, 2);

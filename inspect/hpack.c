@@ -88,8 +88,10 @@ static void hpack_insert(struct hpack *h, struct view name, struct view value, s
 	h->n++;
 	h->size += size;
 	*hpack_entry(h, 0) = (struct hpack_entry){ (uint16_t)h->end, (uint16_t)name.len, (uint16_t)value.len };
-	memcpy(h->bytes + h->end, name.p, name.len);
-	memcpy(h->bytes + h->end + name.len, value.p, value.len);
+	if (name.len)	/* empty ones may have no address, which memcpy does not take */
+		memcpy(h->bytes + h->end, name.p, name.len);
+	if (value.len)
+		memcpy(h->bytes + h->end + name.len, value.p, value.len);
 	h->end += name.len + value.len;
 }
 
@@ -154,7 +156,7 @@ static struct view hpack_string(struct cursor *c, uint8_t *to, size_t *size)
 		n = hpack_huffman(v, to);
 		if (n == SIZE_MAX)
 			c->error = CURSOR_BAD;
-	} else {
+	} else if (v.len) {
 		memcpy(to, v.p, n < HPACK_TABLE_MAX ? n : HPACK_TABLE_MAX);
 	}
 	*size += n;

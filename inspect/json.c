@@ -38,11 +38,12 @@ static enum json_event json_open(struct json *j, uint8_t c)
 	if (!json_value(j))
 		return JSON_BAD;
 	j->p++;
-	if (++j->depth <= JSON_DEPTH_TYPED) {
-		bit = 1ULL << (j->depth - 1);
+	if (j->depth < JSON_DEPTH_TYPED) {
+		bit = 1ULL << j->depth;
 		j->objects = c == '{' ? j->objects | bit : j->objects & ~bit;
 		j->want = c == '{' ? JSON_WANT_KEY : JSON_WANT_VALUE;
 	}
+	j->depth++;
 	return c == '{' ? JSON_OBJECT : JSON_ARRAY;
 }
 

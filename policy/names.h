@@ -14,7 +14,7 @@
 #define NAME_LABEL_MAX 63
 
 /* All names of all lists together: bounds the memory of a policy (about 60 MB at 20 bytes a name). */
-#define NAME_SET_MAX 2000000
+#define NAME_SET_MAX 2000000u
 
 /* Where an entry comes from, in seven bits: 0 is the policy file itself, 1.. its lists in their order. */
 #define NAME_SOURCE_MAX 127

@@ -633,7 +633,7 @@ static int read_category(struct doc *doc, yaml_node_t *name, yaml_node_t *value,
 		return doc_fail(doc, name, "categories has a key that is no word, expected a mapping such as {pool: block}");
 	if (p->n_categories == RULES_CATEGORIES_MAX)
 		return doc_fail(doc, name, "categories has too many entries, expected at most %d", RULES_CATEGORIES_MAX);
-	if (read_label(doc, name, &key, &label))
+	if (read_label(doc, name, &key, &label) || !label)
 		return -1;
 	strcpy(category->name, label);
 	free(label);

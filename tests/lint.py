@@ -38,7 +38,7 @@ LIBRARIES = {
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }
 
-TOP = {"Makefile", "README.md", "LICENSE", ".gitignore", ".ci", *FOLDERS, "tests", "contrib"}
+TOP = {"Makefile", "README.md", "LICENSE", ".gitignore", ".ci", ".clang-tidy", *FOLDERS, "tests", "contrib"}
 TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "policy-errors", "package"}
 
 EXECUTES = r"\b(system|popen|execv|execve|execvp|execvpe|execl|execlp|execle|execveat|fexecve|posix_spawnp?|wordexp)\s*\("
