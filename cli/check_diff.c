@@ -3,30 +3,15 @@
  * told from it. */
 #include "cli/check_diff.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/event_line.h"
+#include "cli/log_read.h"
 #include "daemon/score.h"
 #include "policy/addresses.h"
-
-/* Seconds of the epoch of "2026-11-23T22:30:00.000000+01:00", the offset with or without a colon; -1: it is none. */
-static int64_t time_of(const char *text)
-{
-	struct tm tm = { 0 };
-	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	int hours, minutes;
-	char sign;
-
-	end = end ? end + strcspn(end, "+-") : "";
-	if (sscanf(end, "%c%2d:%2d", &sign, &hours, &minutes) != 3 && sscanf(end, "%c%2d%2d", &sign, &hours, &minutes) != 3)
-		return -1;
-	return (int64_t)timegm(&tm) - (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-}
 
 static bool read_address(const json_t *event, const char *key, uint8_t to[16])
 {
@@ -95,7 +80,7 @@ bool check_read(const json_t *event, struct subject *who, struct facts *facts)
 		.sport = (uint16_t)json_integer_value(json_object_get(event, "src_port")),
 		.dport = (uint16_t)json_integer_value(json_object_get(event, "dest_port")),
 		.proto = strcmp(event_text(event, NULL, "proto"), "UDP") ? IPPROTO_TCP : IPPROTO_UDP,
-		.when_s = time_of(event_text(event, NULL, "timestamp")),
+		.when_s = log_time(event_text(event, NULL, "timestamp"), strlen(event_text(event, NULL, "timestamp"))) / 1000000,
 	};
 	who->mac_known = sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &who->mac[0], &who->mac[1], &who->mac[2], &who->mac[3],
 				&who->mac[4], &who->mac[5]) == 6;
@@ -127,34 +112,39 @@ static bool differs(const json_t *event, const struct decision *now)
 	return blocked ? now->action != ACTION_BLOCK : now->action != ACTION_MONITOR;
 }
 
+struct comparing {
+	const struct policy *policy;
+	void (*each)(const json_t *event, const struct decision *now, void *arg);
+	void *arg;
+	long n;
+};
+
+/* What the kernel stopped by itself follows from an earlier event; a contradiction is no matter of the policy. */
+static int compare(const struct log_line *line, void *arg)
+{
+	struct comparing *c = arg;
+	json_t *event = log_has(line, LOG_SPORT) && line->text[LOG_EVIDENCE].len ? json_loadb(line->raw.p, line->raw.len, 0, NULL) : NULL;
+	struct subject who;
+	struct facts facts;
+
+	if (event && check_read(event, &who, &facts)) {
+		struct decision now = check_judge(c->policy, event, &who, &facts);
+
+		c->n++;
+		if (differs(event, &now))
+			c->each(event, &now, c->arg);
+	}
+	json_decref(event);
+	return 0;
+}
+
 long check_diff(const struct policy *p, const char *log, void (*each)(const json_t *event, const struct decision *now, void *arg),
 		void *arg)
 {
-	FILE *f = fopen(log, "re");
-	int64_t since = (int64_t)time(NULL) - CHECK_DIFF_S;
-	char *line = NULL;
-	size_t size = 0;
-	long n = 0;
+	struct comparing c = { .policy = p, .each = each, .arg = arg };
+	struct log_query q = { .since_us = ((int64_t)time(NULL) - CHECK_DIFF_S) * 1000000 };
+	struct log_result result;
+	int err = log_read(log, &q, compare, NULL, &c, &result);
 
-	if (!f)
-		return -errno;
-	while (getline(&line, &size, f) > 0) {
-		json_t *event = json_loads(line, 0, NULL);
-		struct subject who;
-		struct facts facts;
-
-		/* What the kernel stopped by itself follows from an earlier event; a contradiction is no matter of the policy. */
-		if (!strcmp(event_text(event, NULL, "event_type"), "alert") && json_object_get(event, "src_port") &&
-		    check_read(event, &who, &facts) && who.when_s >= since) {
-			struct decision now = check_judge(p, event, &who, &facts);
-
-			n++;
-			if (differs(event, &now))
-				each(event, &now, arg);
-		}
-		json_decref(event);
-	}
-	free(line);
-	fclose(f);
-	return n;
+	return err ? err : c.n;
 }

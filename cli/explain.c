@@ -11,6 +11,7 @@
 #include "cli/check_diff.h"
 #include "cli/cli.h"
 #include "cli/event_line.h"
+#include "cli/log_read.h"
 #include "daemon/control.h"
 #include "daemon/event.h"
 #include "daemon/neighbour.h"
@@ -265,30 +266,35 @@ static bool read_mac(const char *text, uint8_t mac[6])
 	       !text[end];
 }
 
+struct finding {
+	const char *id;
+	json_t *event;
+};
+
+static int is_it(const struct log_line *line, void *arg)
+{
+	struct finding *f = arg;
+
+	if (!log_text_is(line->text[LOG_ID], f->id))
+		return 0;
+	f->event = json_loadb(line->raw.p, line->raw.len, 0, NULL);
+	return 1;
+}
+
 /* The log's event with this id; new reference, or NULL with its line said and the exit code. */
 static json_t *find_event(const char *file, const char *id, int *code)
 {
-	FILE *f = fopen(file, "re");
-	char *line = NULL;
-	size_t size = 0;
-	json_t *found = NULL;
+	struct finding f = { .id = id };
+	struct log_query all = { 0 };
+	struct log_result result;
+	int err = log_read(file, &all, is_it, NULL, &f, &result);
 
-	while (f && !found && getline(&line, &size, f) > 0) {
-		found = strstr(line, id) ? json_loads(line, 0, NULL) : NULL;
-		if (found && strcmp(event_text(found, "mining", "id"), id)) {
-			json_decref(found);
-			found = NULL;
-		}
-	}
-	*code = f || errno == ENOENT ? EXIT_NO : EXIT_SYSTEM;
-	if (!f)
-		fprintf(stderr, "minewall: %s: %s%s\n", file, strerror(errno), errno == EACCES ? "; try as root" : "");
-	else if (!found)
+	*code = EXIT_NO;
+	if (err < 0 && err != -ENOENT)
+		*code = log_say(file, err, &result);
+	else if (!f.event)
 		fprintf(stderr, "minewall: no event #%s in %s\n", id, file);
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
+	return f.event;
 }
 
 /* A name's port is asked by rules about ports only. */

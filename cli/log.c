@@ -2,98 +2,192 @@
 /* `minewall log`: the event log for people. It first asks a running daemon to bring in what the kernel
  * counted, so that the last minute is never missing. */
 #include <errno.h>
+#include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/event_line.h"
+#include "cli/log_fold.h"
+#include "cli/log_read.h"
+#include "cli/when.h"
 #include "daemon/control.h"
 
 static const char usage[] =
-	"minewall log [-c POLICY] [--json]\n\n"
+	"minewall log [-c POLICY] [--since TIME] [--until TIME] [--host HOST]\n"
+	"             [--name NAME] [--rule RULE] [--list LIST] [--all] [--follow]\n"
+	"             [--json]\n\n"
 	"Shows the events: when, which machine, what it tried to reach, the evidence,\n"
 	"the rule, and the number that `minewall explain '#NUMBER'` takes. \"blocked\" was\n"
 	"stopped; \"allowed\" was seen and let through, by mode or by a rule that says\n"
-	"monitor. --json prints the lines as they are. Exit code 1 if there are none.\n\n"
-	"Example: minewall log --json\n";
+	"monitor. What a machine tries again within 10 minutes is one line with a count.\n"
+	"Exit code 1 if there are none, 6 if a file could not be read to its end.\n\n"
+	"  --since, --until TIME  2h (ago), 02:00, yesterday, 2026-11-24,\n"
+	"                         '2026-11-24 03:00', RFC 3339; until a day: all of it\n"
+	"  --host HOST            address, network, MAC or name of a device inside\n"
+	"  --name NAME            a name that was asked for, and all below it\n"
+	"  --rule RULE            what decided, as in brackets: detect.stratum\n"
+	"  --list LIST            a list's name\n"
+	"  -a, --all              each attempt on a line of its own\n"
+	"  -f, --follow           goes on with what comes, each attempt on its own\n"
+	"  -j, --json             the lines as they are, each attempt on its own\n\n"
+	"Example: minewall log --since 02:00 --host 192.168.1.50\n";
 
-/* NULL with errno set; 0: it is no file. A pipe or a device would keep us waiting for ever. */
-static FILE *open_log(const char *path)
+struct arguments {
+	const char *policy, *since, *until;
+	struct log_query query;
+	bool all, json;
+};
+
+struct printing {
+	const struct arguments *args;
+	struct log_fold *fold;
+	size_t n;
+};
+
+static void print_folded(const struct log_line *first, int64_t count, int64_t last_us, void *arg)
 {
-	struct stat st;
+	(void)arg;
+	event_line_print(stdout, first, count, last_us);
+}
 
-	if (stat(path, &st))
-		return NULL;
-	if (!S_ISREG(st.st_mode)) {
-		errno = 0;
-		return NULL;
+static int each(const struct log_line *line, void *arg)
+{
+	struct printing *p = arg;
+
+	p->n++;
+	if (p->args->json) {
+		fwrite(line->raw.p, 1, line->raw.len, stdout);
+		putc_unlocked('\n', stdout);
+	} else if (p->fold) {
+		return log_fold_add(p->fold, line);
+	} else {
+		event_line_print(stdout, line, log_number(line, LOG_COUNT), 0);
 	}
-	return fopen(path, "re");
+	return ferror(stdout) ? -EIO : 0;
 }
 
-/* Findings, and notes about the protection itself; another program may have written lines of its own. */
-static bool is_ours(const json_t *j)
+static int idle(void *arg)
 {
-	const char *type = event_text(j, NULL, "event_type");
-
-	return !strcmp(type, "minewall") ? *event_text(j, "minewall", "event") :
-	       !strcmp(type, "alert") && json_object_get(j, "mining") && *event_text(j, NULL, "src_ip");
+	(void)arg;
+	return fflush(stdout) ? -EIO : 0;
 }
 
-/* Prints the file's events; returns how many there were. */
-static size_t print_file(FILE *f, bool as_json)
+static int read_arguments(int argc, char **argv, struct arguments *a)
 {
-	char *line = NULL;
-	size_t size = 0, n = 0;
+	static const struct option options[] = {
+		{ "policy", required_argument, NULL, 'c' }, { "since", required_argument, NULL, 's' },
+		{ "until", required_argument, NULL, 'u' }, { "host", required_argument, NULL, 'H' },
+		{ "name", required_argument, NULL, 'n' }, { "rule", required_argument, NULL, 'r' },
+		{ "list", required_argument, NULL, 'l' }, { "all", no_argument, NULL, 'a' }, { "follow", no_argument, NULL, 'f' },
+		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
 
-	while (getline(&line, &size, f) > 0) {
-		json_t *j = json_loads(line, 0, NULL);
-
-		if (j && is_ours(j)) {
-			if (as_json)
-				fputs(line, stdout);
-			else
-				event_print(j);
-			n++;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":c:afjh", options, NULL)) != -1)
+		switch (c) {
+		case 'c':	a->policy = optarg; break;
+		case 's':	a->since = optarg; break;
+		case 'u':	a->until = optarg; break;
+		case 'H':	log_query_host(&a->query, optarg); break;
+		case 'n':	a->query.name = optarg; break;
+		case 'r':	a->query.rule = optarg; break;
+		case 'l':	a->query.list = optarg; break;
+		case 'a':	a->all = true; break;
+		case 'f':	a->query.follow = true; break;
+		case 'j':	a->json = true; break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_DONE;
+		case ':':
+			fprintf(stderr, "minewall log: a value is missing after '%s'; see minewall log --help\n", argv[optind - 1]);
+			return EXIT_USAGE;
+		default:
+			return cli_bad_option(argv);
 		}
-		json_decref(j);
+	if (optind < argc) {
+		fprintf(stderr, "minewall log: '%s' is one argument too many; see minewall log --help\n", argv[optind]);
+		return EXIT_USAGE;
 	}
-	free(line);
-	return n;
+	return -1;
+}
+
+int log_times(const char *verb, const char *since, const char *until, struct log_query *q)
+{
+	struct timespec now;
+	int64_t now_us;
+	const char *wrong = NULL;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	if (since && !(q->since_us = when_read(since, now_us, false, 0)))
+		wrong = since;
+	if (!wrong && until && !(q->until_us = when_read(until, now_us, true, q->since_us)))
+		wrong = until;
+	if (wrong) {
+		fprintf(stderr, "minewall %s: '%s' is no time; " WHEN_FORMS "\n", verb, wrong);
+		return EXIT_USAGE;
+	}
+	if (since && until && q->until_us < q->since_us) {
+		fprintf(stderr, "minewall %s: --until %s is before --since %s\n", verb, until, since);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+void log_flush(const char *control)
+{
+	json_t *reply = NULL;
+
+	if (control_ask(control, json_pack("{s:s}", "verb", "flush"), &reply) == 0)
+		json_decref(reply);
+}
+
+static int print_log(const char *path, const struct arguments *a)
+{
+	struct printing p = { .args = a };
+	struct log_result result = { 0 };
+	int err, code;
+
+	setvbuf(stdout, NULL, _IOFBF, 256 * 1024);
+	if (!a->all && !a->json && !a->query.follow)
+		p.fold = log_fold_new(print_folded, &p);
+	do {
+		err = log_read(path, &a->query, each, idle, &p, &result);
+		/* Its first event makes it. */
+	} while (err == -ENOENT && a->query.follow && poll(NULL, 0, 500) == 0);
+	log_fold_end(p.fold);
+	if (err == -EIO)
+		return EXIT_DONE;	/* main says it */
+	code = log_say(path, err, &result);
+	if (!p.n && code <= EXIT_NO) {
+		fprintf(stderr, a->since || a->until || a->query.host || a->query.name || a->query.rule || a->query.list ?
+			"minewall: no such event in %s\n" : "minewall: no event in %s\n", path);
+		return EXIT_NO;
+	}
+	return code;
 }
 
 int log_main(int argc, char **argv)
 {
+	struct arguments a = { .policy = CLI_POLICY };
 	struct cli_args args;
 	struct policy *p;
-	json_t *reply = NULL;
-	size_t n = 0;
-	FILE *f;
-	int code = cli_parse(argc, argv, usage, NULL, &args);
+	int code = read_arguments(argc, argv, &a);
 
+	if (code < 0)
+		code = log_times(argv[0], a.since, a.until, &a.query);
 	if (code >= 0)
 		return code;
+	args = (struct cli_args){ .policy = a.policy };
 	p = cli_policy(&args, &code);
 	if (!p)
 		return code;
-	if (control_ask(policy_settings(p)->control, json_pack("{s:s}", "verb", "flush"), &reply) == 0)
-		json_decref(reply);
-	f = open_log(policy_settings(p)->log_file);
-	if (!f && errno != ENOENT) {
-		fprintf(stderr, "minewall: %s: %s%s\n", policy_settings(p)->log_file,
-			errno ? strerror(errno) : "is no regular file, so its events cannot be read back",
-			errno == EACCES ? "; try as root" : "");
-		code = EXIT_SYSTEM;
-	} else {
-		n = f ? print_file(f, args.json) : 0;
-		code = n ? EXIT_DONE : EXIT_NO;
-		if (!n)
-			fprintf(stderr, "minewall: no event in %s\n", policy_settings(p)->log_file);
-	}
-	if (f)
-		fclose(f);
+	log_flush(policy_settings(p)->control);
+	code = print_log(policy_settings(p)->log_file, &a);
 	policy_free(p);
 	return code;
 }

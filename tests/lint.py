@@ -34,6 +34,7 @@ LIBRARIES = {
     "linux/nfnetlink": ("nfq", "nft"),
     "pcap": ("cli",),
     "jansson.h": ("daemon", "cli"),
+    "zlib.h": ("inspect", "daemon", "cli"),
     "curl/": ("cli",),
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }

@@ -42,7 +42,9 @@ $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/log $(CORE),j
 $(eval $(call unit,pipeline,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,datagram,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,table,nft/table nft/rules nft/guard nft/starts nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
-$(eval $(call unit,check,cli/check cli/check_diff cli/event_line daemon/score $(POLICY_UNITS),yaml-0.1 $(IDN) jansson))
+LOGS := cli/log_read cli/log_files cli/log_line
+$(eval $(call unit,check,cli/check cli/check_diff cli/event_line $(LOGS) daemon/score $(POLICY_UNITS),yaml-0.1 $(IDN) jansson zlib))
+$(eval $(call unit,log,$(LOGS) cli/log_fold cli/when cli/event_line cli/common daemon/control $(POLICY_UNITS),yaml-0.1 $(IDN) jansson zlib))
 $(eval $(call unit,stream,nfq/stream,))
 $(eval $(call unit,flow,nfq/flow nfq/stream,))
 $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
