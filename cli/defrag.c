@@ -142,7 +142,8 @@ static struct slot *find_slot(struct defrag *d, const struct fragment *f, uint64
 
 		if (s->data && now_ms - s->born_ms > DEFRAG_TIMEOUT_MS)
 			slot_clear(s);
-		if (s->data && !memcmp(&s->key, &f->key, sizeof(f->key)))
+		/* both were zeroed before they were filled */
+		if (s->data && !memcmp(&s->key, &f->key, sizeof(f->key)))  /* NOLINT(bugprone-suspicious-memory-comparison) */
 			return s;
 		if (!best || (best->data && (!s->data || s->born_ms < best->born_ms)))
 			best = s;

@@ -107,7 +107,7 @@ static json_t *status(struct daemon *d)
 		json_object_set_new(j, "confirm_s", json_integer((json_int_t)(d->confirm_until_s - daemon_now_s())));
 	json_object_set_new(j, "flows", json_integer(SUM(d, flows)));
 	json_object_set_new(j, "findings", json_integer(SUM(d, found)));
-	json_object_set_new(j, "events_lost", json_integer((json_int_t)(ring_lost(d->shared.events) + event_log_lost(d->log))));
+	json_object_set_new(j, "events_lost", json_integer((json_int_t)ring_lost(d->shared.events) + (json_int_t)event_log_lost(d->log)));
 	json_object_set_new(j, "not_taught", json_integer((json_int_t)adder_failed(d->shared.adder)));
 	json_object_set_new(j, "overload", json_integer(SUM(d, overload)));
 	json_object_set_new(j, "overruns", json_integer(SUM(d, lost)));

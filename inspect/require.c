@@ -358,7 +358,8 @@ static size_t require_run(struct view v, bool (*in)(int c))
 /* "0x" and exactly `digits` hex digits; more text may follow where `open`. */
 static bool require_0x(struct view v, size_t digits, bool open)
 {
-	if (json_char(&v) != '0' || json_char(&v) != 'x' || require_run(v, require_hex) != digits)
+	if (json_char(&v) != '0' || json_char(&v) != 'x' ||  /* NOLINT(misc-redundant-expression): each call takes a letter */
+	    require_run(v, require_hex) != digits)
 		return false;
 	while (digits--)
 		json_char(&v);

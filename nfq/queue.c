@@ -258,12 +258,12 @@ int queue_flush(struct queue *q)
  * a daemon that died asks for a reader) passes. */
 static int await_bind(struct queue *q)
 {
-	const struct queued *batch;
+	const struct queued *batch = NULL;
 	int n = queue_receive(q, &batch);
 
 	if (n < 0)
 		return n == -EPERM ? -EBUSY : n;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; batch && i < n; i++)
 		queue_accept(q, &batch[i], 0);
 	return queue_flush(q);
 }

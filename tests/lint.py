@@ -169,11 +169,34 @@ def check_places(paths, findings):
         findings.add("tests/" + name, 1, "not one of the folders of tests/")
 
 
+def run(*words):
+    return subprocess.run(words, capture_output=True, text=True).stdout
+
+
+def check_hardening(path, findings):
+    """The flags of the Makefile as they are seen in what came out."""
+    shape, symbols, where = run("readelf", "-Wlhdn", path), run("nm", "-D", "--undefined-only", path), os.path.relpath(path)
+    code = run("objdump", "-d", "--no-show-raw-insn", path) if "X86-64" in shape else ""
+    stack = [line for line in shape.splitlines() if "GNU_STACK" in line]
+    for there, what in (("DYN (Position-Independent" in shape or "Type: DYN" in shape, "is not position independent (-fPIE, -pie)"),
+                        ("GNU_RELRO" in shape, "has no read-only relocations (-z relro)"),
+                        (re.search(r"BIND_NOW|Flags:.*\bNOW\b", shape), "binds its functions late (-z now)"),
+                        (stack and "E" not in stack[0].split()[-2], "has a stack that is executable"),
+                        ("__stack_chk_fail" in symbols, "has no canaries (-fstack-protector-strong)"),
+                        (re.search(r"__(memcpy|snprintf|vsnprintf)_chk", symbols), "is not fortified (-D_FORTIFY_SOURCE)"),
+                        (not code or re.search(r"\bor\w?\s+\$0x0,(0x\w+)?\(%rsp\)", code),
+                         "takes large stacks in one step (-fstack-clash-protection)"),
+                        (not code or code.count("endbr64") > 100, "marks no targets of jumps (-fcf-protection)")):
+        if not there:
+            findings.add(where, 1, what)
+
+
 def check_binary(root, findings):
     """What was linked tells, too: a macro or a function pointer can hide a name from the sources' reader."""
     path = os.path.join(root, os.environ.get("BUILD", "build"), "minewall")
     if not os.path.exists(path):
         return
+    check_hardening(path, findings)
     done = subprocess.run(["nm", "-D", "--undefined-only", path], capture_output=True, text=True)
     for symbol in sorted({line.split()[-1].split("@")[0] for line in done.stdout.splitlines() if line.strip()}):
         if re.fullmatch(EXECUTES.replace(r"\s*\(", "").replace(r"\b", ""), symbol):
