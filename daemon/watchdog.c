@@ -21,10 +21,12 @@
 /* Ticks without a packet after which it sleeps in poll again. */
 #define IDLE_TICKS 20
 
-/* In memory that both processes share. */
+/* In memory that both processes share. Each queue's reader writes to a cache line of its own. */
 struct shared {
-	_Atomic uint64_t beats[WATCHDOG_QUEUES_MAX];
-	atomic_bool released[WATCHDOG_QUEUES_MAX];
+	struct {
+		_Alignas(64) _Atomic uint64_t beats;
+		atomic_bool released;
+	} queue[WATCHDOG_QUEUES_MAX];
 	_Atomic uint64_t releases;
 };
 
@@ -51,7 +53,7 @@ static void nap(unsigned ms)
 /* One look at one queue. True: packets move or wait. */
 static bool look(struct watchdog *w, unsigned i)
 {
-	uint64_t beats = atomic_load(&w->shared->beats[i]);
+	uint64_t beats = atomic_load(&w->shared->queue[i].beats);
 	struct queue_losses now;
 	bool moved = beats != w->seen[i].beats;
 
@@ -61,8 +63,8 @@ static bool look(struct watchdog *w, unsigned i)
 		return moved;
 	}
 	w->seen[i].stuck_ms += TICK_MS;
-	if (w->seen[i].stuck_ms >= WATCHDOG_PATIENCE_MS && !atomic_load(&w->shared->released[i])) {
-		atomic_store(&w->shared->released[i], true);
+	if (w->seen[i].stuck_ms >= WATCHDOG_PATIENCE_MS && !atomic_load(&w->shared->queue[i].released)) {
+		atomic_store(&w->shared->queue[i].released, true);
 		atomic_fetch_add(&w->shared->releases, 1);
 		queue_release(w->queues[i]);
 		w->seen[i].stuck_ms = 0;
@@ -203,15 +205,21 @@ void watchdog_stop(struct watchdog *w)
 	free(w);
 }
 
+/* Once a batch, so nothing is locked: a queue has one reader, and its release is rare. */
 void watchdog_beat(struct watchdog *w, unsigned i)
 {
-	if (w)
-		atomic_fetch_add_explicit(&w->shared->beats[i], 1, memory_order_relaxed);
+	_Atomic uint64_t *beats;
+
+	if (!w)
+		return;
+	beats = &w->shared->queue[i].beats;
+	atomic_store_explicit(beats, atomic_load_explicit(beats, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
 bool watchdog_released(struct watchdog *w, unsigned i)
 {
-	return w && atomic_exchange(&w->shared->released[i], false);
+	return w && atomic_load_explicit(&w->shared->queue[i].released, memory_order_relaxed) &&
+	       atomic_exchange(&w->shared->queue[i].released, false);
 }
 
 uint64_t watchdog_releases(const struct watchdog *w)

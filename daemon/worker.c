@@ -42,14 +42,6 @@ static void count(atomic_uint_fast64_t *counter)
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1, memory_order_relaxed);
 }
 
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* The mark of a packet that this host sends itself steers its route (WireGuard, policy routing): such a packet keeps its
  * mark, and the flow's state goes through ctnetlink. False: it could not be set. */
 static bool mark_flow(struct worker *w, const struct outcome *o, enum state state)
@@ -304,7 +296,7 @@ static void *run(void *arg)
 			receive_failed(w, n);
 			continue;
 		}
-		now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+		now_ms = queue_now_ms(w->queue);
 		for (int i = 0; i < n; i++)
 			judge(w, &batch[i], now_ms);
 		queue_flush(w->queue);

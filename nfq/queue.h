@@ -46,6 +46,9 @@ void queue_close(struct queue *q);
  * packets for us (read queue_losses), other negative errno: the socket is of no use any more. */
 int queue_receive(struct queue *q, const struct queued **batch);
 
+/* Milliseconds of CLOCK_MONOTONIC_COARSE when the last receive came back. */
+uint64_t queue_now_ms(const struct queue *q);
+
 /* Appends a verdict; queue_flush sends all of them in one go. `state`: our value for the mark bits, 0 = leave the mark. */
 void queue_accept(struct queue *q, const struct queued *packet, unsigned state);
 void queue_drop(struct queue *q, const struct queued *packet);
