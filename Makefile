@@ -91,9 +91,20 @@ install: $(BUILD)/minewall
 	[ -e $(DESTDIR)/etc/minewall/policy.yaml ] || sed 's|\.\./lists/|$(PREFIX)/share/minewall/lists/|' \
 		contrib/policies/minewall.yaml > $(DESTDIR)/etc/minewall/policy.yaml
 
+# What a system with systemd has besides: units, the daemon's user, folders, rotation of the log. Enables and starts nothing.
+UNITDIR ?= /lib/systemd/system
+install-system:
+	install -d $(DESTDIR)$(UNITDIR)
+	install -m 0644 contrib/systemd/*.service contrib/systemd/*.timer $(DESTDIR)$(UNITDIR)/
+	install -D -m 0644 contrib/sysusers.d/minewall.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/minewall.conf
+	install -D -m 0644 contrib/tmpfiles.d/minewall.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/minewall.conf
+	install -D -m 0644 contrib/logrotate/minewall $(DESTDIR)/etc/logrotate.d/minewall
+
+include tests/package/package.mk
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(OBJ:.o=.d)
 
-.PHONY: all units units-asan lint check check-all install clean
+.PHONY: all units units-asan lint check check-all install install-system clean

@@ -62,7 +62,7 @@ OUTSIDE = "|".join([r"(?<![\w.-])/wo" + r"rk/", r"/ho" + r"me/\w", r"(?<![\w.])/
 OUTSIDE_CORPUS = "../sha" + "red/"
 CORPUS_SPEAKERS = ("Makefile", "README.md", "tests/")
 
-NO_SPDX = ("LICENSE", ".gitignore")
+NO_SPDX = ("LICENSE", ".gitignore", "contrib/debian/changelog", "contrib/debian/copyright", "contrib/debian/source/format")
 NO_SPDX_SUFFIX = (".md", ".pcap", ".pcapng", ".bin", ".json", ".jsonl", ".tsv", ".hex", ".in", ".out", ".svg", ".png")
 NO_SPDX_FOLDER = ("tests/policy-errors/",)  # broken on purpose, to the byte
 

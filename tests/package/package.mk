@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Packages, and what is tested of them. All of it happens in $(BUILD); the checks here are not part of `make check`.
+
+# The Debian package: a copy of the sources, with contrib/debian where the builder looks for it. DEB_VERSION: another version.
+DEB := $(BUILD)/deb
+DEB_SOURCE := $(DEB)/minewall-$(VERSION)
+deb:
+	$(Q)rm -rf $(DEB) && mkdir -p $(DEB_SOURCE)
+	$(Q)tar -c --exclude=.git --exclude=./$(BUILD) --exclude=./build --exclude=__pycache__ . | tar -x -C $(DEB_SOURCE)
+	$(Q)cp -r $(DEB_SOURCE)/contrib/debian $(DEB_SOURCE)/debian
+	$(Q)[ -z "$(DEB_VERSION)" ] || sed -i '1s/(.*)/($(DEB_VERSION))/' $(DEB_SOURCE)/debian/changelog
+	$(Q)cd $(DEB_SOURCE) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS $(if $(CCACHE_DIR),PATH=/usr/lib/ccache:"$$PATH") \
+		dpkg-buildpackage -us -uc -b >../build.log 2>&1 || { tail -30 ../build.log; exit 1; }
+	$(Q)ls $(DEB)/*.deb
+
+# Builds it, installs it into a clean Debian, lets traffic through, upgrades and purges it. Minutes; needs root and a mirror of Debian.
+check-package:
+	$(Q)contrib/install-deps --large
+	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/package.py
+
+.PHONY: deb check-package
