@@ -41,6 +41,7 @@ struct policy *rules_new(void)
 		.state = "/var/lib/minewall",
 		.log_file = "/var/log/minewall/eve.json",
 	};
+	reporting_defaults(&p->reporting);
 	for (unsigned i = 0; i < DETECTORS; i++)
 		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();

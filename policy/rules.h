@@ -8,6 +8,7 @@
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "policy/reporting.h"
 #include "policy/rule.h"
 
 /* List ids fit into a source's bits below LIST_IMPORTANT, and 0 is the policy file. */
@@ -52,6 +53,7 @@ struct policy {
 	char *files[POLICY_FILES_MAX];	/* the policy's own, and its drop-ins in their order */
 	size_t n_files;
 	struct settings settings;
+	struct reporting reporting;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
 	struct name_set *allow_names;

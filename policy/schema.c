@@ -119,7 +119,7 @@ static int read_queues(struct doc *doc, yaml_node_t *value, const struct doc_key
 }
 
 /* Relative paths start at the policy's folder. */
-static int resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
+int schema_resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size)
 {
 	const char *slash = strrchr(doc->base, '/');
 	const char *path;
@@ -140,21 +140,21 @@ static int read_control(struct doc *doc, yaml_node_t *value, const struct doc_ke
 {
 	struct settings *s = &((struct policy *)to)->settings;
 
-	return resolve_path(doc, value, key, s->control, sizeof(s->control));
+	return schema_resolve_path(doc, value, key, s->control, sizeof(s->control));
 }
 
 static int read_state(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
 	struct settings *s = &((struct policy *)to)->settings;
 
-	return resolve_path(doc, value, key, s->state, sizeof(s->state));
+	return schema_resolve_path(doc, value, key, s->state, sizeof(s->state));
 }
 
 static int read_log_file(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
 	struct settings *s = &((struct policy *)to)->settings;
 
-	return resolve_path(doc, value, key, s->log_file, sizeof(s->log_file));
+	return schema_resolve_path(doc, value, key, s->log_file, sizeof(s->log_file));
 }
 
 static int read_wallets(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
@@ -312,7 +312,7 @@ static int item_shared(struct doc *doc, yaml_node_t *value, const struct doc_key
 
 	if (*item != '/' && *item != '.')
 		return item_network(doc, value, key, to);
-	if (resolve_path(doc, value, key, path, sizeof(path)))
+	if (schema_resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	result = file_read(path, SHARED_FILE_MAX, &text, &len);
 	if (result)
@@ -424,7 +424,7 @@ static int read_list_file(struct doc *doc, yaml_node_t *value, const struct doc_
 	struct list_rule *list = new_list(to);
 	char path[PATH_MAX];
 
-	if (resolve_path(doc, value, key, path, sizeof(path)))
+	if (schema_resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	list->file = strdup(path);
 	list->at.path = doc->file;
@@ -513,7 +513,7 @@ static int read_list_ca(struct doc *doc, yaml_node_t *value, const struct doc_ke
 {
 	char path[PATH_MAX];
 
-	if (resolve_path(doc, value, key, path, sizeof(path)))
+	if (schema_resolve_path(doc, value, key, path, sizeof(path)))
 		return -1;
 	new_list(to)->ca = strdup(path);
 	return new_list(to)->ca ? 0 : schema_no_memory(doc);
@@ -802,6 +802,10 @@ static const struct doc_key root_keys[] = {
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
 	{ "memory", "memory", doc_read_mapping, 0, &memory },
+	{ "hours", "hours", schema_read_schedule, AT(reporting.hours), &schema_hours },
+	{ "leases", "leases", doc_read_list, 0, &schema_leases },
+	{ "incidents", "incidents", doc_read_mapping, 0, &schema_incidents },
+	{ "alert", "alert", doc_read_mapping, 0, &schema_alert },
 	{ "own_table", "own_table", doc_read_bool, AT(settings.own_table), NULL },
 	{ "guard_offload", "guard_offload", doc_read_bool, AT(settings.guard_offload), NULL },
 };

@@ -19,6 +19,17 @@ int schema_read_endpoint(struct doc *doc, yaml_node_t *value, const struct doc_k
 int schema_read_groups(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
 int schema_item_rule(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
 
+/* Days, hours and a zone into the struct schedule at the key's offset; `schema_hours` are the keys of the admin's own `hours:`. */
+int schema_read_schedule(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
+extern const struct doc_keys schema_hours;
+
+/* A path of at most `size` - 1 bytes into `to`; a relative one starts at the policy's folder. 0, or -1 with the error filled. */
+int schema_resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size);
+
+/* Keys of policy/schema_reporting.c; `to` is the struct policy. */
+extern const struct doc_keys schema_incidents, schema_alert, schema_quarantine, schema_metrics, schema_cpu;
+extern const struct doc_list schema_leases;
+
 /* Looks up the groups and lists that the rules from the `first` on name. 0, or -1 with the error filled. */
 int schema_resolve(struct doc *doc, struct policy *p, size_t first);
 

@@ -253,7 +253,7 @@ static int item_day(struct doc *doc, yaml_node_t *value, const struct doc_key *k
 {
 	const char *text = text_of(value), *dash = strchr(text, '-');
 	int first = day_of(text, dash ? (size_t)(dash - text) : strlen(text)), last = dash ? day_of(dash + 1, strlen(dash + 1)) : first;
-	struct schedule *s = &new_rule(to)->when;
+	struct schedule *s = to;
 	char quote[DOC_QUOTE];
 
 	if (first < 0 || last < 0)
@@ -267,7 +267,7 @@ static int item_day(struct doc *doc, yaml_node_t *value, const struct doc_key *k
 
 static int item_window(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
-	struct schedule *s = &new_rule(to)->when;
+	struct schedule *s = to;
 	unsigned h1, m1, h2, m2;
 	char quote[DOC_QUOTE];
 	int end = 0;
@@ -286,7 +286,7 @@ static int read_zone(struct doc *doc, yaml_node_t *value, const struct doc_key *
 
 	if (doc_text(doc, value, key, 128, "a time zone"))
 		return -1;
-	if (zone_load(&new_rule(to)->when.zone, text_of(value), time(NULL)))
+	if (zone_load(&((struct schedule *)to)->zone, text_of(value), time(NULL)))
 		return 0;
 	return doc_fail(doc, value, "%s: %s is no time zone, expected one such as Europe/Berlin or \"CET-1CEST,M3.5.0,M10.5.0/3\"",
 			key->path, doc_quote(value, quote));
@@ -302,11 +302,19 @@ static const struct doc_key when_keys[] = {
 };
 static const struct doc_keys when_mapping = KEYS(when_keys, 0, "{days: [mon-fri], hours: [\"22:00-06:00\"]}");
 
-static int read_when(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
-{
-	struct schedule *s = &new_rule(to)->when;
+static const struct doc_key hours_keys[] = {
+	{ "days", "hours.days", doc_read_list, 0, &day_list },
+	{ "hours", "hours.hours", doc_read_list, 0, &window_list },
+	{ "zone", "hours.zone", read_zone, 0, NULL },
+};
+const struct doc_keys schema_hours = KEYS(hours_keys, 0, "{days: [mon-fri], hours: [\"07:00-19:00\"]}");
 
-	if (doc_read_mapping(doc, value, key, to))
+int schema_read_schedule(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct schedule *s = (struct schedule *)((char *)to + key->offset);
+
+	memset(s, 0, sizeof(*s));
+	if (doc_read_mapping(doc, value, key, s))
 		return -1;
 	s->set = true;
 	if (!s->days)
@@ -314,6 +322,11 @@ static int read_when(struct doc *doc, yaml_node_t *value, const struct doc_key *
 	if (!s->zone.n)
 		zone_load(&s->zone, NULL, time(NULL));
 	return 0;
+}
+
+static int read_when(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	return schema_read_schedule(doc, value, key, &new_rule(to)->when);
 }
 
 /* ---- one rule ---- */

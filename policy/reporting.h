@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the policy says of the machines that keep trying: how their incidents are kept, told and looked into. One plain value of
+ * fixed size, so that it can be handed to the process that does so; nothing in it decides about a packet. */
+#ifndef MINEWALL_REPORTING_H
+#define MINEWALL_REPORTING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/schedule.h"
+
+struct policy;
+
+#define REPORTING_PATH_MAX 256
+/* Lease files of one gateway: a server for each family, and a second of each. */
+#define REPORTING_LEASES_MAX 8
+/* The hook and its arguments. */
+#define REPORTING_ARGS_MAX 16
+#define REPORTING_ARG_MAX 256
+
+struct reporting {
+	struct schedule hours;			/* when the house is awake; attempts at other times weigh more. Not set: always */
+	unsigned n_leases;
+	char leases[REPORTING_LEASES_MAX][REPORTING_PATH_MAX];
+	uint32_t incidents_max;			/* remembered at a time */
+	uint32_t alert_attempts;		/* 0: no alerts */
+	uint32_t alert_within_s;
+	uint32_t alert_timeout_s;		/* longest that the hook may take */
+	unsigned n_hook;			/* 0: no hook */
+	char hook[REPORTING_ARGS_MAX][REPORTING_ARG_MAX];
+};
+
+void reporting_defaults(struct reporting *r);
+
+const struct reporting *policy_reporting(const struct policy *p);
+
+#endif

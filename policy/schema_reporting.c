@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The keys about incidents as tables: `leases`, `incidents` and `alert`. It reads the policy's own text; whether a
+ * hook can be executed, or a lease file be read, shows when that is tried. */
+#include <stdio.h>
+#include <string.h>
+
+#include "policy/reporting.h"
+#include "policy/rules.h"
+#include "policy/schema.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
+#define AT(field) offsetof(struct policy, reporting.field)
+
+void reporting_defaults(struct reporting *r)
+{
+	*r = (struct reporting) { .incidents_max = 512, .alert_attempts = 5, .alert_within_s = 600, .alert_timeout_s = 10 };
+}
+
+const struct reporting *policy_reporting(const struct policy *p)
+{
+	return p->base ? policy_reporting(p->base) : &p->reporting;
+}
+
+static struct reporting *reporting_of(void *to)
+{
+	return &((struct policy *)to)->reporting;
+}
+
+/* ---- leases ---- */
+
+static int item_lease(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+
+	if (r->n_leases == REPORTING_LEASES_MAX)
+		return doc_fail(doc, value, "%s has too many entries with those of other files, expected at most %d", key->path,
+				REPORTING_LEASES_MAX);
+	return schema_resolve_path(doc, value, key, r->leases[r->n_leases++], REPORTING_PATH_MAX);
+}
+
+const struct doc_list schema_leases = { REPORTING_LEASES_MAX, "a list of files, such as [/tmp/dhcp.leases]", item_lease };
+
+/* ---- incidents ---- */
+
+static const struct doc_number max_number = { NUMBER_PLAIN, 16, 16384, 4, "a number from 16 to 16384" };
+static const struct doc_key incident_keys[] = {
+	{ "max", "incidents.max", doc_read_number, AT(incidents_max), &max_number },
+};
+const struct doc_keys schema_incidents = KEYS(incident_keys, 0, "{max: 512}");
+
+/* ---- alert ---- */
+
+/* The program by its whole path: the daemon's PATH is nobody's business. */
+static int item_argument(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+	const char *text = (const char *)value->data.scalar.value;
+	char quote[DOC_QUOTE];
+
+	if (doc_text(doc, value, key, REPORTING_ARG_MAX - 1, "an argument"))
+		return -1;
+	if (!r->n_hook && *text != '/')
+		return doc_fail(doc, value, "%s: the program is %s, expected its whole path, such as /usr/local/bin/tell", key->path,
+				doc_quote(value, quote));
+	snprintf(r->hook[r->n_hook++], REPORTING_ARG_MAX, "%s", text);
+	return 0;
+}
+
+/* A drop-in's hook takes the place of the one before. */
+static int read_hook(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	reporting_of(to)->n_hook = 0;
+	return doc_read_list(doc, value, key, to);
+}
+
+static const struct doc_list hook_list = {
+	REPORTING_ARGS_MAX, "a list of a program and its arguments, such as [/usr/local/bin/tell, mail]", item_argument,
+};
+static const struct doc_number attempts_number = { NUMBER_PLAIN, 1, 100000, 4, "a number from 1 to 100000" };
+static const struct doc_number within_number = { NUMBER_DURATION, 60, 7 * 86400, 4, "a duration from 1m to 7d, such as 10m" };
+static const struct doc_number hook_timeout_number = { NUMBER_DURATION, 1, 300, 4, "a duration from 1s to 5m, such as 10s" };
+
+static const struct doc_key alert_keys[] = {
+	{ "attempts", "alert.attempts", doc_read_number, AT(alert_attempts), &attempts_number },
+	{ "within", "alert.within", doc_read_number, AT(alert_within_s), &within_number },
+	{ "hook", "alert.hook", read_hook, 0, &hook_list },
+	{ "timeout", "alert.timeout", doc_read_number, AT(alert_timeout_s), &hook_timeout_number },
+};
+const struct doc_keys schema_alert = KEYS(alert_keys, 0, "{attempts: 5, within: 10m, hook: [/usr/local/bin/tell]}");
