@@ -26,6 +26,7 @@ int pause_main(int argc, char **argv);
 int explain_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int lists_main(int argc, char **argv);
+int incidents_main(int argc, char **argv);
 
 /* What most verbs take: -c FILE, --json, --help, up to one argument of their own, and of the rest what their usage names. */
 struct cli_args {
@@ -62,5 +63,8 @@ int cli_print_json(json_t *j);
 
 /* Asks the daemon of this policy. -1: `*reply` is there (new reference); else the exit code, with its line said. */
 int cli_ask(const struct cli_args *args, json_t *request, json_t **reply);
+
+/* The same at the socket of the same path with at most 15 letters behind it. */
+int cli_ask_beside(const struct cli_args *args, const char *suffix, json_t *request, json_t **reply);
 
 #endif

@@ -134,13 +134,19 @@ static int refused(json_t *reply)
 
 int cli_ask(const struct cli_args *args, json_t *request, json_t **reply)
 {
-	char path[sizeof(((struct settings *)0)->control)];
-	int code = control_path(args, path, sizeof(path)), err;
+	return cli_ask_beside(args, "", request, reply);
+}
+
+int cli_ask_beside(const struct cli_args *args, const char *suffix, json_t *request, json_t **reply)
+{
+	char path[sizeof(((struct settings *)0)->control) + 16];
+	int code = control_path(args, path, sizeof(((struct settings *)0)->control)), err;
 
 	if (code >= 0) {
 		json_decref(request);
 		return code;
 	}
+	strcat(path, suffix);
 	err = control_ask(path, request, reply);
 	if (err == -ECONNREFUSED) {
 		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);

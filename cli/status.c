@@ -80,6 +80,22 @@ static void print_blind(const json_t *hosts)
 	}
 }
 
+static void print_reporter(const json_t *j)
+{
+	const json_t *r = json_object_get(j, "reporter"), *hook = json_object_get(r, "hook");
+
+	if (r)
+		printf("incidents: %lld open, %lld acknowledged, %lld cleaned, %lld reopened; %lld alerts\n", (long long)number(r, "incidents", "open"),
+		       (long long)number(r, "incidents", "acknowledged"), (long long)number(r, "incidents", "cleaned"),
+		       (long long)number(r, "incidents", "reopened"), (long long)number(r, NULL, "alerts"));
+	if (number(hook, NULL, "failures") || number(hook, NULL, "dropped"))
+		printf("  %lld of %lld runs of the alert hook failed (%s), %lld alerts had no room to wait\n",
+		       (long long)number(hook, NULL, "failures"), (long long)number(hook, NULL, "runs"), text(hook, "last_error"),
+		       (long long)number(hook, NULL, "dropped"));
+	if (number(j, NULL, "reporter_lost"))
+		printf("  %lld events did not reach the incidents\n", (long long)number(j, NULL, "reporter_lost"));
+}
+
 static void print_status(const json_t *j)
 {
 	const char *reason;
@@ -115,6 +131,7 @@ static void print_status(const json_t *j)
 			n++;
 		}
 	puts(n ? "" : " none");
+	print_reporter(j);
 	print_blind(json_object_get(j, "blind_hosts"));
 	print_losses(j);
 }

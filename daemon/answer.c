@@ -119,6 +119,9 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "allowed", allowances_json(d));
 	json_object_set_new(j, "blind_hosts", blind_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
+	json_object_set_new(j, "reporter_lost", json_integer((json_int_t)reporter_lost(d->reporter)));
+	if (d->reported)
+		json_object_set(j, "reporter", d->reported);
 	if (d->blind[0])
 		json_object_set_new(j, apply_guards(d) ? "guarded" : "blind", json_string(d->blind));
 	return j;

@@ -373,6 +373,7 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 	d->policy = base;
 	d->settings = policy_settings(base);
 	d->generation = d->settings->generation;
+	reporter_say_settings(d->reporter, base);
 	if (swap(d, now)) {
 		if (before != old_base)
 			policy_free((struct policy *)before);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/listwatch.h"
+#include "daemon/reporter.h"
 #include "daemon/worker.h"
 #include "nft/table.h"
 
@@ -49,6 +50,8 @@ struct daemon {
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;
 	bool stop;
+	struct reporter *reporter;
+	json_t *reported;		/* what it said of its incidents last; NULL: nothing yet */
 	int stop_client;		/* waits for the answer to its `stop` */
 };
 

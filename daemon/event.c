@@ -399,6 +399,8 @@ struct event_log {
 	int fd;
 	uint64_t lost;
 	bool failing;		/* the last line was lost, and this has been said */
+	void (*tee)(void *arg, const char *line, size_t len);	/* NULL: none */
+	void *tee_arg;
 };
 
 int event_log_reopen(struct event_log *log)
@@ -442,6 +444,12 @@ void event_log_close(struct event_log *log)
 		close(log->fd);
 	free(log->path);
 	free(log);
+}
+
+void event_log_tee(struct event_log *log, void (*tee)(void *arg, const char *line, size_t len), void *arg)
+{
+	log->tee = tee;
+	log->tee_arg = arg;
 }
 
 uint64_t event_log_lost(const struct event_log *log)
@@ -490,6 +498,8 @@ void event_log_write(struct event_log *log, const struct event *e)
 	size_t len = line ? strlen(line) : 0;
 	int err = line ? 0 : -ENOMEM;
 
+	if (line && log->tee)
+		log->tee(log->tee_arg, line, len);
 	if (!err && log_gone(log))
 		err = event_log_reopen(log);
 	if (!err) {

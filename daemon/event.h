@@ -86,6 +86,8 @@ struct event_log;
 int event_log_open(struct event_log **log, const char *path);
 void event_log_close(struct event_log *log);
 void event_log_write(struct event_log *log, const struct event *e);
+/* Every line besides goes to `tee`, whether the file took it or not; with its length, without its end of line. */
+void event_log_tee(struct event_log *log, void (*tee)(void *arg, const char *line, size_t len), void *arg);
 /* After rotation: opens the path anew. */
 int event_log_reopen(struct event_log *log);
 uint64_t event_log_lost(const struct event_log *log);

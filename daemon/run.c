@@ -137,6 +137,23 @@ static enum exit_code open_files(struct daemon *d)
 	return EXIT_DONE;
 }
 
+static void tell_reporter(void *arg, const char *line, size_t len)
+{
+	reporter_say(arg, REPORTER_EVENT, line, len);
+}
+
+/* Beside the judging, while there are rights to give up: it goes on without. */
+static enum exit_code open_reporter(struct daemon *d)
+{
+	int err = reporter_start(&d->reporter, d->policy);
+
+	if (err)
+		log_warn(err, "the reporter cannot be started: no incidents, no alerts");
+	else
+		event_log_tee(d->log, tell_reporter, d->reporter);
+	return EXIT_DONE;
+}
+
 static enum exit_code open_memory(struct daemon *d)
 {
 	if (getrandom(d->shared.hash_key, sizeof(d->shared.hash_key), 0) != sizeof(d->shared.hash_key)) {
@@ -391,6 +408,21 @@ static void heed_control(struct daemon *d)
 	json_decref(request);
 }
 
+static void heed_reporter(struct daemon *d)
+{
+	const char *text;
+	int what;
+
+	while ((what = reporter_hear(d->reporter, &text)) != 0) {
+		if (what == REPORTER_HELLO) {
+			reporter_say_settings(d->reporter, d->policy);
+		} else if (what == REPORTER_SUMMARY) {
+			json_decref(d->reported);
+			d->reported = json_loads(text, 0, NULL);
+		}
+	}
+}
+
 static void heed_timer(struct daemon *d)
 {
 	uint64_t ticks;
@@ -399,6 +431,8 @@ static void heed_timer(struct daemon *d)
 		return;
 	if (watchdog_revive(d->shared.watchdog) == 1)
 		log_info("the watchdog had been killed; there is a new one");
+	if (reporter_revive(d->reporter) == 1)
+		log_info("the reporter had been killed; there is a new one");
 	daemon_read_tries(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
 	listwatch_tick(d);
@@ -415,6 +449,7 @@ static void loop(struct daemon *d)
 		{ .fd = d->control, .events = POLLIN },
 		{ .fd = d->timer, .events = POLLIN },
 		{ .fd = table_watch_fd(d->shared.table), .events = POLLIN },
+		{ .fd = reporter_fd(d->reporter), .events = POLLIN },
 	};
 
 	while (!d->stop) {
@@ -431,6 +466,8 @@ static void loop(struct daemon *d)
 			heed_timer(d);
 		if (fds[4].revents)
 			heed_table(d);
+		if (fds[5].revents)
+			heed_reporter(d);
 	}
 }
 
@@ -449,6 +486,8 @@ static void undo(struct daemon *d)
 	adder_stop(d->shared.adder);
 	if (d->shared.events && d->log)
 		write_events(d);
+	reporter_stop(d->reporter);
+	json_decref(d->reported);
 	watchdog_stop(d->shared.watchdog);
 	for (unsigned i = 0; i < d->n_queues; i++)
 		queue_close(d->queues[i]);
@@ -480,7 +519,7 @@ static void undo(struct daemon *d)
 enum exit_code daemon_run(const char *policy_path)
 {
 	static enum exit_code (*const steps[])(struct daemon *) = {
-		open_loop, open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
+		open_loop, open_policy, open_kernel, open_files, open_reporter, open_memory, open_queues, start_workers,
 	};
 	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
 	enum exit_code code = EXIT_DONE;

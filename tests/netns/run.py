@@ -912,6 +912,7 @@ import cases_dns   # noqa: E402
 import cases_update  # noqa: E402
 import cases_lists  # noqa: E402
 import cases_trust  # noqa: E402
+import cases_incidents  # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

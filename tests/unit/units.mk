@@ -26,7 +26,7 @@ $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
 	policy/name_entry policy/names policy/addresses
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/rule policy/schedule policy/doc policy/file \
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/schema_reporting policy/rule policy/schedule policy/doc policy/file \
 	$(LISTS) policy/sources policy/telltale policy/decide policy/explain \
 	policy/dialects inspect/dialects inspect/require inspect/json
 QUIC := inspect/quic inspect/gquic
@@ -63,3 +63,4 @@ $(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 $(eval $(call unit,near,cli/near,))
 $(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 $(IDN) nettle hogweed))
 $(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
+$(eval $(call unit,incident,daemon/incident daemon/incident_json daemon/sighting daemon/leases daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `minewall incidents`: the machines that keep trying, as the reporter keeps them, and the admin's word about each. It asks;
+ * what an incident is was decided where it is kept. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/event_line.h"
+#include "cli/incidents.h"
+#include "daemon/reporter.h"
+
+static const char usage[] =
+	"minewall incidents [-c POLICY] [--json] [list]\n"
+	"minewall incidents [-c POLICY] [--json] show ID\n"
+	"minewall incidents [-c POLICY] ack ID\n"
+	"minewall incidents [-c POLICY] clean ID [--note TEXT]\n\n"
+	"An incident is a device that tried to mine: open, acknowledged (somebody looks into it), cleaned, and reopened when it tries\n"
+	"again after that. `list` shows what waits for somebody first. ID is the incident's number, or the device's address or MAC.\n"
+	"Exit code 1 if there is none, or if it is in that state already.\n\n"
+	"Example: minewall incidents clean 3 --note \"fresh installation, password changed\"\n";
+
+static const struct incidents_action {
+	const char *name;
+	bool wants_id;
+	int (*act)(struct incidents_args *a);
+} actions[] = {
+	{ "list", false, incidents_list },
+	{ "show", true, incidents_show },
+	{ "ack", true, incidents_set },
+	{ "clean", true, incidents_set },
+};
+
+int incidents_ask(const struct incidents_args *a, json_t *request, json_t **reply)
+{
+	return cli_ask_beside(&a->common, REPORTER_SOCKET, request, reply);
+}
+
+/* What the kernel counted until now belongs to the incident before the admin's word. Without a daemon the next question says so. */
+void incidents_flush(const struct incidents_args *a)
+{
+	json_t *reply;
+
+	if (cli_ask(&a->common, json_pack("{s:s}", "verb", "flush"), &reply) < 0)
+		json_decref(reply);
+}
+
+int incidents_set(struct incidents_args *a)
+{
+	json_t *reply, *request = json_pack("{s:s, s:s}", "verb", a->action, "which", a->id);
+	int code;
+
+	if (a->note && json_object_set_new(request, "note", json_string(a->note))) {
+		fprintf(stderr, "minewall incidents: the note is no UTF-8 text\n");
+		json_decref(request);
+		return EXIT_USAGE;
+	}
+	incidents_flush(a);
+	code = incidents_ask(a, request, &reply);
+	if (code >= 0)
+		return code;
+	if (a->common.json) {
+		cli_print_json(json_incref(json_object_get(reply, "incident")));
+	} else {
+		incidents_line(json_object_get(reply, "incident"));
+	}
+	json_decref(reply);
+	return EXIT_DONE;
+}
+
+static int usage_error(const char *what, const char *which)
+{
+	fprintf(stderr, "minewall incidents: '%s' %s; see minewall incidents --help\n", which, what);
+	return EXIT_USAGE;
+}
+
+/* -1: go on. */
+static int read_options(int argc, char **argv, struct incidents_args *a)
+{
+	static const struct option options[] = {
+		{ "policy", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+		{ "note", required_argument, NULL, 'n' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":c:jh", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->common.policy = optarg;
+			break;
+		case 'j':
+			a->common.json = true;
+			break;
+		case 'n':
+			a->note = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_DONE;
+		case ':':
+			return usage_error("wants a value", argv[optind - 1]);
+		default:
+			return cli_bad_option(argv);
+		}
+	}
+	return -1;
+}
+
+int incidents_main(int argc, char **argv)
+{
+	struct incidents_args a = { .common = { .policy = CLI_POLICY }, .action = "list" };
+	const struct incidents_action *action = NULL;
+	int code = read_options(argc, argv, &a);
+
+	if (code >= 0)
+		return code;
+	if (optind < argc)
+		a.action = argv[optind++];
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (!strcmp(a.action, actions[i].name))
+			action = &actions[i];
+	if (!action)
+		return usage_error("is no action", a.action);
+	if (action->wants_id && optind == argc)
+		return usage_error("wants the number of an incident", a.action);
+	if (action->wants_id)
+		a.id = argv[optind++];
+	if (optind < argc)
+		return usage_error("is one argument too many", argv[optind]);
+	if (a.note && strcmp(a.action, "clean"))
+		return usage_error("takes no --note", a.action);
+	return action->act(&a);
+}

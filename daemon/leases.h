@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The names that devices gave the DHCP server: lease files of dnsmasq, odhcpd and Kea, told apart by their content. A device
+ * chooses its name, so it is escaped and cut, and it decides about nothing. */
+#ifndef MINEWALL_LEASES_H
+#define MINEWALL_LEASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEASES_NAME_MAX 64
+/* Leases of a large house; more are left out. */
+#define LEASES_MAX 8192
+
+enum lease_format { LEASES_UNKNOWN, LEASES_DNSMASQ, LEASES_ODHCPD, LEASES_KEA };
+
+struct lease {
+	char mac[18], address[46], name[LEASES_NAME_MAX];	/* "" if not known */
+};
+
+struct leases {
+	struct lease *items;
+	size_t n, room;
+};
+
+void leases_fini(struct leases *l);
+
+/* Adds what the text of one file holds; a later line of the same address takes the place of an earlier one. */
+enum lease_format leases_read(struct leases *l, const char *text, size_t len);
+
+/* The name for the MAC (first) or the address; "" if there is none. Either may be "". */
+const char *leases_name(const struct leases *l, const char *mac, const char *address);
+
+#endif
