@@ -18,10 +18,11 @@ static const char usage[] =
 	"minewall incidents [-c POLICY] [--json] show ID\n"
 	"minewall incidents [-c POLICY] ack ID\n"
 	"minewall incidents [-c POLICY] clean ID [--note TEXT]\n\n"
-	"An incident is a device that tried to mine: open, acknowledged (somebody looks into it), cleaned, and reopened when it tries\n"
-	"again after that. `list` shows what waits for somebody first. ID is the incident's number, or the device's address or MAC.\n"
-	"Exit code 1 if there is none, or if it is in that state already.\n\n"
-	"Example: minewall incidents clean 3 --note \"fresh installation, password changed\"\n";
+	"An incident is a device that tried to mine: open, acknowledged (somebody looks\n"
+	"into it), cleaned, and reopened when it tries again after that. `list` shows\n"
+	"what waits for somebody first. ID is the incident's number, or the device's\n"
+	"address or MAC. Exit code 1 if there is none, or if it is in that state already.\n\n"
+	"Example: minewall incidents clean 3 --note \"fresh installation\"\n";
 
 static const struct incidents_action {
 	const char *name;
