@@ -159,7 +159,7 @@ struct dialect_row {
 #define DIALECT_FROM_CLIENT 1u
 #define DIALECT_FROM_SERVER 2u
 
-struct dialect_code;	/* what the rows ask for, parsed */
+struct dialect_code;	/* what the rows ask for, compiled (code.h) */
 
 struct dialect_table {
 	const struct dialect_row *rows;
@@ -179,8 +179,8 @@ struct dialect_problem {
 	size_t at;			/* which byte of it */
 };
 
-/* Parses all rows into `memory`, which holds pointers to them and to itself, and is for `code`. Returns the bytes that it takes; if
- * `room` is less, nothing is written. */
+/* Compiles all rows into `memory`, which holds pointers to them and to itself, and is for `code`. Returns the bytes that it takes at
+ * most; if `room` is less, nothing is written. 0: the table asks for too much and goes on without. */
 size_t dialect_compile(const struct dialect_table *table, void *memory, size_t room);
 
 /* Is the row well formed? For rows that do not come with the program. */

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The JSON pull scanner. It looks at each byte once; strings are crossed with memchr, so padding is cheap. */
+/* The JSON pull scanner. It looks at each byte once; strings are crossed many bytes at a time, so padding is cheap. */
 #include "inspect/json.h"
 
+#include <endian.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct json json_make(const uint8_t *p, const uint8_t *end)
 {
@@ -12,12 +16,6 @@ struct json json_make(const uint8_t *p, const uint8_t *end)
 static bool json_typed(const struct json *j)
 {
 	return j->depth <= JSON_DEPTH_TYPED;
-}
-
-/* Is the innermost open container an object? */
-static bool json_in_object(const struct json *j)
-{
-	return j->depth && json_typed(j) && (j->objects >> (j->depth - 1) & 1);
 }
 
 /* A value may stand here; afterwards a comma is due. */
@@ -44,25 +42,73 @@ static enum json_event json_open(struct json *j, uint8_t c)
 		j->want = c == '{' ? JSON_WANT_KEY : JSON_WANT_VALUE;
 	}
 	j->depth++;
+	j->object = c == '{' && json_typed(j);
 	return c == '{' ? JSON_OBJECT : JSON_ARRAY;
+}
+
+/* Behind a value: takes the comma that mostly follows, so that it costs no turn of its own. */
+static void json_behind(struct json *j)
+{
+	if (j->p < j->end && *j->p == ',' && j->depth && json_typed(j)) {
+		j->p++;
+		j->want = j->object ? JSON_WANT_KEY : JSON_WANT_VALUE;
+	}
 }
 
 static enum json_event json_close(struct json *j, uint8_t c)
 {
-	if (!j->depth || (json_typed(j) && (c == '}') != json_in_object(j)))
+	if (!j->depth || (json_typed(j) && (c == '}') != j->object))
 		return JSON_BAD;
-	if (json_in_object(j) && (j->want == JSON_WANT_COLON || j->want == JSON_WANT_VALUE))
+	if (j->object && (j->want == JSON_WANT_COLON || j->want == JSON_WANT_VALUE))
 		return JSON_BAD;
 	j->p++;
 	j->depth--;
+	j->object = j->depth && json_typed(j) && j->objects >> (j->depth - 1) & 1;
 	j->want = JSON_WANT_COMMA;
+	json_behind(j);
 	return JSON_CLOSE;
 }
 
-/* The closing quote is the first one behind an even number of backslashes. */
-static const uint8_t *json_quote(const uint8_t *start, const uint8_t *end)
+#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Sets the top bit of the first byte that is zero; bytes before it have none set. */
+static uint64_t json_zero(uint64_t word)
 {
-	const uint8_t *q = start, *b;
+	return (word - EVERY(1)) & ~word & EVERY(0x80);
+}
+
+/* The first quote, backslash or NUL, many bytes at a time; `end` if there is none. */
+static const uint8_t *json_special(const uint8_t *p, const uint8_t *end)
+{
+	uint64_t word, found;
+
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)p);
+		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+			_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')), _mm_cmpeq_epi8(v, _mm_setzero_si128()))));
+
+		if (hits)
+			return p + __builtin_ctz((unsigned)hits);
+	}
+#endif
+	for (; end - p >= 8; p += 8) {
+		memcpy(&word, p, sizeof(word));
+		word = le64toh(word);
+		found = json_zero(word ^ EVERY('"')) | json_zero(word ^ EVERY('\\')) | json_zero(word);
+		if (found)
+			return p + (__builtin_ctzll(found) >> 3);
+	}
+	while (p < end && *p != '"' && *p != '\\' && *p)
+		p++;
+	return p;
+}
+
+/* The closing quote is the first one behind an even number of backslashes; `q`: nothing special stands before it. Rare, and so
+ * not a part of json_next. */
+__attribute__((noinline)) static const uint8_t *json_quote(const uint8_t *start, const uint8_t *q, const uint8_t *end)
+{
+	const uint8_t *b;
 
 	while (q < end && (q = memchr(q, '"', (size_t)(end - q)))) {
 		for (b = q; b > start && b[-1] == '\\'; b--)
@@ -76,8 +122,12 @@ static const uint8_t *json_quote(const uint8_t *start, const uint8_t *end)
 
 static enum json_event json_string(struct json *j)
 {
-	const uint8_t *start = j->p + 1, *q = json_quote(start, j->end);
-	bool key = json_in_object(j) && j->want == JSON_WANT_KEY;
+	const uint8_t *start = j->p + 1, *q = json_special(start, j->end);
+	bool key = j->want == JSON_WANT_KEY && j->object;
+
+	j->plain = q < j->end && *q == '"';
+	if (!j->plain)
+		q = json_quote(start, q, j->end);
 
 	if (key)
 		j->want = JSON_WANT_COLON;
@@ -87,15 +137,26 @@ static enum json_event json_string(struct json *j)
 		return JSON_SHORT;
 	j->text = (struct view){ start, (size_t)(q - start) };
 	j->p = q + 1;
-	return key ? JSON_KEY : JSON_STRING;
+	if (!key) {
+		json_behind(j);
+		return JSON_STRING;
+	}
+	if (j->p < j->end && *j->p == ':') {
+		j->p++;
+		j->want = JSON_WANT_VALUE;
+	}
+	return JSON_KEY;
 }
 
-static bool json_plain_byte(uint8_t c)
-{
-	uint8_t l = c | 0x20;
+/* What a byte outside of strings is. */
+enum json_class { CLASS_OTHER, CLASS_WORD, CLASS_BLANK, CLASS_COMMA, CLASS_COLON, CLASS_OPEN, CLASS_CLOSE, CLASS_SLASH };
 
-	return (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
-}
+static const uint8_t json_classes[256] = {
+	['a' ... 'z'] = CLASS_WORD, ['A' ... 'Z'] = CLASS_WORD, ['0' ... '9'] = CLASS_WORD, ['-'] = CLASS_WORD, ['+'] = CLASS_WORD,
+	['.'] = CLASS_WORD, [' '] = CLASS_BLANK, ['\t'] = CLASS_BLANK, ['\r'] = CLASS_BLANK, ['\n'] = CLASS_BLANK, ['\0'] = CLASS_BLANK,
+	[','] = CLASS_COMMA, [':'] = CLASS_COLON, ['{'] = CLASS_OPEN, ['['] = CLASS_OPEN, ['}'] = CLASS_CLOSE,
+	[']'] = CLASS_CLOSE, ['/'] = CLASS_SLASH,
+};
 
 /* Numbers and words. One that the bytes end in may go on, so it is no event yet. */
 static enum json_event json_plain(struct json *j)
@@ -104,13 +165,15 @@ static enum json_event json_plain(struct json *j)
 
 	if (!json_value(j))
 		return JSON_BAD;
-	while (j->p < j->end && json_plain_byte(*j->p))
+	while (j->p < j->end && json_classes[*j->p] == CLASS_WORD)
 		j->p++;
 	if (j->p == j->end)
 		return JSON_SHORT;
 	if (j->p == start)
 		return JSON_BAD;
 	j->text = (struct view){ start, (size_t)(j->p - start) };
+	j->plain = true;
+	json_behind(j);
 	return JSON_PLAIN;
 }
 
@@ -130,12 +193,12 @@ static bool json_comma(struct json *j)
 		return true;
 	if (!j->depth || j->want != JSON_WANT_COMMA)
 		return false;
-	j->want = json_in_object(j) ? JSON_WANT_KEY : JSON_WANT_VALUE;
+	j->want = j->object ? JSON_WANT_KEY : JSON_WANT_VALUE;
 	return true;
 }
 
 /* Some servers (jsoncpp) take comments. JSON_CLOSE stands for "skipped". */
-static enum json_event json_comment(struct json *j)
+__attribute__((noinline)) static enum json_event json_comment(struct json *j)
 {
 	const uint8_t *q = j->p + 2, *end = j->end;
 
@@ -163,31 +226,29 @@ enum json_event json_next(struct json *j)
 	enum json_event e;
 
 	while (j->p < j->end) {
-		uint8_t c = *j->p;
-
-		switch (c) {
-		case ' ': case '\t': case '\r': case '\n': case '\0':
+		if (*j->p == '"')
+			return json_string(j);
+		switch ((enum json_class)json_classes[*j->p]) {
+		case CLASS_BLANK:
 			break;
-		case ',':
+		case CLASS_COMMA:
 			if (!json_comma(j))
 				return JSON_BAD;
 			break;
-		case ':':
+		case CLASS_COLON:
 			if (!json_colon(j))
 				return JSON_BAD;
 			break;
-		case '"':
-			return json_string(j);
-		case '{': case '[':
-			return json_open(j, c);
-		case '}': case ']':
-			return json_close(j, c);
-		case '/':
+		case CLASS_OPEN:
+			return json_open(j, *j->p);
+		case CLASS_CLOSE:
+			return json_close(j, *j->p);
+		case CLASS_SLASH:
 			e = json_comment(j);
 			if (e != JSON_CLOSE)
 				return e;
 			continue;
-		default:
+		case CLASS_WORD: case CLASS_OTHER:
 			return json_plain(j);
 		}
 		j->p++;

@@ -25,8 +25,10 @@ struct json {
 	const uint8_t *end;
 	unsigned depth;		/* open containers */
 	uint64_t objects;	/* bit n: the container at depth n + 1 is an object */
+	bool object;		/* the innermost one is, as far as it is known */
 	enum { JSON_WANT_KEY, JSON_WANT_COLON, JSON_WANT_VALUE, JSON_WANT_COMMA } want;
 	struct view text;
+	bool plain;		/* a key or string: no escape and no NUL in it; else true */
 };
 
 struct json json_make(const uint8_t *p, const uint8_t *end);

@@ -256,32 +256,6 @@ bool require_compile(struct require_set *set, const char *expression, uint8_t *o
 	return !r.error;
 }
 
-/* The stack is one word: brackets inside each other are few. */
-bool require_evaluate(const struct require_set *set, size_t first, const uint8_t *ops, size_t n_ops, bool whole)
-{
-	uint64_t stack = n_ops == 0;
-
-	for (size_t i = 0; i < n_ops; i++) {
-		uint64_t top = stack & 1;
-
-		switch ((enum require_op)ops[i]) {
-		case REQUIRE_TEST:
-			stack = stack << 1 | set->terms[first++].seen;
-			break;
-		case REQUIRE_NOT:
-			stack = (stack & ~(uint64_t)1) | (whole && !top);
-			break;
-		case REQUIRE_AND:
-			stack = stack >> 1 & (~(uint64_t)1 | top);
-			break;
-		case REQUIRE_OR:
-			stack = stack >> 1 | top;
-			break;
-		}
-	}
-	return stack & 1;
-}
-
 bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole)
 {
 	struct require_parser r = { .p = expression, .marked = set, .next = first, .whole = whole };
@@ -432,15 +406,15 @@ static const char *require_type(enum json_event e, struct view v)
 	}
 }
 
-static bool require_shape(const struct require_term *t, struct view v)
+bool require_shape(const char *shape, struct view v)
 {
-	switch (t->arg[0]) {
+	switch (shape[0]) {
 	case 'w':
 		return require_wallet(v);
 	case 'm':
 		return require_miner(v);
 	default:	/* "hash" and "hex" */
-		return t->arg[1] == 'a' ? require_0x(v, 64, false) : require_hex64(v);
+		return shape[1] == 'a' ? require_0x(v, 64, false) : require_hex64(v);
 	}
 }
 
@@ -456,7 +430,7 @@ static void require_mark(struct require_term *t, enum json_event e, struct view 
 		t->seen |= (string || e == JSON_PLAIN) && json_same(v, t->arg, t->arg_len, false, t->op == '^');
 		break;
 	case '~':
-		t->seen |= string && require_shape(t, v);
+		t->seen |= string && require_shape(t->arg, v);
 		break;
 	case '>':
 		if (string && !t->seen && v.len) {

@@ -56,20 +56,7 @@ void require_scan(struct require_set *set, const uint8_t *p, const uint8_t *end)
  * was not seen is absent; before that a negation is never true, and so a true answer is final. */
 bool require_true(const struct require_set *set, size_t first, const char *expression, bool whole);
 
-/* The same for what require_compile made of it. */
-bool require_evaluate(const struct require_set *set, size_t first, const uint8_t *ops, size_t n_ops, bool whole);
-
-/* A row's terms and operations, by where they stand in its table's. */
-struct require_row {
-	uint32_t term, op;
-	uint8_t n_tests, n_terms, n_ops;
-	bool usable;
-};
-
-struct dialect_code {
-	const struct require_term *terms;
-	const uint8_t *ops;
-	struct require_row rows[];
-};
+/* Has the text, still escaped, this shape (stratum.h)? */
+bool require_shape(const char *shape, struct view v);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "inspect/code.h"
 #include "inspect/json.h"
 #include "inspect/payee.h"
 #include "inspect/require.h"
@@ -32,10 +33,13 @@ struct stratum_candidate {
 
 /* The rows that its methods name: as many as the table has, or a message could hide one method behind others. */
 struct stratum_message {
+	const struct inspect_input *in;		/* of a compiled table, as `listed` and `seen` */
 	const uint8_t *p;
 	const uint8_t *end;	/* as far as it was scanned */
 	bool whole;
 	size_t n;
+	uint64_t listed[DIALECT_ROWS_MAX / 64];	/* rows that are in there, of a compiled table */
+	struct code_seen seen;
 	struct stratum_candidate rows[DIALECT_ROWS_MAX];
 };
 
@@ -45,7 +49,6 @@ struct stratum_asked {
 	size_t captures;
 	size_t end;
 	bool usable;
-	const struct require_row *code;		/* NULL: the row is not compiled */
 };
 
 static bool stratum_carried(const struct dialect_row *row, enum carrier carrier)
@@ -147,65 +150,81 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 	return true;
 }
 
-static bool stratum_is(const struct require_term *t, const char *fact)
+static void stratum_told(void *arg, struct view method, const uint16_t *rows, size_t n)
 {
-	return t->arg_len == strlen(fact) && !memcmp(t->arg, fact, t->arg_len);
+	struct stratum_message *m = arg;
+	const struct inspect_input *in = m->in;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct dialect_row *row = &in->dialects->rows[rows[i]];
+		uint64_t bit = UINT64_C(1) << rows[i] % 64;
+
+		if (m->listed[rows[i] / 64] & bit || !stratum_side(row, in->side) || !stratum_carried(row, in->carrier))
+			continue;
+		m->listed[rows[i] / 64] |= bit;
+		m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method };
+	}
+}
+
+/* The same by the tree of a compiled table, and all that its rows ask for besides. */
+static bool stratum_walk(const struct inspect_input *in, struct stratum_message *m, const uint8_t *end)
+{
+	const struct dialect_code *code = in->dialects->code;
+	const uint16_t *rows;
+	enum json_event e;
+	size_t n;
+
+	m->in = in;
+	memset(m->listed, 0, sizeof(m->listed));
+	rows = code_nameless(code, in->side, in->carrier, &n);
+	stratum_told(m, (struct view){ 0 }, rows, n);
+	e = code_scan(code, m->p, end, &m->seen, stratum_told, m, &m->end);
+	if (e == JSON_SHORT)
+		m->end = end;
+	m->whole = e != JSON_SHORT && e != JSON_BAD;
+	return e != JSON_BAD;
 }
 
 /* One captured text; what an earlier capture has said stays. */
-static void stratum_fact(struct stratum_facts *f, const struct require_term *t, struct inspect_scratch *s)
+static void stratum_fact(struct stratum_facts *f, enum code_fact fact, struct view text)
 {
-	struct view text = json_text(t->value, s), login = text, worker = { 0 };
+	struct view login = text, worker = { 0 };
 
-	if (stratum_is(t, "agent")) {
+	switch (fact) {
+	case CODE_AGENT:
 		f->agent = f->agent.len ? f->agent : text;
-	} else if (stratum_is(t, "algo")) {
+		break;
+	case CODE_ALGO:
 		f->algo = f->algo.len ? f->algo : text;
-	} else if (stratum_is(t, "method")) {
+		break;
+	case CODE_METHOD:
 		f->method = f->method.len ? f->method : text;
-	} else if (stratum_is(t, "worker")) {
+		break;
+	case CODE_WORKER:
 		/* some write their wallet here */
 		if (!f->worker.len && !payee_is_wallet(text))
 			f->worker = text;
-	} else if (!f->login.len) {
-		if (stratum_is(t, "payee"))
+		break;
+	case CODE_LOGIN: case CODE_PAYEE:
+		if (f->login.len)
+			break;
+		if (fact == CODE_PAYEE)
 			payee_split(text, &login, &worker);
 		f->login = login;
 		f->worker = f->worker.len ? f->worker : worker;
 	}
 }
 
-static void stratum_fill(const struct inspect_input *in, const struct stratum_candidate *c, const struct stratum_asked *asked,
-			 const struct require_set *set, struct stratum_facts *f)
+static void stratum_fill(const struct inspect_input *in, const struct stratum_candidate *c, struct stratum_facts *f)
 {
-	size_t i;
-
-	f->dialect = c->row->dialect;
-	f->kind = c->row->kind;
-	f->sides = c->row->sides;
+	*f = (struct stratum_facts){ .dialect = c->row->dialect, .kind = c->row->kind, .sides = c->row->sides };
 	f->method = json_text(c->method, in->scratch);
-	for (i = asked->captures; i < asked->end; i++)
-		if (set->terms[i].seen)
-			stratum_fact(f, &set->terms[i], in->scratch);
 }
 
 /* A row's terms behind those that are there. False: no room, or ill-formed. */
-static bool stratum_terms(const struct dialect_table *t, const struct dialect_row *row, struct stratum_asked *asked,
-			  struct require_set *set)
+static bool stratum_terms(const struct dialect_row *row, struct stratum_asked *asked, struct require_set *set)
 {
-	const struct require_row *code = t->code ? &t->code->rows[row - t->rows] : NULL;
-
 	*asked = (struct stratum_asked){ .usable = true, .first = set->n };
-	if (code && code->usable) {
-		if (code->n_terms > REQUIRE_TERMS_MAX - set->n)
-			return false;
-		memcpy(&set->terms[set->n], &t->code->terms[code->term], code->n_terms * sizeof(set->terms[0]));
-		asked->code = code;
-		asked->captures = set->n + code->n_tests;
-		set->n += code->n_terms;
-		asked->end = set->n;
-		return true;
-	}
 	if (!require_add(set, row->require))
 		return false;
 	asked->captures = set->n;
@@ -216,14 +235,13 @@ static bool stratum_terms(const struct dialect_table *t, const struct dialect_ro
 }
 
 /* Puts the terms of as many candidates as fit into the set, from `i` on. Returns the first that did not fit. */
-static size_t stratum_collect(const struct dialect_table *t, const struct stratum_message *m, size_t i, struct stratum_asked *asked,
-			      struct require_set *set)
+static size_t stratum_collect(const struct stratum_message *m, size_t i, struct stratum_asked *asked, struct require_set *set)
 {
 	size_t start = i;
 
 	set->n = 0;
 	for (; i < m->n && i - start < STRATUM_ASKED_MAX; i++, asked++)
-		if (!stratum_terms(t, m->rows[i].row, asked, set))
+		if (!stratum_terms(m->rows[i].row, asked, set))
 			break;
 	if (i > start || i == m->n)
 		return i;
@@ -231,36 +249,33 @@ static size_t stratum_collect(const struct dialect_table *t, const struct stratu
 	return i + 1;
 }
 
-static bool stratum_true(const struct dialect_table *t, const struct stratum_asked *a, const struct dialect_row *row,
-			 const struct require_set *set, bool whole)
+static bool stratum_true(const struct stratum_asked *a, const struct dialect_row *row, const struct require_set *set, bool whole)
 {
-	if (a->code)
-		return require_evaluate(set, a->first, t->code->ops + a->code->op, a->code->n_ops, whole);
-	return require_true(set, a->first, row->require, whole);
+	return a->usable && require_true(set, a->first, row->require, whole);
 }
 
 /* The first candidate that is true: rows without a method, then those of each method, in table order. What is less than Stratum is
  * only taken where nothing else is true, or a miner could hide behind it. */
-static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, struct stratum_facts *f)
+static bool stratum_judge(const struct inspect_input *in, const struct stratum_message *m, const uint8_t *end, struct stratum_facts *f)
 {
-	const struct dialect_table t = stratum_table(in);
 	struct stratum_asked asked[STRATUM_ASKED_MAX];
 	struct require_set set;
 	bool found = false;
 	size_t i, k, next;
 
 	for (i = 0; i < m->n; i = next) {
-		next = stratum_collect(&t, m, i, asked, &set);
-		require_scan(&set, m->p, m->end);
+		next = stratum_collect(m, i, asked, &set);
+		require_scan(&set, m->p, end);
 		for (k = i; k < next; k++) {
 			const struct stratum_asked *a = &asked[k - i];
 			const struct dialect_row *row = m->rows[k].row;
 
-			if (!a->usable || (found && row->kind != MINING_STRATUM) ||
-			    !stratum_true(&t, a, row, &set, m->whole))
+			if ((found && row->kind != MINING_STRATUM) || !stratum_true(a, row, &set, m->whole))
 				continue;
-			*f = (struct stratum_facts){ 0 };
-			stratum_fill(in, &m->rows[k], a, &set, f);
+			stratum_fill(in, &m->rows[k], f);
+			for (size_t c = a->captures; c < a->end; c++)
+				if (set.terms[c].seen)
+					stratum_fact(f, code_fact(set.terms[c].arg, set.terms[c].arg_len), json_text(set.terms[c].value, in->scratch));
 			if (row->kind == MINING_STRATUM)
 				return true;
 			found = true;
@@ -269,19 +284,50 @@ static bool stratum_judge(const struct inspect_input *in, const struct stratum_m
 	return found;
 }
 
+/* The same by what the walk has shown. */
+static bool stratum_decide(const struct inspect_input *in, struct stratum_message *m, struct stratum_facts *f)
+{
+	const struct dialect_code *code = in->dialects->code;
+	const struct code_capture *captures;
+	bool found = false;
+	size_t n;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct dialect_row *row = m->rows[i].row;
+		size_t number = (size_t)(row - in->dialects->rows);
+
+		if ((found && row->kind != MINING_STRATUM) || !code_true(code, number, &m->seen, m->whole))
+			continue;
+		stratum_fill(in, &m->rows[i], f);
+		captures = code_captures(code, number, &n);
+		for (size_t c = 0; c < n; c++) {
+			const struct code_kept *kept = &m->seen.texts[captures[c].text];
+
+			if (code_has(&m->seen, captures[c].text))
+				stratum_fact(f, (enum code_fact)captures[c].fact, kept->plain ? kept->text : json_text(kept->text, in->scratch));
+		}
+		if (row->kind == MINING_STRATUM)
+			return true;
+		found = true;
+	}
+	return found;
+}
+
 /* One object. MATCH or NO: `*p` moves behind it. BAD: not JSON, though it may have been a match before it broke. */
 static enum inspect_result stratum_message(const struct inspect_input *in, const uint8_t **p, const uint8_t *end,
 					   struct stratum_facts *f)
 {
-	struct stratum_message m;	/* the rows' array is guarded by its count, so it is not cleared */
-	bool json;
+	struct stratum_message m;	/* large, and guarded by counts, so it is not cleared */
+	bool compiled = in->dialects && in->dialects->code, json, found = false;
 
 	m.p = m.end = *p;
 	m.whole = false;
 	m.n = 0;
-	json = stratum_scan(in, &m, end);
+	json = compiled ? stratum_walk(in, &m, end) : stratum_scan(in, &m, end);
 	*p = m.end;
-	if (m.n && (m.whole || !json || in->ended) && stratum_judge(in, &m, f))
+	if (m.n && (m.whole || !json || in->ended))
+		found = compiled ? stratum_decide(in, &m, f) : stratum_judge(in, &m, end, f);
+	if (found)
 		return INSPECT_MATCH;
 	if (!json)
 		return INSPECT_BAD;

@@ -9,7 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Longest text of a row: an expression is parsed again for every message that it is asked about. */
+/* Longest text of a row. */
 #define EXPRESSION_MAX 512
 #define WORD_MAX 64
 
@@ -264,11 +264,13 @@ static int compile(struct dialect_rules *d)
 {
 	size_t size = dialect_compile(&d->table, NULL, 0);
 
+	if (!size)
+		return 0;
 	d->code = malloc(size);
 	if (!d->code)
 		return -ENOMEM;
-	dialect_compile(&d->table, d->code, size);
-	d->table.code = d->code;
+	if (dialect_compile(&d->table, d->code, size))
+		d->table.code = d->code;
 	return 0;
 }
 

@@ -22,7 +22,7 @@ HEAD = """\
 
 
 def compiler():
-    done = subprocess.run([os.environ.get("CC", "cc"), "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*os.environ.get("CC", "cc").split(), "--version"], capture_output=True, text=True, check=False)
     return (done.stdout.splitlines() or ["unknown"])[0]
 
 

@@ -779,9 +779,85 @@ static void own_table(void **state)
 	assert_true(stratum_table_valid(&dialect_builtin));
 }
 
+/* Rows whose tests share places, names longer than a word, wildcards, and expressions of every form. */
+static const struct dialect_row odd_rows[] = {
+	{ "long", "a.method.with.a.long.name", DIALECT_FROM_CLIENT, "averylongmembername & averylongmemberNOT:number", "login=AVeryLongMemberName" },
+	{ "wild", "pool.*", DIALECT_FROM_CLIENT, "!(a.b=1|c) & d[2]~wallet|e~miner", "payee=d[2] agent=e" },
+	{ "exact", "pool.login", DIALECT_FROM_CLIENT, "a.b=1 & !c|!a.d", "worker=w" },
+	{ "shape", "shape", DIALECT_FROM_CLIENT, "x~wallet & (y~hash|!z) & x:string", "login=x" },
+	{ "weak", "pool.login", DIALECT_FROM_CLIENT, "f", NULL, MINING_GETWORK },
+};
+static const char *const odd_texts[] = {
+	"{\"method\":\"a.method.with.a.long.name\",\"averyLONGmembername\":\"me\",\"averylongmemberno\":1,\"averylongmembernot\":2}",
+	"{\"method\":\"a.method.with.a.long.name\",\"averyLONGmembername\":\"me\",\"averylongmemberno\":1}",
+	"{\"method\":\"pool.x\",\"d\":[0,1,\"0x" H40 ".rig\"]}", "{\"method\":\"pool.x\",\"a\":{\"b\":1},\"d\":[0,1,\"0x" H40 "\"]}",
+	"{\"method\":\"pool.x\",\"e\":\"no\",\"e\":\"\\u0078mrig\"}", "{\"method\":\"pool.\",\"e\":\"xmrig\"}",
+	"{\"method\":\"pool.login\",\"a\":{\"b\":\"1\"},\"w\":\"\\u0065q\"}", "{\"method\":\"pool.login\",\"a\":{\"b\":1,\"d\":1},\"c\":0}",
+	"{\"method\":\"pool.login\",\"f\":[]}", "{\"f\":{},\"meth\\u006fd\":\"po\\u006fl.login\",\"c\":1,\"a\":{\"d\":null}}",
+	"{\"method\":\"shape\",\"x\":\"0x" H40 "\",\"x\":\"no\"}", "{\"method\":\"shape\",\"x\":\"no\",\"x\":\"0x" H40 "\",\"z\":1}",
+	"{\"method\":\"shape\",\"x\":\"0x" H40 "\",\"z\":1,\"y\":\"0x" H64 "\"}", "{\"method\":\"shape\",\"x\":\"0x" H40 "\",\"y\":12%",
+	"{\"method\":\"shape\",\"x\":[[[[[\"0x" H40 "\"]]]]],\"x\":{\"x\":\"0x" H40 "\"}}",
+};
+
+static void look(const struct dialect_table *table, const char *text, struct stratum_facts *f)
+{
+	static struct inspect_scratch scratch;
+	struct inspect_input in = { .p = (const uint8_t *)text, .len = strlen(text), .dialects = table, .scratch = &scratch, .ended = true };
+
+	scratch.used = 0;
+	*f = (struct stratum_facts){ 0 };
+	if (inspect_stream(&in, &feed_facts) == INSPECT_MATCH)
+		*f = feed_facts.stratum;
+}
+
+/* Compiled or not, a table says the same. */
+static void compiled_as_parsed(void **state)
+{
+	const struct dialect_table parsed = { odd_rows, COUNT(odd_rows) };
+	size_t size = dialect_compile(&parsed, NULL, 0), matches = 0;
+	void *code = malloc(size);
+	const struct dialect_table compiled = { odd_rows, COUNT(odd_rows), code };
+
+	(void)state;
+	assert_int_equal(dialect_compile(&parsed, code, size), size);
+	for (size_t i = 0; i < COUNT(odd_texts); i++) {
+		struct stratum_facts one, two;
+
+		look(&parsed, odd_texts[i], &one);
+		look(&compiled, odd_texts[i], &two);
+		if (one.dialect != two.dialect || one.login.len != two.login.len || one.worker.len != two.worker.len ||
+		    one.agent.len != two.agent.len)
+			fail_msg("%s: %s, compiled %s", odd_texts[i], one.dialect, two.dialect);
+		matches += one.dialect != NULL;
+	}
+	assert_int_equal(matches, 8);
+	free(code);
+}
+
+/* A table that asks for more than is kept of a message goes on without. */
+static void too_large_to_compile(void **state)
+{
+	static char texts[DIALECT_ROWS_MAX][64];
+	static struct dialect_row rows[DIALECT_ROWS_MAX];
+	const struct dialect_table table = { rows, DIALECT_ROWS_MAX };
+	size_t size;
+	void *code;
+
+	(void)state;
+	for (unsigned i = 0; i < DIALECT_ROWS_MAX; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "a%u|b%u|c%u|d%u|e%u", i, i, i, i, i);
+		rows[i] = (struct dialect_row){ "large", "large", DIALECT_FROM_CLIENT, texts[i], NULL };
+	}
+	size = dialect_compile(&table, NULL, 0);
+	code = malloc(size);
+	assert_int_equal(dialect_compile(&table, code, size), 0);
+	free(code);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compiled_as_parsed), cmocka_unit_test(too_large_to_compile),
 		cmocka_unit_test(from_client), cmocka_unit_test(from_server), cmocka_unit_test(look_alikes),
 		cmocka_unit_test(nul_and_bom), cmocka_unit_test(padding), cmocka_unit_test(many_methods),
 		cmocka_unit_test(lines_of_others), cmocka_unit_test(picked_up_in_the_middle), cmocka_unit_test(own_table), cmocka_unit_test(other_carriers), cmocka_unit_test(asked_directly), cmocka_unit_test(login_of_the_next),

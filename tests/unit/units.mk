@@ -14,7 +14,7 @@ $(eval $(call unit,packet,nfq/packet,))
 $(eval $(call unit,defrag,cli/defrag,))
 $(eval $(call unit,link,cli/link,))
 $(eval $(call unit,replay_flow,cli/replay_flow,))
-INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/stratum \
+INSPECT := inspect/cursor inspect/name inspect/tls inspect/dns inspect/socks inspect/proxy inspect/http inspect/json inspect/require inspect/dialects inspect/code inspect/code_build inspect/stratum \
 	inspect/payee inspect/magic inspect/body inspect/hpack inspect/http2 inspect/websocket inspect/inspect
 $(eval $(call unit,cursor,inspect/cursor,))
 $(eval $(call unit,tls,$(INSPECT),))
@@ -28,7 +28,7 @@ LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple pol
 	policy/name_entry policy/names policy/addresses
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_rules policy/schema_reporting policy/rule policy/schedule policy/doc policy/file \
 	$(LISTS) policy/sources policy/telltale policy/decide policy/explain \
-	policy/dialects inspect/dialects inspect/require inspect/json
+	policy/dialects inspect/dialects inspect/code inspect/code_build inspect/require inspect/json
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
