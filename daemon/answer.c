@@ -271,6 +271,7 @@ json_t *answer(struct daemon *d, const json_t *request)
 		return pause_judging(d, request);
 	if (verb && !strcmp(verb, "flush")) {
 		daemon_read_tries(d);
+		event_log_flush(d->log);
 		return json_pack("{s:b}", "ok", true);
 	}
 	return json_pack("{s:b, s:s}", "ok", false, "error", "unknown request");

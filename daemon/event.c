@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Events: from outcome to EVE JSON line to file. Runs off the packet path; a full disk costs events, which
- * are counted, and never a verdict. */
+/* Events: from outcome to EVE JSON line. Runs off the packet path, and writes nothing itself. */
 #include "daemon/event.h"
 
 #include <arpa/inet.h>
@@ -17,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/log.h"
 #include "daemon/score.h"
 #include "inspect/quic.h"
 
@@ -392,121 +390,4 @@ json_t *event_json(const struct event *e)
 		json_object_set_new(j, "host", json_pack("{s:s}", "mac", mac));
 	}
 	return j;
-}
-
-struct event_log {
-	char *path;
-	int fd;
-	uint64_t lost;
-	bool failing;		/* the last line was lost, and this has been said */
-	void (*tee)(void *arg, const char *line, size_t len);	/* NULL: none */
-	void *tee_arg;
-};
-
-int event_log_reopen(struct event_log *log)
-{
-	/* O_NONBLOCK: a pipe that nobody reads must not stop the daemon. */
-	int fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-
-	if (fd < 0)
-		return -errno;
-	if (log->fd >= 0)
-		close(log->fd);
-	log->fd = fd;
-	return 0;
-}
-
-int event_log_open(struct event_log **out, const char *path)
-{
-	struct event_log *log = calloc(1, sizeof(*log));
-	int err = -ENOMEM;
-
-	*out = NULL;
-	if (!log)
-		return err;
-	log->fd = -1;
-	log->path = strdup(path);
-	if (log->path)
-		err = event_log_reopen(log);
-	if (err) {
-		event_log_close(log);
-		return err;
-	}
-	*out = log;
-	return 0;
-}
-
-void event_log_close(struct event_log *log)
-{
-	if (!log)
-		return;
-	if (log->fd >= 0)
-		close(log->fd);
-	free(log->path);
-	free(log);
-}
-
-void event_log_tee(struct event_log *log, void (*tee)(void *arg, const char *line, size_t len), void *arg)
-{
-	log->tee = tee;
-	log->tee_arg = arg;
-}
-
-uint64_t event_log_lost(const struct event_log *log)
-{
-	return log->lost;
-}
-
-/* Has the file been moved or removed under us? Then the line belongs into a new one. */
-static bool log_gone(const struct event_log *log)
-{
-	struct stat ours, there;
-
-	return fstat(log->fd, &ours) || stat(log->path, &there) || ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
-}
-
-/* A line that a full disk cut short is taken back, so that readers never meet half a line. */
-static int write_line(int fd, const char *line, size_t len)
-{
-	off_t start = lseek(fd, 0, SEEK_END);
-	ssize_t n = write(fd, line, len);
-	int err = n < 0 ? -errno : -ENOSPC;
-
-	if (n == (ssize_t)len)
-		return 0;
-	if (n > 0 && start >= 0 && ftruncate(fd, start) == 0)
-		lseek(fd, start, SEEK_SET);
-	return err;
-}
-
-/* Says the beginning and the end of a gap, not every line in it. */
-static void say_losses(struct event_log *log, int err)
-{
-	if (err)
-		log->lost++;
-	if (err && !log->failing)
-		log_warn(err, "event log %s cannot be written, events are lost; blocking goes on", log->path);
-	else if (!err && log->failing)
-		log_info("event log %s is written again; %" PRIu64 " events were lost since the start", log->path, log->lost);
-	log->failing = err != 0;
-}
-
-void event_log_write(struct event_log *log, const struct event *e)
-{
-	json_t *j = event_json(e);
-	char *line = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	size_t len = line ? strlen(line) : 0;
-	int err = line ? 0 : -ENOMEM;
-
-	if (line && log->tee)
-		log->tee(log->tee_arg, line, len);
-	if (!err && log_gone(log))
-		err = event_log_reopen(log);
-	if (!err) {
-		line[len++] = '\n';	/* in place of the NUL */
-		err = write_line(log->fd, line, len);
-	}
-	say_losses(log, err);
-	free(line);
-	json_decref(j);
 }

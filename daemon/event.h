@@ -81,9 +81,10 @@ void event_address(char *out, size_t size, const uint8_t address[16], uint8_t fa
 /* Makes or reads the 32-byte key file (0600). 0 or -errno. */
 int event_key(const char *path, uint8_t key[32]);
 
-/* The log file. Writing never fails the caller: what could not be written is counted. */
+/* The log file (daemon/event_log.c). Writing never fails the caller: what could not be written is counted. */
 struct event_log;
 int event_log_open(struct event_log **log, const char *path);
+/* Writes what is held back, and waits for what is being compressed. */
 void event_log_close(struct event_log *log);
 void event_log_write(struct event_log *log, const struct event *e);
 /* Every line besides goes to `tee`, whether the file took it or not; with its length, without its end of line. */
@@ -91,5 +92,20 @@ void event_log_tee(struct event_log *log, void (*tee)(void *arg, const char *lin
 /* After rotation: opens the path anew. */
 int event_log_reopen(struct event_log *log);
 uint64_t event_log_lost(const struct event_log *log);
+
+/* How much the log may be, from the policy; {0}, as after event_log_open: it grows, and each line is written at once. */
+struct event_log_limits {
+	uint64_t size;		/* bytes from which a file is put aside; 0: never */
+	uint32_t keep;		/* files put aside, at most */
+	uint32_t days;		/* those that were last written longer ago go; 0: none */
+	uint64_t budget;	/* bytes of all files together; 0: no bound */
+	uint32_t buffer_s;	/* lines are held back for so long, and written together */
+};
+
+/* Call every few seconds: writes what is due, puts files aside and away. `mono_s` and `now_s` are CLOCK_MONOTONIC and CLOCK_REALTIME. */
+void event_log_tick(struct event_log *log, const struct event_log_limits *limits, uint64_t mono_s, int64_t now_s);
+
+/* Writes what is held back. */
+void event_log_flush(struct event_log *log);
 
 #endif

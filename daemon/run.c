@@ -423,6 +423,20 @@ static void heed_reporter(struct daemon *d)
 	}
 }
 
+static void tick_log(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	struct event_log_limits limits;
+
+	memset(&limits, 0, sizeof(limits));	/* it is compared whole */
+	limits.size = s->log_size;
+	limits.keep = s->log_keep;
+	limits.days = s->log_days;
+	limits.budget = s->log_budget;
+	limits.buffer_s = s->log_buffer_s;
+	event_log_tick(d->log, &limits, daemon_now_s(), (int64_t)time(NULL));
+}
+
 static void heed_timer(struct daemon *d)
 {
 	uint64_t ticks;
@@ -434,6 +448,7 @@ static void heed_timer(struct daemon *d)
 	if (reporter_revive(d->reporter) == 1)
 		log_info("the reporter had been killed; there is a new one");
 	daemon_read_tries(d);
+	tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
 	listwatch_tick(d);
 	apply_hours(d);
@@ -532,6 +547,7 @@ enum exit_code daemon_run(const char *policy_path)
 		log_info("ready: %s, queue%s %u-%u by %s, fail-%s", d.settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
 			 d.n_queues > 1 ? "s" : "", d.settings->queue_first, d.settings->queue_first + d.n_queues - 1,
 			 table_queue_kind(d.shared.table), d.settings->fail == FAIL_OPEN ? "open" : "closed");
+		tick_log(&d);
 		loop(&d);
 	}
 	undo(&d);

@@ -40,6 +40,9 @@ struct policy *rules_new(void)
 		.control = "/run/minewall/control.sock",
 		.state = "/var/lib/minewall",
 		.log_file = "/var/log/minewall/eve.json",
+		.log_size = 16 << 20,
+		.log_keep = 7,
+		.log_days = 30,
 	};
 	reporting_defaults(&p->reporting);
 	for (unsigned i = 0; i < DETECTORS; i++)

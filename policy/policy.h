@@ -77,6 +77,8 @@ struct settings {
 	char control[108];				/* sun_path */
 	char state[4096];				/* folder of the key that hashes wallets */
 	char log_file[4096];
+	uint64_t log_size, log_budget;			/* bytes; 0: it is never rotated by us; no bound */
+	uint32_t log_keep, log_days, log_buffer_s;	/* files; 0 days: for ever */
 };
 
 /* One message for the operator, already whole: "FILE:LINE:COLUMN: what is wrong, what is expected". */

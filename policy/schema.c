@@ -95,10 +95,12 @@ static int read_count(struct doc *doc, yaml_node_t *value, const struct doc_key 
 }
 
 /* Points, or "off". */
-static int read_points(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+static int read_or_off(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
 {
+	const struct doc_number *number = key->arg;
+
 	if (value->type == YAML_SCALAR_NODE && !strcmp((const char *)value->data.scalar.value, "off")) {
-		*(uint16_t *)((char *)to + key->offset) = 0;
+		memset((char *)to + key->offset, 0, number->width);
 		return 0;
 	}
 	return doc_read_number(doc, value, key, to);
@@ -718,6 +720,12 @@ static const struct doc_number reassembly_number = {
 /* Some 16 bytes of kernel memory each at once, and 100 when it is taught. */
 static const struct doc_number endpoints_number = { NUMBER_PLAIN, 1, 1 << 24, 4, "a number from 1 to 16777216" };
 
+static const struct doc_number log_size_number = { NUMBER_SIZE, 64 << 10, UINT64_C(16) << 30, 8, "off or a size from 64KiB to 16GiB, such as 16MiB" };
+static const struct doc_number log_budget_number = { NUMBER_SIZE, 256 << 10, UINT64_C(1) << 40, 8, "off or a size from 256KiB to 1024GiB, such as 4MiB" };
+static const struct doc_number log_keep_number = { NUMBER_PLAIN, 1, 999, 4, "a number from 1 to 999" };
+static const struct doc_number log_days_number = { NUMBER_PLAIN, 1, 36500, 4, "off or a number from 1 to 36500" };
+static const struct doc_number log_buffer_number = { NUMBER_DURATION, 1, 3600, 4, "off or a duration from 1s to 1h, such as 10m" };
+
 static const struct doc_number points_number = { NUMBER_PLAIN, 1, 1000, 2, "off or a number from 1 to 1000" };
 
 static const struct doc_key hygiene_keys[] = {
@@ -726,8 +734,8 @@ static const struct doc_key hygiene_keys[] = {
 	{ "rdp", "hygiene.rdp", doc_read_word, AT(settings.hygiene[HYGIENE_RDP]), &detects },
 };
 static const struct doc_key score_keys[] = {
-	{ "report", "score.report", read_points, AT(settings.score_report), &points_number },
-	{ "block", "score.block", read_points, AT(settings.score_block), &points_number },
+	{ "report", "score.report", read_or_off, AT(settings.score_report), &points_number },
+	{ "block", "score.block", read_or_off, AT(settings.score_block), &points_number },
 };
 static const struct doc_key interface_keys[] = {
 	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
@@ -752,6 +760,11 @@ static const struct doc_key allow_keys[] = {
 static const struct doc_key log_keys[] = {
 	{ "file", "log.file", read_log_file, 0, NULL },
 	{ "wallets", "log.wallets", read_wallets, 0, &wallets },
+	{ "size", "log.size", read_or_off, AT(settings.log_size), &log_size_number },
+	{ "keep", "log.keep", doc_read_number, AT(settings.log_keep), &log_keep_number },
+	{ "days", "log.days", read_or_off, AT(settings.log_days), &log_days_number },
+	{ "budget", "log.budget", read_or_off, AT(settings.log_budget), &log_budget_number },
+	{ "buffer", "log.buffer", read_or_off, AT(settings.log_buffer_s), &log_buffer_number },
 };
 static const struct doc_key memory_keys[] = {
 	{ "flows", "memory.flows", doc_read_number, AT(settings.memory_flows), &flows_number },

@@ -48,6 +48,7 @@ $(eval $(call unit,log,$(LOGS) cli/log_fold cli/when cli/event_line cli/common d
 $(eval $(call unit,stream,nfq/stream,))
 $(eval $(call unit,flow,nfq/flow nfq/stream,))
 $(eval $(call unit,learnt,daemon/learnt daemon/tenants,))
+$(eval $(call unit,event_log,daemon/event_log daemon/rotate daemon/event daemon/log $(LOGS) $(CORE),jansson nettle yaml-0.1 $(IDN) zlib))
 $(eval $(call unit,event,daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
 $(eval $(call unit,watch,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,blind,daemon/blind,))

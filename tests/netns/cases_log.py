@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Cases of the event log while the daemon writes it: rotation by size, by another program's HUP and by truncation,
+with a reader that follows; lines held back; and what the log's filters find."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from run import need, own, policy, until
+
+MAKE_LOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench", "make_log.py")
+
+
+def filled(daemon, lines):
+    """The log as days before would have left it."""
+    path = os.path.join(daemon.folder, "eve.json")
+    with open(path, "wb") as f:
+        subprocess.run([sys.executable, MAKE_LOG, str(lines)], check=True, stdout=f)
+    return path
+
+
+def with_log(more):
+    """The bed's policy with more keys of `log:`."""
+    text = policy()
+    need("log: {file: eve.json}" in text, "the bed's policy has another log: than this knows")
+    return text.replace("log: {file: eve.json}", f"log: {{file: eve.json, {more}}}")
+
+
+def attempt(t):
+    """One attempt at a pool of its own; its address."""
+    address = t.fresh()
+    t.bed.send(address, 3333, "stratum-v1")
+    return address
+
+
+def listed(daemon, *more):
+    done = daemon.verb("log", "--all", *more)
+    need(done.returncode in (0, 1), f"log says {done.returncode}: {done.stderr[:200]}")
+    return done.stdout
+
+
+@own("log/rotation", "size", "hup", "truncated")
+def rotation(t, how):
+    """A reader that follows sees each attempt once, and afterwards they all are in the log, each once."""
+    t.daemon = t.make(with_log("size: 64KiB, keep: 3"), f"rotate-{how}")
+    path = filled(t.daemon, 112 if how == "size" else 20)
+    t.daemon.start()
+    out = os.path.join(t.daemon.folder, "followed")
+    with open(out, "wb") as f:
+        reader = t.bed.gateway.start(t.daemon.binary, "log", "-c", t.daemon.policy, "--follow", "--json", stdout=f)
+    addresses = []
+    try:
+        for i in range(12):
+            if i == 6 and how == "hup":
+                os.rename(path, path + ".1")
+                t.daemon.process.send_signal(signal.SIGHUP)
+            if i == 6 and how == "truncated":
+                need(until(lambda: addresses[-1] in open(out).read()), "the reader did not see the last attempt")
+                os.truncate(path, 0)
+                time.sleep(0.5)
+            addresses.append(attempt(t))
+        for address in addresses:
+            need(until(lambda a=address: open(out).read().count(f'"dest_ip":"{a}"') >= 1, 5), f"the reader missed {address}")
+    finally:
+        reader.send_signal(signal.SIGTERM)
+        reader.wait(5)
+    with open(out) as f:
+        events = [json.loads(line) for line in f]
+    need(len({json.dumps(e) for e in events}) == len(events), "the reader saw an event twice")
+    if how == "size":
+        need(until(lambda: os.path.exists(path + ".1.gz")), "the log was not rotated and compressed")
+        need(not os.path.exists(path + ".1"), "the file that was compressed is still there")
+    text = listed(t.daemon)
+    kept = addresses[6:] if how == "truncated" else addresses
+    for address in kept:
+        need(re.search(rf"-> {re.escape(address)}:3333 ", text), f"{address} is not in the log")
+    if how != "truncated":
+        need(len(text.splitlines()) >= (112 if how == "size" else 20) + 12, "events of before are missing")
+
+
+@own("log/held-back")
+def held_back(t):
+    """With `buffer:` the file is not written for each event; whoever asks sees all, and the end loses none."""
+    t.daemon = t.make(with_log("buffer: 1h"), "held").start()
+    path = os.path.join(t.daemon.folder, "eve.json")
+    first = attempt(t)
+    time.sleep(0.3)
+    need(os.path.getsize(path) == 0, "the event was written at once")
+    need(first in listed(t.daemon), "`minewall log` does not bring in what is held back")
+    last = attempt(t)
+    need(t.daemon.stop() == 0, "the daemon did not end well")
+    with open(path) as f:
+        need(last in f.read(), "the daemon's end lost an event")
+
+
+@own("log/filters")
+def filters(t):
+    t.daemon = t.make(policy(), "filters").start()
+    before = time.strftime("%Y-%m-%d %H:%M:%S")
+    address = attempt(t)
+    need(until(lambda: address in listed(t.daemon)), "no event")
+    for more, found in ((("--host", "198.18.1.2"), True), (("--host", "198.18.1.3"), False), (("--host", "198.18.1.0/24"), True),
+                        (("--rule", "detect.stratum"), True), (("--rule", "list"), False), (("--list", "x"), False),
+                        (("--since", before), True), (("--since", "1h"), True), (("--until", "1h"), False), (("--name", "a.example"), False)):
+        need((address in listed(t.daemon, *more)) == found, f"log {' '.join(more)} is wrong")
+    for i in range(3):
+        t.bed.send(address, 3333, "stratum-v1")
+    done = t.daemon.verb("log")
+    need(len([line for line in done.stdout.splitlines() if address in line]) <= 2, f"retries are not folded: {done.stdout[:600]}")
+    done = t.daemon.verb("log", "--since", "noon")
+    need(done.returncode == 2 and "is no time" in done.stderr, "a time that is none is taken")
