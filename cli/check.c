@@ -90,11 +90,11 @@ static void print_networks(const char *title, struct networks nets)
 static void print_list(const struct list_info *list)
 {
 	static const char *const actions[] = { [DETECT_OFF] = "off", [DETECT_MONITOR] = "monitor", [DETECT_BLOCK] = "block" };
-	char counts[512];
+	char counts[512], file[CLI_SAFE_MAX];
 
 	list_info_print(list, counts, sizeof(counts));
 	printf("list %s (%s, %s%s%s): %s, from %s\n", list->name, list->format, list->category, *list->category ? ": " : "",
-	       actions[list->action], counts, list->file);
+	       actions[list->action], counts, cli_safe(file, list->file));
 	if (list->addresses || list->exceptions)
 		printf("     %s: %zu names, %zu addresses, %zu exceptions\n", list->name, list->names, list->addresses, list->exceptions);
 }
@@ -130,10 +130,11 @@ static void print_text(const char *path, const struct policy *p)
 	const struct list_info *lists;
 	const char *const *files;
 	size_t n = policy_lists(p, &lists), n_files = policy_files(p, &files);
+	char file[CLI_SAFE_MAX];
 
-	printf("%s is good\n", path);
+	printf("%s is good\n", cli_safe(file, path));
 	for (size_t i = 1; i < n_files; i++)
-		printf("and with it:     %s\n", files[i]);
+		printf("and with it:     %s\n", cli_safe(file, files[i]));
 	printf("mode:            %s%s\n", mode_text(s), s->mode == MODE_MONITOR ? " (judges and logs, drops nothing)" : "");
 	printf("blocked names:   %zu (policy and lists together)\n", policy_names(p));
 	if (policy_list_addresses(p))
@@ -255,7 +256,7 @@ int check_main(int argc, char **argv)
 	}
 	p = policy_load(options.policy, &error);
 	if (!p) {
-		fprintf(stderr, "%s\n", error.text);
+		cli_say_error(&error);
 		return exit_code(&error);
 	}
 	if (options.diff)

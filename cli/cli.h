@@ -58,6 +58,13 @@ uint64_t cli_duration(const char *text);
 #define CLI_AGE_MAX 24
 const char *cli_age(char to[CLI_AGE_MAX], int64_t seconds);
 
+/* `text` as it may be shown on a terminal (daemon/escape.h), in `to`. */
+#define CLI_SAFE_MAX 4096
+const char *cli_safe(char to[CLI_SAFE_MAX], const char *text);
+
+/* Says on standard error what is wrong with a policy. */
+void cli_say_error(const struct policy_error *error);
+
 /* Prints `j` (its reference is taken over); returns EXIT_DONE. */
 int cli_print_json(json_t *j);
 

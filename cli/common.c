@@ -93,16 +93,17 @@ struct policy *cli_policy(const struct cli_args *args, int *code)
 {
 	struct policy_error error;
 	struct policy *p = policy_load_settings(args->policy, &error), *defaults;
+	char text[CLI_SAFE_MAX];
 
 	if (p)
 		return p;
 	*code = error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	defaults = error.kind == POLICY_INVALID ? policy_builtin() : NULL;
 	if (defaults && access(policy_settings(defaults)->control, F_OK) == 0) {
-		fprintf(stderr, "minewall: %s; going on with the default paths\n", error.text);
+		fprintf(stderr, "minewall: %s; going on with the default paths\n", cli_safe(text, error.text));
 		return defaults;
 	}
-	fprintf(stderr, "%s\n", error.text);
+	cli_say_error(&error);
 	policy_free(defaults);
 	return NULL;
 }
@@ -193,7 +194,7 @@ const char *cli_age(char to[CLI_AGE_MAX], int64_t seconds)
 
 int cli_print_json(json_t *j)
 {
-	json_dumpf(j, stdout, JSON_INDENT(2));
+	json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(j);
 	return EXIT_DONE;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/escape.h"
+
 const char *event_text(const json_t *j, const char *outer, const char *key)
 {
 	const char *s = json_string_value(json_object_get(outer ? json_object_get(j, outer) : j, key));
@@ -35,19 +37,7 @@ const char *event_named(const json_t *j, const char **kind)
 /* The file is not trusted: nothing in it may speak to the terminal. */
 static void put(FILE *out, struct log_text t)
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < t.len; i++) {
-		unsigned char c = (unsigned char)t.p[i];
-
-		if (c >= 0x20 && c < 0x7f) {
-			putc_unlocked(c, out);
-			continue;
-		}
-		fputs("\\x", out);
-		putc_unlocked(hex[c >> 4], out);
-		putc_unlocked(hex[c & 15], out);
-	}
+	escape_put(out, ESCAPE_TERMINAL, t.p, t.len);
 }
 
 /* `before` and `after` only where there is something between them. */

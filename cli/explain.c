@@ -13,6 +13,7 @@
 #include "cli/event_line.h"
 #include "cli/log_read.h"
 #include "daemon/control.h"
+#include "daemon/escape.h"
 #include "daemon/event.h"
 #include "daemon/neighbour.h"
 #include "policy/addresses.h"
@@ -182,12 +183,13 @@ static const char *list_file(const struct question *q, const char *list)
 static void print_reason(const struct question *q)
 {
 	const struct decision *d = &q->decision;
+	char file[CLI_SAFE_MAX];
 
 	if (d->rule && (!d->line || !d->entry))
 		printf("  by %s%s%s\n", d->rule, d->entry ? ": " : "", d->entry ? d->entry : "");
 	else if (d->rule)
 		printf("  by %s%s%s: %s  (%s, line %u)\n", d->rule, d->list ? " " : "", d->list ? d->list : "", d->entry,
-		       list_file(q, d->list), d->line);
+		       cli_safe(file, list_file(q, d->list)), d->line);
 	else if (!q->event)
 		printf("  no rule and no list names it\n");
 }
@@ -209,10 +211,12 @@ static void print_but(const struct question *q)
 static void print_decision(const struct question *q)
 {
 	const struct decision *d = &q->decision;
+	char safe[CLI_SAFE_MAX];
 	json_t *step;
 	size_t i;
 
-	printf("%s: %s%s\n", q->what, action_text(d->action),
+	escape_json(q->steps);
+	printf("%s: %s%s\n", cli_safe(safe, q->what), action_text(d->action),
 	       d->action != ACTION_BLOCK && json_array_size(q->learnt) ? "; but blocked by what was learnt there" : "");
 	print_reason(q);
 	json_array_foreach(q->steps, i, step)
@@ -440,7 +444,7 @@ int explain_main(int argc, char **argv)
 		return code;
 	q.policy = policy_load(args.policy, &error);
 	if (!q.policy) {
-		fprintf(stderr, "%s\n", error.text);
+		cli_say_error(&error);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	q.what = args.argument;

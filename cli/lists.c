@@ -142,7 +142,7 @@ int lists_main(int argc, char **argv)
 	}
 	p = policy_load_settings(o.args.policy, &error);
 	if (!p) {
-		fprintf(stderr, "%s\n", error.text);
+		cli_say_error(&error);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	code = update ? lists_update(&o, p, &user) : lists_show(&o, p, &user);

@@ -107,7 +107,7 @@ static void print_number(const json_t *loaded, bool known, uint64_t otherwise)
 
 static void print_update(const struct shown *s)
 {
-	char tried[32], due[32], age[CLI_AGE_MAX], most[CLI_AGE_MAX];
+	char tried[32], due[32], age[CLI_AGE_MAX], most[CLI_AGE_MAX], result[CLI_SAFE_MAX];
 
 	if (s->source->url && !s->meta.tried) {
 		printf("    never updated: `minewall lists update %s`\n", s->source->name);
@@ -116,7 +116,7 @@ static void print_update(const struct shown *s)
 
 		lists_time(tried, sizeof(tried), s->meta.tried);
 		lists_time(due, sizeof(due), when);
-		printf("    %s %s; next %s\n", tried, s->meta.result, when <= (int64_t)time(NULL) ? "now" : due);
+		printf("    %s %s; next %s\n", tried, cli_safe(result, s->meta.result), when <= (int64_t)time(NULL) ? "now" : due);
 	}
 	if (s->meta.failures > 1)
 		printf("    %u updates in a row have failed\n", s->meta.failures);
@@ -128,7 +128,7 @@ static void print_update(const struct shown *s)
 static void print_shown(const struct shown *s)
 {
 	const struct list_source *l = s->source;
-	char age[CLI_AGE_MAX];
+	char age[CLI_AGE_MAX], file[CLI_SAFE_MAX];
 
 	printf("%-20s %-12s %-9s", l->name, *l->category ? l->category : "-", l->format);
 	printf("%8s", s->age_s < 0 ? "-" : cli_age(age, s->age_s));
@@ -138,7 +138,7 @@ static void print_shown(const struct shown *s)
 	print_number(json_object_get(s->loaded, "hits"), false, 0);
 	putchar('\n');
 	if (s->age_s < 0)
-		printf("    %s is missing\n", l->file);
+		printf("    %s is missing\n", cli_safe(file, l->file));
 	print_update(s);
 }
 

@@ -258,7 +258,7 @@ static void say(const struct job *j, enum ending end)
 {
 	const char *name = j->source->name;
 	bool copy = access(j->source->file, F_OK) == 0;
-	char when[32];
+	char when[32], why[CLI_SAFE_MAX];
 
 	switch (end) {
 	case END_CHANGED:
@@ -271,7 +271,7 @@ static void say(const struct job *j, enum ending end)
 	case END_REFUSED:
 	case END_DENIED:
 		lists_time(when, sizeof(when), list_confirmed(j->source->file));
-		fprintf(stderr, "minewall lists: %s: %s; %s%s%s\n", name, j->why, copy ? "the copy of " : "there is no copy of it yet",
+		fprintf(stderr, "minewall lists: %s: %s; %s%s%s\n", name, cli_safe(why, j->why), copy ? "the copy of " : "there is no copy of it yet",
 			copy ? when : "", copy ? " stays" : "");
 	}
 }

@@ -14,6 +14,7 @@
 #include "cli/log_read.h"
 #include "cli/when.h"
 #include "daemon/control.h"
+#include "daemon/escape.h"
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--since TIME] [--until TIME] [--host HOST]\n"
@@ -53,14 +54,29 @@ static void print_folded(const struct log_line *first, int64_t count, int64_t la
 	event_line_print(stdout, first, count, last_us);
 }
 
+/* As it is, but for bytes that a terminal could take for more than a letter: they are written as JSON's escapes. */
+static void print_raw(struct log_text raw)
+{
+	json_t *j = NULL;
+	size_t i = 0;
+
+	while (i < raw.len && raw.p[i] >= 0x20 && raw.p[i] < 0x7f)
+		i++;
+	if (i < raw.len)
+		j = json_loadb(raw.p, raw.len, 0, NULL);
+	if (!j || json_dumpf(j, stdout, JSON_COMPACT | JSON_ENSURE_ASCII))
+		escape_put(stdout, ESCAPE_TERMINAL, raw.p, raw.len);
+	putc_unlocked('\n', stdout);
+	json_decref(j);
+}
+
 static int each(const struct log_line *line, void *arg)
 {
 	struct printing *p = arg;
 
 	p->n++;
 	if (p->args->json) {
-		fwrite(line->raw.p, 1, line->raw.len, stdout);
-		putc_unlocked('\n', stdout);
+		print_raw(line->raw);
 	} else if (p->fold) {
 		return log_fold_add(p->fold, line);
 	} else {

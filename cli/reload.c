@@ -60,7 +60,7 @@ int reload_main(int argc, char **argv)
 	/* Said here, since a broken policy does not say where its daemon is. */
 	p = policy_load(args.policy, &error);
 	if (!p) {
-		fprintf(stderr, "%s\n", error.text);
+		cli_say_error(&error);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	policy_free(p);

@@ -233,7 +233,7 @@ static int load_policy(struct replay *r, const char *path)
 	if (!r->policy && !path)
 		return complain("policy", strerror(ENOMEM), EXIT_SYSTEM);
 	if (!r->policy) {
-		fprintf(stderr, "%s\n", error.text);
+		cli_say_error(&error);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	snprintf(key, sizeof(key), "%s/key", policy_settings(r->policy)->state);

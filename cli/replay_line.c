@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/escape.h"
 #include "inspect/quic.h"
 
 struct replay_result {
@@ -269,20 +270,19 @@ json_t *replay_line_json(const struct replay_flow *f, const char *name)
 	return j;
 }
 
-/* Text of a JSON string with control bytes and backslashes shown as \xNN; UTF-8 stays. */
+/* Text of a JSON string, where backslashes are shown as \xNN, too: nothing in it was escaped before. */
 static void print_text(FILE *to, const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		uint8_t b = (uint8_t)text[i];
-		/* U+0080 to U+009F are control characters of terminals, too */
-		bool c1 = b == 0xc2 && i + 1 < len && (uint8_t)text[i + 1] < 0xa0;
+	while (len) {
+		const char *slash = memchr(text, '\\', len);
+		size_t n = slash ? (size_t)(slash - text) : len;
 
-		if (b < 0x20 || b == 0x7f || b == '\\')
-			fprintf(to, "\\x%02x", b);
-		else if (c1)
-			fprintf(to, "\\x%02x", (uint8_t)text[++i]);
-		else
-			fputc(b, to);
+		escape_put(to, ESCAPE_TERMINAL, text, n);
+		if (slash)
+			fputs("\\x5c", to);
+		n += slash != NULL;
+		text += n;
+		len -= n;
 	}
 }
 

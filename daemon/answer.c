@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/apply.h"
+#include "daemon/escape.h"
 #include "daemon/run.h"
 
 static json_t *queue_json(const struct daemon *d, unsigned i)
@@ -91,11 +92,14 @@ static json_t *status(struct daemon *d)
 {
 	const struct settings *s = d->settings;
 	json_t *queues = json_array(), *j;
+	char policy[1024];
 
 	for (unsigned i = 0; i < d->n_queues; i++)
 		json_array_append_new(queues, queue_json(d, i));
+	/* JSON takes no path that is not UTF-8 */
+	escape_text(policy, sizeof(policy), ESCAPE_TERMINAL, d->policy_path, strlen(d->policy_path));
 	j = json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "ok", true, "version", MINEWALL_VERSION, "pid",
-		      (int)getpid(), "policy", d->policy_path, "mode", s->mode == MODE_ENFORCE ? "enforce" : "monitor", "fail",
+		      (int)getpid(), "policy", policy, "mode", s->mode == MODE_ENFORCE ? "enforce" : "monitor", "fail",
 		      s->fail == FAIL_OPEN ? "open" : "closed", "uptime_s", (json_int_t)(daemon_now_s() - d->started_s), "names",
 		      (json_int_t)policy_names(d->policy), "queues", queues, "kernel", kernel_json(d), "reasons", reasons_json(d));
 	if (!j)
@@ -211,7 +215,10 @@ static json_t *unblock(struct daemon *d, const char *text)
 
 static json_t *failure(const struct policy_error *error)
 {
-	return json_pack("{s:b, s:s, s:i}", "ok", false, "error", error->text, "code",
+	char text[2 * sizeof(error->text)];
+
+	escape_text(text, sizeof(text), ESCAPE_TERMINAL, error->text, strlen(error->text));
+	return json_pack("{s:b, s:s, s:i}", "ok", false, "error", text, "code",
 			 error->kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM);
 }
 

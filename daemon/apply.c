@@ -112,7 +112,7 @@ static int install(struct daemon *d, const struct policy *p)
 	if (exempt && allowed)
 		err = table_install(d->shared.table, &config, &d->adopted, &error);
 	if (err)
-		fprintf(stderr, "minewall: %s\n", error.text);
+		log_info("%s", error.text);
 	else
 		d->table_there = true;
 out:

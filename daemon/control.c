@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/escape.h"
+
 /* A request is a verb and its argument. */
 #define REQUEST_BYTES_MAX 65536
 
@@ -173,7 +175,9 @@ int control_ask(const char *path, json_t *request, json_t **reply)
 	shutdown(fd, SHUT_WR);
 	text = read_all(fd, CONTROL_BYTES_MAX, &len);
 	*reply = text ? json_loadb(text, len, 0, NULL) : NULL;
-	if (!*reply)
+	if (*reply)
+		escape_json(*reply);
+	else
 		err = text ? -EBADMSG : -errno;
 out:
 	free(text);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/escape.h"
 #include "daemon/score.h"
 #include "inspect/quic.h"
 
@@ -27,27 +28,7 @@ enum { SID_CONTRADICTION = 1000900, SID_ADDRESS, SID_NAME, SID_PROTOCOL, SID_REP
 
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		bool plain = bytes[i] > 0x20 && bytes[i] < 0x7f && bytes[i] != '\\';
-
-		/* A blank inside an agent's name is no danger. */
-		plain |= bytes[i] == ' ' && i > 0 && i + 1 < len;
-		if (n + (plain ? 1 : 4) >= size)
-			break;
-		if (plain) {
-			out[n++] = (char)bytes[i];
-		} else {
-			out[n++] = '\\';
-			out[n++] = 'x';
-			out[n++] = hex[bytes[i] >> 4];
-			out[n++] = hex[bytes[i] & 15];
-		}
-	}
-	out[n] = '\0';
-	return n;
+	return escape_text(out, size, ESCAPE_WIRE, bytes, len);
 }
 
 /* "0x" and hex digits in upper or lower case are one address: the case is only a checksum (EIP-55). */
@@ -115,7 +96,7 @@ int event_key(const char *path, uint8_t key[32])
 
 static void copy_view(char *out, size_t size, struct view v)
 {
-	event_escape(out, size, v.p, v.len);
+	escape_text(out, size, ESCAPE_WIRE, v.p, v.len);
 }
 
 static void copy_text(char *out, size_t size, const char *text)
@@ -349,7 +330,7 @@ void event_note(struct event *e, const char *what, const char *detail)
 	memset(e, 0, sizeof(*e));
 	clock_gettime(CLOCK_REALTIME, &e->when);
 	copy_text(e->note, sizeof(e->note), what);
-	copy_text(e->name, sizeof(e->name), detail);
+	escape_text(e->name, sizeof(e->name), ESCAPE_TERMINAL, detail, strlen(detail));
 }
 
 static json_t *note_json(const struct event *e)

@@ -56,7 +56,7 @@ struct event {
 	bool mac_known;
 };
 
-/* Bytes from the wire as text: printable ASCII stays, everything else becomes \xHH. Always ends with a NUL; returns its length. */
+/* Bytes from the wire as text (ESCAPE_WIRE). Always ends with a NUL; returns its length. */
 size_t event_escape(char *out, size_t size, const uint8_t *bytes, size_t len);
 
 /* Fills an event from an outcome that says `event`; `packet` may be NULL. `key` (32 bytes) hashes the login; NULL leaves it out. */

@@ -7,24 +7,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/escape.h"
+
+/* Paths, rules of other programs and the like stand in it. */
+#define SAFE_MAX 2048
+
+static const char *safe_text(char safe[SAFE_MAX], const char *text)
+{
+	escape_text(safe, SAFE_MAX, ESCAPE_TERMINAL, text, strlen(text));
+	return safe;
+}
+
 void log_info(const char *format, ...)
 {
-	char text[1024];
+	char text[1024], safe[SAFE_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "minewall: %s\n", text);
+	fprintf(stderr, "minewall: %s\n", safe_text(safe, text));
 }
 
 void log_warn(int err, const char *format, ...)
 {
-	char text[1024], reason[128];
+	char text[1024], safe[SAFE_MAX], reason[128];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "minewall: %s: %s\n", text, strerror_r(abs(err), reason, sizeof(reason)));
+	fprintf(stderr, "minewall: %s: %s\n", safe_text(safe, text), strerror_r(abs(err), reason, sizeof(reason)));
 }

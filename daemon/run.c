@@ -21,6 +21,7 @@
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/lock.h"
+#include "daemon/escape.h"
 #include "daemon/log.h"
 #include "daemon/neighbour.h"
 #include "daemon/state.h"
@@ -53,10 +54,12 @@ static void make_folder(const char *path, mode_t mode)
 static enum exit_code open_policy(struct daemon *d)
 {
 	struct policy_error error;
+	char safe[sizeof(error.text) * 2];
 
 	d->policy = policy_load(d->policy_path, &error);
 	if (!d->policy) {
-		fprintf(stderr, "%s\n", error.text);
+		escape_text(safe, sizeof(safe), ESCAPE_TERMINAL, error.text, strlen(error.text));
+		fprintf(stderr, "%s\n", safe);
 		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
 	}
 	d->settings = policy_settings(d->policy);
@@ -73,12 +76,12 @@ static enum exit_code open_kernel(struct daemon *d)
 	int err = table_open(&d->shared.table, &error);
 
 	if (err) {
-		fprintf(stderr, "minewall: %s\n", error.text);
+		log_info("%s", error.text);
 		return EXIT_SYSTEM;
 	}
 	err = marks_conflict(d->settings->mark_mask, text, sizeof(text));
 	if (err > 0) {
-		fprintf(stderr, "minewall: the mark bits 0x%08x are in use: %s; set mark.mask to three other bits\n",
+		log_info("the mark bits 0x%08x are in use: %s; set mark.mask to three other bits",
 			d->settings->mark_mask, text);
 		return EXIT_SYSTEM;
 	}

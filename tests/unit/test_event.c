@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/escape.h"
 #include "daemon/event.h"
 
 /* One event line of an outcome whose texts are all these bytes; it must parse and hold printable ASCII only. */
@@ -193,9 +194,9 @@ static void test_escape_ends(void **state)
 	char out[8];
 
 	(void)state;
-	assert_int_equal(event_escape(out, sizeof(out), (const uint8_t *)"ab\n\n", 4), 6);
+	assert_int_equal(escape_text(out, sizeof(out), ESCAPE_WIRE, "ab\n\n", 4), 6);
 	assert_string_equal(out, "ab\\x0a");
-	assert_int_equal(event_escape(out, 1, (const uint8_t *)"ab", 2), 0);
+	assert_int_equal(escape_text(out, 1, ESCAPE_WIRE, "ab", 2), 0);
 	assert_string_equal(out, "");
 }
 

@@ -380,8 +380,8 @@ static void test_print(void **state)
 	event_line_print(f, &line, 3, line.when_us + 60000000);
 	fclose(f);
 	log_scratch_free(&scratch);
-	assert_string_equal(said, "2026-11-25 01:00:00  blocked  10.0.0.1 (Laptop, 02:00:00:00:00:0A) -> 192.0.2.1:443 TLS \\x1b[31m\\xc2\\x9bx\\xe2\\x80\\xae"
-			    "  [list l: ]  3 times until 01:01:00  #\\x1b[31m\\xc2\\x9bx\\xe2\\x80\\xae\n");
+	assert_string_equal(said, "2026-11-25 01:00:00  blocked  10.0.0.1 (Laptop, 02:00:00:00:00:0A) -> 192.0.2.1:443 TLS \\x1b[31m\\u009bx\\u202e"
+			    "  [list l: ]  3 times until 01:01:00  #\\x1b[31m\\u009bx\\u202e\n");
 }
 
 int main(void)

@@ -109,7 +109,7 @@ static void test_terminal(void **state)
 	add(&f, &facts, "\x1b[2J\n\xc2\x9b" "31m\\\xc3\xbc", false);
 	replay_line_print(to, &f);
 	fclose(to);
-	assert_non_null(strstr(text, "tls_sni=\\x1b[2J\\x0a\\x9b31m\\x5c\xc3\xbc\n"));
+	assert_non_null(strstr(text, "tls_sni=\\x1b[2J\\x0a\\u009b31m\\x5c\xc3\xbc\n"));
 	free(text);
 	replay_line_free(&f);
 }
