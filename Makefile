@@ -12,9 +12,13 @@ VERSION := 0.1.0
 IDN     := $(shell pkg-config --exists libidn2 && echo libidn2)
 PKGS    += $(IDN)
 
+# The allow-list of system calls, if the library is there (Debian's packages need it); without it `status` says so.
+SECCOMP := $(shell pkg-config --exists libseccomp && echo libseccomp)
+PKGS    += $(SECCOMP)
+
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror=vla -Wno-missing-field-initializers
 CFLAGS  ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DMINEWALL_VERSION='"$(VERSION)"' $(IDN:%=-DMINEWALL_IDN)
+CPPFLAGS += -I. -D_GNU_SOURCE -DMINEWALL_VERSION='"$(VERSION)"' $(IDN:%=-DMINEWALL_IDN) $(SECCOMP:%=-DHAVE_SECCOMP)
 # What Debian builds with (dpkg-buildflags, hardening=+all), everywhere; `make lint` looks for it in the binary. A fortified libc
 # needs an optimiser, and hides errors from sanitizers.
 HARDEN  := -fPIE -fstack-protector-strong -Wformat -Werror=format-security \

@@ -96,6 +96,20 @@ static void print_reporter(const json_t *j)
 		printf("  %lld events did not reach the incidents\n", (long long)number(j, NULL, "reporter_lost"));
 }
 
+/* As whom it runs, and what of the fence there is not. */
+static void print_power(const json_t *j)
+{
+	bool calls = json_is_true(json_object_get(j, "seccomp"));
+	json_int_t files = number(j, NULL, "landlock");
+
+	printf("runs as %s with CAP_NET_ADMIN alone; system calls: %s; files: ", text(j, "user"), calls ? "an allow-list" :
+	       "NOT RESTRICTED (built without libseccomp, or no seccomp in this kernel)");
+	if (files)
+		printf("its own (Landlock %lld)\n", (long long)files);
+	else
+		printf("NOT RESTRICTED (no Landlock in this kernel)\n");
+}
+
 static void print_status(const json_t *j)
 {
 	const char *reason;
@@ -112,6 +126,8 @@ static void print_status(const json_t *j)
 	if (number(j, NULL, "confirm_s"))
 		printf("NOT CONFIRMED: the policy before comes back in %lld s; `minewall reload --keep` keeps this one\n",
 		       (long long)number(j, NULL, "confirm_s"));
+	if (json_object_get(j, "confined"))
+		print_power(json_object_get(j, "confined"));
 	printf("policy generation: %lld\n", (long long)number(j, NULL, "generation"));
 	printf("names: %lld\n", (long long)number(j, NULL, "names"));
 	json_array_foreach(json_object_get(j, "queues"), i, queue)

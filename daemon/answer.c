@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/apply.h"
+#include "daemon/confine.h"
 #include "daemon/escape.h"
 #include "daemon/run.h"
 
@@ -122,6 +123,7 @@ static json_t *status(struct daemon *d)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
 	json_object_set_new(j, "allowed", allowances_json(d));
 	json_object_set_new(j, "blind_hosts", blind_json(d));
+	json_object_set_new(j, "confined", confine_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
 	json_object_set_new(j, "reporter_lost", json_integer((json_int_t)reporter_lost(d->reporter)));
 	if (d->reported)

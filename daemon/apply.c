@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/confine.h"
 #include "daemon/log.h"
 #include "nft/connmark.h"
 
@@ -49,19 +50,16 @@ static bool wants_guard(struct daemon *d, const struct settings *s)
 	return d->can_guard;
 }
 
-/* Opened with the first policy that wants it: one that only drops needs no such socket. */
-static int open_refuse(struct daemon *d, const struct settings *s)
+int apply_open_refuse(struct daemon *d)
 {
+	const struct settings *s = d->settings;
 	struct refuse *r;
-	int err;
+	int err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
 
-	if (!s->dns_refused || d->shared.refuse)
-		return 0;
-	err = refuse_open(&r, (uint32_t)STATE_PASS * (s->mark_mask & -s->mark_mask));
-	if (err)
+	if (err && s->dns_refused)
 		log_warn(err, "detect: {dns: {answer: refused}} needs a raw socket: run as root or with CAP_NET_RAW, or say answer: drop");
 	d->shared.refuse = r;
-	return err;
+	return s->dns_refused ? err : 0;
 }
 
 /* At most as many as hygiene_ports tells. */
@@ -94,10 +92,12 @@ static int install(struct daemon *d, const struct policy *p)
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
 	struct table_service services[16];
 	struct table_error error;
-	int err = open_refuse(d, s);
+	int err = -EPERM;
 
-	if (err)
+	if (s->dns_refused && !d->shared.refuse) {
+		log_info("detect: {dns: {answer: refused}} needs a raw socket, which was refused at the start");
 		goto out;
+	}
 	err = -ENOMEM;
 	/* An exempt host is exempt with all its ports. */
 	for (size_t i = 0; i < config.n_exempt; i++)
@@ -394,7 +394,8 @@ static const char *needs_restart(const struct settings *a, const struct settings
 	return a->queue_first != b->queue_first || a->queue_count != b->queue_count || a->queue_length != b->queue_length ? "queues" :
 	       a->mark_mask != b->mark_mask ? "mark" : a->fail != b->fail ? "fail" :
 	       a->memory_flows != b->memory_flows || a->memory_reassembly != b->memory_reassembly ? "memory" :
-	       strcmp(a->control, b->control) ? "control" : strcmp(a->state, b->state) ? "state" :
+	       strcmp(a->control, b->control) ? "control" : strcmp(a->user, b->user) ? "user" :
+	       strcmp(a->control_group, b->control_group) ? "control_group" : strcmp(a->state, b->state) ? "state" :
 	       strcmp(a->log_file, b->log_file) ? "log.file" : NULL;
 }
 
@@ -443,6 +444,8 @@ int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *erro
 	}
 	if (confirm_s && p && !key && !d->fallback)
 		d->fallback = d->policy;
+	if (!p)
+		confine_explain(d, error->text, sizeof(error->text));
 	if (!p || key || become(d, p, error)) {
 		policy_free(p);
 		if (d->fallback == d->policy)
@@ -468,6 +471,8 @@ int apply_lists(struct daemon *d, struct policy_error *error)
 		snprintf(error->text, sizeof(error->text), "%s", why);
 		error->kind = POLICY_INVALID;
 	}
+	if (!p && !why)
+		confine_explain(d, error->text, sizeof(error->text));
 	if (!p || why || become(d, p, error)) {
 		policy_free(p);
 		return -1;

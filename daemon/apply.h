@@ -6,6 +6,10 @@
 
 #include "daemon/daemon.h"
 
+/* Opens what DNS answers of ours are sent by, for this policy or a later one: it needs CAP_NET_RAW. 0, or -errno with its line said,
+ * where the policy wants such answers. */
+int apply_open_refuse(struct daemon *d);
+
 /* Makes our table by the policy that runs. 0, or -errno with its line said. */
 int apply_table(struct daemon *d);
 

@@ -10,6 +10,7 @@
 
 #include "daemon/listwatch.h"
 #include "daemon/reporter.h"
+#include "daemon/power.h"
 #include "daemon/worker.h"
 #include "nft/table.h"
 
@@ -25,6 +26,9 @@ struct daemon {
 	const char *policy_path;
 	struct policy *policy;		/* of the file; shared.policy has the allowances besides */
 	const struct settings *settings;
+	struct power_user user;		/* as whom we run */
+	bool seccomp;			/* our system calls are an allow-list */
+	int landlock;			/* its version, 0: this kernel has none */
 	struct worker_shared shared;
 	struct event_log *log;
 	struct queue *queues[WATCHDOG_QUEUES_MAX];

@@ -146,14 +146,12 @@ out:
 	return err;
 }
 
-int reporter_revive(struct reporter *r)
+bool reporter_gone(struct reporter *r)
 {
-	int err;
-
-	if (!r || (r->child > 0 && waitpid(r->child, NULL, WNOHANG) == 0))
-		return 0;
-	err = spawn(r);
-	return err ? err : 1;
+	if (!r || r->child <= 0 || waitpid(r->child, NULL, WNOHANG) == 0)
+		return false;
+	r->child = -1;
+	return true;
 }
 
 static void end_child(pid_t child)

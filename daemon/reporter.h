@@ -40,8 +40,8 @@ int reporter_start(struct reporter **r, const struct policy *p);
 /* Lets it write what it knows, and ends it. NULL is allowed, here and below. */
 void reporter_stop(struct reporter *r);
 
-/* Makes a new one if it was killed. 1: it was; 0; -errno. */
-int reporter_revive(struct reporter *r);
+/* True once if the one that waits was killed, too: the daemon has no rights left to give to a new one. */
+bool reporter_gone(struct reporter *r);
 
 /* Readable when the reporter has said something; -1: there is none. */
 int reporter_fd(const struct reporter *r);

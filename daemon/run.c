@@ -4,7 +4,6 @@
 #include "daemon/run.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/apply.h"
+#include "daemon/confine.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/lock.h"
@@ -42,27 +42,53 @@ uint64_t daemon_now_s(void)
 	return (uint64_t)t.tv_sec;
 }
 
-/* The folder of `path`, one level. What is wrong with it shows when the file is opened. */
-static void make_folder(const char *path, mode_t mode)
+static enum exit_code use_policy(struct daemon *d, struct policy *p, struct policy_error *error)
 {
-	char copy[4096 + 8];
+	char safe[sizeof(error->text) * 2];
 
-	snprintf(copy, sizeof(copy), "%s", path);
-	mkdir(dirname(copy), mode);
+	if (!p) {
+		confine_explain(d, error->text, sizeof(error->text));
+		escape_text(safe, sizeof(safe), ESCAPE_TERMINAL, error->text, strlen(error->text));
+		fprintf(stderr, "%s\n", safe);
+		return error->kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
+	}
+	policy_free(d->policy);
+	d->policy = p;
+	d->settings = policy_settings(p);
+	return EXIT_DONE;
 }
 
+static bool lists_there(const struct policy *p)
+{
+	const struct list_source *sources;
+	size_t n = policy_sources(p, &sources);
+
+	for (size_t i = 0; i < n; i++)
+		if (access(sources[i].file, F_OK))
+			return false;
+	return true;
+}
+
+/* As root: where things are, and as whom to go on. */
+static enum exit_code open_settings(struct daemon *d)
+{
+	struct policy_error error;
+	enum exit_code code = use_policy(d, policy_load_settings(d->policy_path, &error), &error);
+
+	/* a policy that cannot be right is said first */
+	if (code == EXIT_DONE && !lists_there(d->policy))
+		code = use_policy(d, policy_load(d->policy_path, &error), &error);
+	return code == EXIT_DONE ? confine_user(d) : code;
+}
+
+/* As the user: lists are other people's bytes. */
 static enum exit_code open_policy(struct daemon *d)
 {
 	struct policy_error error;
-	char safe[sizeof(error.text) * 2];
+	enum exit_code code = use_policy(d, policy_load(d->policy_path, &error), &error);
 
-	d->policy = policy_load(d->policy_path, &error);
-	if (!d->policy) {
-		escape_text(safe, sizeof(safe), ESCAPE_TERMINAL, error.text, strlen(error.text));
-		fprintf(stderr, "%s\n", safe);
-		return error.kind == POLICY_INVALID ? EXIT_POLICY : EXIT_SYSTEM;
-	}
-	d->settings = policy_settings(d->policy);
+	if (code != EXIT_DONE)
+		return code;
 	d->generation = 1;
 	policy_stamp(d->policy, d->generation);
 	d->shared.policy = d->policy;
@@ -89,19 +115,25 @@ static enum exit_code open_kernel(struct daemon *d)
 		log_warn(err, "cannot see whether another rule uses the mark bits");
 	if (marks_flowtable(text, sizeof(text)) > 0)
 		snprintf(d->blind, sizeof(d->blind), "flowtable: %.480s", text);
+	return EXIT_DONE;
+}
+
+/* What only root opens. */
+static enum exit_code open_sockets(struct daemon *d)
+{
 	d->losses = queue_losses_open();
+	if (d->losses == -EACCES) {
+		fprintf(stderr, "minewall: no permission to read /proc/net/netfilter/nfnetlink_queue: run as root\n");
+		return EXIT_SYSTEM;
+	}
 	if (d->losses < 0) {
 		log_warn(d->losses, "/proc/net/netfilter/nfnetlink_queue cannot be read; is nfnetlink_queue loaded");
 		return EXIT_SYSTEM;
 	}
-	return EXIT_DONE;
-}
-
-static enum exit_code open_files(struct daemon *d)
-{
-	char key[4096 + 8];
-	int err;
-
+	if (apply_open_refuse(d))
+		return EXIT_SYSTEM;
+	confine_folder_of(d, "/run/minewall/lock", 0755);
+	confine_folder_of(d, d->settings->control, 0755);
 	d->lock = lock_namespace();
 	if (d->lock == -EWOULDBLOCK) {
 		fprintf(stderr, "minewall: it runs already in this network namespace; `minewall stop` ends it\n");
@@ -122,21 +154,6 @@ static enum exit_code open_files(struct daemon *d)
 			 " (something else is there: remove it, or name another in `control:`)" : "");
 		return EXIT_SYSTEM;
 	}
-	make_folder(d->settings->log_file, 0750);
-	err = event_log_open(&d->log, d->settings->log_file);
-	if (err) {
-		log_warn(err, "event log %s cannot be opened%s", d->settings->log_file,
-			 err == -ENOENT ? " (make its folder)" : err == -ENXIO ? " (a pipe without a reader)" : "");
-		return EXIT_SYSTEM;
-	}
-	snprintf(key, sizeof(key), "%s/key", d->settings->state);
-	make_folder(key, 0750);
-	err = event_key(key, d->shared.login_key);
-	if (err) {
-		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made%s", key,
-			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" : "");
-		return EXIT_SYSTEM;
-	}
 	return EXIT_DONE;
 }
 
@@ -152,8 +169,29 @@ static enum exit_code open_reporter(struct daemon *d)
 
 	if (err)
 		log_warn(err, "the reporter cannot be started: no incidents, no alerts");
-	else
+	return EXIT_DONE;
+}
+
+static enum exit_code open_files(struct daemon *d)
+{
+	char key[4096 + 8];
+	int err;
+
+	err = event_log_open(&d->log, d->settings->log_file);
+	if (err) {
+		log_warn(err, "event log %s cannot be opened%s", d->settings->log_file,
+			 err == -ENOENT ? " (make its folder)" : err == -ENXIO ? " (a pipe without a reader)" : "");
+		return EXIT_SYSTEM;
+	}
+	if (d->reporter)
 		event_log_tee(d->log, tell_reporter, d->reporter);
+	snprintf(key, sizeof(key), "%s/key", d->settings->state);
+	err = event_key(key, d->shared.login_key);
+	if (err) {
+		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made%s", key,
+			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" : "");
+		return EXIT_SYSTEM;
+	}
 	return EXIT_DONE;
 }
 
@@ -448,8 +486,8 @@ static void heed_timer(struct daemon *d)
 		return;
 	if (watchdog_revive(d->shared.watchdog) == 1)
 		log_info("the watchdog had been killed; there is a new one");
-	if (reporter_revive(d->reporter) == 1)
-		log_info("the reporter had been killed; there is a new one");
+	if (reporter_gone(d->reporter))
+		daemon_note(d, "reporter_gone", "the reporter was killed: no incidents and no alerts until minewall is started anew");
 	daemon_read_tries(d);
 	tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
@@ -537,7 +575,8 @@ static void undo(struct daemon *d)
 enum exit_code daemon_run(const char *policy_path)
 {
 	static enum exit_code (*const steps[])(struct daemon *) = {
-		open_loop, open_policy, open_kernel, open_files, open_reporter, open_memory, open_queues, start_workers,
+		open_loop, open_settings, open_sockets, open_reporter, confine,
+		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
 	};
 	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
 	enum exit_code code = EXIT_DONE;
@@ -547,6 +586,7 @@ enum exit_code daemon_run(const char *policy_path)
 		code = steps[i](&d);
 	if (code == EXIT_DONE) {
 		d.started_s = daemon_now_s();
+		confine_say(&d);
 		log_info("ready: %s, queue%s %u-%u by %s, fail-%s", d.settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
 			 d.n_queues > 1 ? "s" : "", d.settings->queue_first, d.settings->queue_first + d.n_queues - 1,
 			 table_queue_kind(d.shared.table), d.settings->fail == FAIL_OPEN ? "open" : "closed");

@@ -17,9 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/sandbox.h"
+
 #define TICK_MS 50
 /* Ticks without a packet after which it sleeps in poll again. */
 #define IDLE_TICKS 20
+/* A machine may be busy when it starts. */
+#define START_MS 5000
 
 /* In memory that both processes share. Each queue's reader writes to a cache line of its own. */
 struct shared {
@@ -28,6 +32,7 @@ struct shared {
 		atomic_bool released;
 	} queue[WATCHDOG_QUEUES_MAX];
 	_Atomic uint64_t releases;
+	atomic_bool watching;		/* the child has given away what it does not need */
 };
 
 struct watchdog {
@@ -136,10 +141,27 @@ static void close_others(const struct watchdog *w)
 		close(fd);
 }
 
+/* The child is no use before it watches, and its end is the start's. */
+static int await(struct watchdog *w)
+{
+	for (unsigned ms = 0; ms < START_MS; ms++) {
+		if (atomic_load(&w->shared->watching))
+			return 0;
+		if (waitpid(w->child, NULL, WNOHANG) == w->child) {
+			w->child = -1;
+			return -EPERM;
+		}
+		nap(1);
+	}
+	return -ETIMEDOUT;
+}
+
 static int spawn(struct watchdog *w)
 {
 	pid_t parent = getpid();
+	int err;
 
+	atomic_store(&w->shared->watching, false);
 	memset(w->seen, 0, sizeof(w->seen));
 	w->child = fork();
 	if (w->child < 0)
@@ -152,9 +174,13 @@ static int spawn(struct watchdog *w)
 		signal(SIGHUP, SIG_IGN);
 		close_others(w);
 		rename_process();
+		err = sandbox_calls(SANDBOX_WATCHDOG);
+		if (err && err != -ENOSYS)
+			_exit(1);
+		atomic_store(&w->shared->watching, true);
 		watch(w);
 	}
-	return 0;
+	return await(w);
 }
 
 int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned n, int losses_fd)

@@ -30,7 +30,7 @@ struct worker_shared {
 	struct tenants *tenants;
 	struct score *score;
 	struct answers *answers;
-	_Atomic(struct refuse *) refuse;	/* NULL until a policy wants it */
+	_Atomic(struct refuse *) refuse;	/* NULL: it could not be opened */
 	struct blind *blind;
 	struct ring *events;
 	struct adder *adder;

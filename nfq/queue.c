@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -130,13 +131,15 @@ static enum packet_origin origin_of(unsigned state)
 /* The name of an interface, from a memory that never changes what it gave out: flows hold on to it. */
 static const char *interface_name(struct queue *q, uint32_t index)
 {
-	char name[IF_NAMESIZE];
+	struct ifreq ask = { .ifr_ifindex = (int)index };
+	const char *name = ask.ifr_name;
 	unsigned i;
 
 	for (i = 0; i < INTERFACES_MAX && q->interfaces[i].index; i++)
 		if (q->interfaces[i].index == index)
 			return q->interfaces[i].name;
-	if (!if_indextoname(index, name))
+	/* any socket will do; if_indextoname would open one of its own each time */
+	if (ioctl(queue_fd(q), SIOCGIFNAME, &ask))
 		return NULL;
 	for (i = 0; i < q->n_names && strcmp(q->names[i], name); i++)
 		;

@@ -48,6 +48,8 @@ struct networks {
 
 #define POLICY_INTERFACES_MAX 32
 #define POLICY_IFNAME_MAX 16
+/* A user's or group's name with its NUL. */
+#define POLICY_ACCOUNT_MAX 33
 
 /* What the file says beside names and addresses. Durations in seconds, sizes in bytes. */
 struct settings {
@@ -75,6 +77,9 @@ struct settings {
 	uint16_t score_report, score_block;		/* points from which a score is a finding; 0: never */
 	bool log_wallets;				/* log: {wallets: clear}; default false: keyed hash only */
 	char control[108];				/* sun_path */
+	char user[POLICY_ACCOUNT_MAX];			/* as whom the daemon runs; "": the first of those that it knows */
+	char control_group[POLICY_ACCOUNT_MAX];		/* who may ask; "": the group of the daemon's name, if there is one */
+	bool control_group_changes;			/* control_group_may: they may change things, too */
 	char state[4096];				/* folder of the key that hashes wallets */
 	char log_file[4096];
 	uint64_t log_size, log_budget;			/* bytes; 0: it is never rotated by us; no bound */

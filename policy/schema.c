@@ -41,6 +41,8 @@ const struct doc_words schema_scopes = { scope_names, COUNT(scope_names) };
 static const struct doc_words detects = { detect_names, COUNT(detect_names) };
 static const struct doc_words formats = { format_names, COUNT(format_names) };
 static const struct doc_words answers = { answer_names, COUNT(answer_names) };
+static const char *const may_names[] = { "read", "change" };	/* as bool control_group_changes */
+static const struct doc_words mays = { may_names, COUNT(may_names) };
 static const struct doc_words wallets = { wallet_names, COUNT(wallet_names) };
 
 const char *schema_format(enum list_format format)
@@ -159,15 +161,42 @@ static int read_log_file(struct doc *doc, yaml_node_t *value, const struct doc_k
 	return schema_resolve_path(doc, value, key, s->log_file, sizeof(s->log_file));
 }
 
-static int read_wallets(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+/* The second of two words. */
+static int read_second(struct doc *doc, yaml_node_t *value, const struct doc_key *key, bool *to)
 {
 	struct doc_key as = *key;
-	unsigned clear = 0;
+	unsigned second = 0;
 
 	as.offset = 0;
-	if (doc_read_word(doc, value, &as, &clear))
+	if (doc_read_word(doc, value, &as, &second))
 		return -1;
-	((struct policy *)to)->settings.log_wallets = clear;
+	*to = second;
+	return 0;
+}
+
+static int read_wallets(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	return read_second(doc, value, key, &((struct policy *)to)->settings.log_wallets);
+}
+
+static int read_may(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	return read_second(doc, value, key, &((struct policy *)to)->settings.control_group_changes);
+}
+
+/* A user or a group; whether there is one of this name is the daemon's to find out. */
+static int read_account(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	const char *name = (const char *)value->data.scalar.value;
+	char quote[DOC_QUOTE];
+
+	if (doc_text(doc, value, key, POLICY_ACCOUNT_MAX - 1, "a name of the system, such as minewall"))
+		return -1;
+	if (strspn(name, letters) != strlen(name) || *name == '-')
+		return doc_fail(doc, value, "%s: %s is no name of the system, expected one such as minewall", key->path,
+				doc_quote(value, quote));
+	strcpy((char *)to + key->offset, name);
 	return 0;
 }
 
@@ -812,6 +841,9 @@ static const struct doc_key root_keys[] = {
 	{ "score", "score", doc_read_mapping, 0, &score },
 	{ "hygiene", "hygiene", doc_read_mapping, 0, &hygiene },
 	{ "control", "control", read_control, 0, NULL },
+	{ "control_group", "control_group", read_account, AT(settings.control_group), NULL },
+	{ "control_group_may", "control_group_may", read_may, 0, &mays },
+	{ "user", "user", read_account, AT(settings.user), NULL },
 	{ "state", "state", read_state, 0, NULL },
 	{ "log", "log", doc_read_mapping, 0, &logging },
 	{ "memory", "memory", doc_read_mapping, 0, &memory },

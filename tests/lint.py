@@ -35,6 +35,7 @@ LIBRARIES = {
     "pcap": ("cli",),
     "jansson.h": ("daemon", "cli"),
     "zlib.h": ("inspect", "daemon", "cli"),
+    "seccomp.h": ("daemon",),
     "curl/": ("cli",),
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }

@@ -12,6 +12,7 @@ import ctypes
 import ipaddress
 import json
 import os
+import pwd
 import re
 import select
 import shutil
@@ -42,6 +43,8 @@ PORTS = {
     "web": (8090,),
     "udp": (5300, 4433),
 }
+# As whom the daemon runs, by its own choice.
+DAEMON_USER = next((e.pw_uid, e.pw_gid) for n in ("minewall", "nobody") for e in pwd.getpwall() if e.pw_name == n)
 LOAD_PORT = 8088  # HTTP whose bytes are not logged: for many clients
 
 CLIENT = {4: "198.18.1.2", 6: "2001:db8:1::2"}
@@ -555,6 +558,8 @@ class Daemon:
         self.folder = os.path.join(bed.tmp, name)
         self.state = os.path.join(self.folder, "state")
         os.makedirs(self.state, exist_ok=True)
+        # The log and the control socket are in here: as in /var/log/minewall, the daemon's user makes files.
+        os.chown(self.folder, *DAEMON_USER)
         self.policy = self.write("policy.yaml", policy)
         self.stderr = os.path.join(self.folder, "stderr")
         self.process = None

@@ -914,6 +914,7 @@ import cases_lists  # noqa: E402
 import cases_trust  # noqa: E402
 import cases_incidents  # noqa: E402
 import cases_log  # noqa: E402,F401
+import cases_power  # noqa: E402,F401
 
 # -- running them ---------------------------------------------------------------------------------
 

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Cases of the daemon's power, seen from outside: as whom each of its processes and threads runs, what it may do, and that everything
+that it has to do later is still possible."""
+
+import os
+import signal
+
+import bed as beds
+from bed import DAEMON_USER
+from cases_restart import reload, taught, teach
+from run import LISTED, families, need, own, policy, until
+
+NET_ADMIN = f"{1 << 12:016x}"
+
+
+def statuses(pid):
+    """Of each thread of a process: its lines of /proc/PID/task/TID/status."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/status", encoding="utf-8") as f:
+            yield dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def confined(t, pid, filters):
+    """Every thread of it: the user, one capability, no way to more."""
+    told = t.daemon.json("status")["confined"]
+    user, group = (" ".join([str(i)] * 4) for i in DAEMON_USER)
+    n = 0
+    for s in statuses(pid):
+        name = s["Name"]
+        need(s["Uid"].split() == user.split() and s["Gid"].split() == group.split(), f"{name}: user {s['Uid']}, group {s['Gid']}")
+        need(not s["Groups"].split(), f"{name}: groups {s['Groups']}")
+        for key, value in (("CapEff", NET_ADMIN), ("CapPrm", NET_ADMIN), ("CapInh", "0" * 16), ("CapBnd", "0" * 16), ("CapAmb", "0" * 16),
+                           ("NoNewPrivs", "1")):
+            need(s[key] == value, f"{name}: {key} is {s[key]}")
+        if told["seccomp"]:
+            need(s["Seccomp"] == "2", f"{name}: Seccomp is {s['Seccomp']}")
+            need(s.get("Seccomp_filters", str(filters)) == str(filters), f"{name}: {s.get('Seccomp_filters')} lists of calls")
+        n += 1
+    return n
+
+
+@own("power/confined", "open", "closed")
+def power(t, fail):
+    """The main loop, each worker, the adder and the watchdog, also the one that takes the place of a killed one."""
+    t.daemon = t.make(policy(fail=fail, queues=2)).start()
+    main = t.daemon.process.pid
+    need(confined(t, main, 1) >= 4, "fewer threads than a main loop, two workers and an adder")
+    dogs = [pid for pid in t.daemon.readers() if pid != main]
+    need(len(dogs) == (fail == "open"), f"watchdogs: {dogs}")
+    for dog in dogs:
+        confined(t, dog, 2)
+        os.kill(dog, signal.SIGKILL)
+    if dogs:
+        fresh = until(lambda: [pid for pid in t.daemon.readers() if pid not in (main, *dogs)], 15)
+        need(fresh, "no new watchdog within 15 s")
+        until(lambda: next(statuses(fresh[0]))["Name"] == "mw-watchdog", 2)
+        confined(t, fresh[0], 2)
+    need(t.daemon.stop() == 0, "its exit status is not 0")
+    need(not os.path.exists(os.path.join(t.daemon.folder, "control.sock")), "the control socket is still there")
+
+
+@own("power/after-the-drop")
+def after(t):
+    """What the daemon does without root: rotate the log, read policies and lists, keep its state, make its table anew."""
+    t.daemon = t.make(policy() + "own_table: false\n").start()
+    log = os.path.join(t.daemon.folder, "eve.json")
+    address = teach(t)
+    os.rename(log, log + ".1")
+    t.daemon.process.send_signal(signal.SIGHUP)
+    need(until(lambda: os.path.exists(log)), "no new log after its rotation")
+    need(os.stat(log).st_uid == DAEMON_USER[0], "the new log is not the daemon's")
+    os.remove(log)
+    need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "no reset")
+    need(until(lambda: os.path.exists(log) and os.path.getsize(log)), "an event does not make the log anew")
+    t.daemon.write("miners.txt", "0.0.0.0 late.unlisted.example\n")
+    reload(t, policy() + "own_table: false\nrules:\n- {name: hours, when: {hours: ['01:00-02:00'], zone: Asia/Tokyo}, "
+           "to: {names: [x.unlisted.example]}, action: block}\n")
+    for family in families(t):
+        got = t.bed.curl(t.fresh(), 443, "late.unlisted.example")
+        need(got["code"] != 200, f"IPv{family}: the list that was read after the drop does not count: {got}")
+    t.bed.gateway.run("nft", "delete", "table", "inet", "minewall")
+    need(until(lambda: taught(t, address), 3), "the table is not back")
+    state = os.path.join(t.daemon.state, "minewall", "learnt.json")
+    need(until(lambda: os.path.exists(state) and address in open(state, encoding="utf-8").read(), 15), "the state is not written")
+    for path in (state, os.path.join(t.daemon.state, "minewall", "key")):
+        need(os.stat(path).st_uid == DAEMON_USER[0], f"{path} is not the daemon's")
+
+
+@own("power/unreadable")
+def unreadable(t):
+    """A policy or list that the daemon's user may not read: said with the file and the user, and the one that runs goes on."""
+    t.daemon = t.make(policy()).start()
+    for name in ("policy.yaml", "miners.txt"):
+        path = os.path.join(t.daemon.folder, name)
+        os.chmod(path, 0o600)
+        done = t.daemon.verb("reload")
+        need(done.returncode == 5, f"{name}: exit {done.returncode}: {done.stderr.strip()}")
+        need(path in done.stderr and "as user" in done.stderr, f"{name}: it says {done.stderr.strip()}")
+        os.chmod(path, 0o644)
+    need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "the policy that runs is gone")
+    need(t.daemon.verb("reload").returncode == 0, "a readable one is not taken")
+    need(t.daemon.stop() == 0, "its exit status is not 0")
+    os.chmod(t.daemon.policy, 0o600)
+    status, text = t.daemon.refused()
+    need(status == 5 and len(text.splitlines()) == 1 and t.daemon.policy in text and "as user" in text, f"exit {status}: {text}")
+    t.daemon.write("policy.yaml", policy() + "user: no-such-user\n")
+    os.chmod(t.daemon.policy, 0o644)
+    status, text = t.daemon.refused()
+    need(status == 5 and "no-such-user" in text, f"exit {status}: {text}")
+
+
+@own("power/files-of-root")
+def files_of_root(t):
+    """What an earlier version has left as root's goes on working; what is not the daemon's stays whose it is."""
+    t.daemon = t.make(policy()).start()
+    address = teach(t)
+    need(t.daemon.stop() == 0, "its exit status is not 0")
+    state = os.path.join(t.daemon.state, "minewall")
+    log = os.path.join(t.daemon.folder, "eve.json")
+    size = os.path.getsize(log)
+    for path in (state, *(os.path.join(state, n) for n in os.listdir(state)), log):
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o750 if path == state else 0o600)
+    other = os.path.join(t.bed.tmp, "others")
+    with open(other, "wb"):
+        pass
+    os.link(other, os.path.join(state, "learnt.json.new"))
+    t.daemon.start()
+    need(taught(t, address), "what was learnt is not back")
+    need(os.stat(other).st_uid == 0, "a file that has another name elsewhere was given away")
+    need(os.path.getsize(log) >= size and os.stat(log).st_uid == DAEMON_USER[0], "the log is not the daemon's")
+    need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "no reset")
+    need(until(lambda: os.path.getsize(log) > size), "no event")
+
+
+ASK = """
+import socket, sys
+q = b"\\x12\\x34\\1\\0\\0\\1" + bytes(6) + b"".join(bytes([len(l)]) + l.encode() for l in sys.argv[2].split(".")) + b"\\0\\0\\1\\0\\1"
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect((sys.argv[1], 53))
+s.send(q)
+print(s.recv(512)[3] & 15)
+"""
+
+
+@own("power/raw-socket-for-later")
+def raw_later(t):
+    """The socket for REFUSED was opened before the drop: a later reload may ask for it."""
+    t.daemon = t.make(policy()).start()
+    reload(t, policy(more="detect: {dns: {action: block, answer: refused}}"))
+    for family in families(t):
+        done = t.bed.client.run(*beds.PYTHON, "-c", ASK, t.fresh(), LISTED, check=False)
+        need(done.stdout.strip() == "5", f"IPv{family}: the answer is {done.stdout.strip()!r} {done.stderr.strip()[-200:]}")
