@@ -22,12 +22,14 @@ int power_user(struct power_user *u, const char *wanted)
 	const struct passwd *pw;
 
 	*u = (struct power_user){ .uid = geteuid(), .gid = getegid(), .change = geteuid() == 0 };
-	pw = !u->change ? getpwuid(u->uid) : *wanted ? getpwnam(wanted) : getpwnam(POWER_USER);
-	if (!pw && u->change && !*wanted)
-		pw = getpwnam(POWER_USER_ELSE);
-	snprintf(u->name, sizeof(u->name), "%s", pw ? pw->pw_name : u->change ? wanted : "?");
-	if (!u->change)
+	if (!u->change) {
+		snprintf(u->name, sizeof(u->name), "%u", (unsigned)u->uid);
 		return 0;
+	}
+	pw = getpwnam(*wanted ? wanted : POWER_USER);
+	if (!pw && !*wanted)
+		pw = getpwnam(POWER_USER_ELSE);
+	snprintf(u->name, sizeof(u->name), "%s", pw ? pw->pw_name : wanted);
 	if (!pw)
 		return -ENOENT;
 	u->uid = pw->pw_uid;
