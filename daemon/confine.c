@@ -39,8 +39,7 @@ void confine_folder_of(const struct daemon *d, const char *path, mode_t mode)
 	power_folder(&d->user, folder_of(copy, path), mode, false);
 }
 
-/* Files that a daemon with more power, or an earlier version, has left. */
-static void hand_over(struct daemon *d)
+void confine_hand_over(const struct daemon *d)
 {
 	static const char *const files[] = { "key", "learnt.json", "learnt.json.new", "lists" };
 	char path[PATH_MAX];
@@ -133,7 +132,6 @@ enum exit_code confine(struct daemon *d)
 	/* else jansson opens /dev/urandom at its first object, which will be forbidden by then */
 	json_object_seed(0);
 	tzset();
-	hand_over(d);
 	err = power_become(&d->user, true, &step);
 	if (err) {
 		log_warn(err, "cannot become user %s with CAP_NET_ADMIN alone (%s)", d->user.name, step);

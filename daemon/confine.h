@@ -12,6 +12,9 @@ enum exit_code confine_user(struct daemon *d);
 /* Makes the folder of `path` (without that: /run/minewall) and gives it to the user; what is wrong with it shows when it is used. */
 void confine_folder_of(const struct daemon *d, const char *path, mode_t mode);
 
+/* Makes what is missing of the log and the state folder, and gives the user what root, or an earlier version, has left there. */
+void confine_hand_over(const struct daemon *d);
+
 /* Takes the step. Before any thread; children made later are inside, too. */
 enum exit_code confine(struct daemon *d);
 

@@ -154,6 +154,7 @@ static enum exit_code open_sockets(struct daemon *d)
 			 " (something else is there: remove it, or name another in `control:`)" : "");
 		return EXIT_SYSTEM;
 	}
+	confine_hand_over(d);
 	return EXIT_DONE;
 }
 
