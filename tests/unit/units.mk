@@ -66,5 +66,4 @@ $(eval $(call unit,judge,cli/judge cli/child cli/signature cli/blake2b $(POLICY_
 $(eval $(call unit,list_meta,cli/list_meta policy/file,jansson))
 $(eval $(call unit,incident,daemon/incident daemon/incident_json daemon/sighting daemon/leases daemon/event daemon/escape daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
 $(eval $(call unit,escape,daemon/escape,jansson))
-$(eval $(call unit,incident,daemon/incident daemon/incident_json daemon/sighting daemon/leases daemon/event daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
 $(eval $(call unit,sandbox,daemon/power daemon/sandbox daemon/landlock,$(SECCOMP)))
