@@ -39,6 +39,11 @@ ifeq ($(shell pkg-config --exists libcurl && echo yes),yes)
 CPPFLAGS += -DHAVE_CURL $(shell pkg-config --cflags libcurl)
 endif
 
+# The reporter alone loads a web server, and only for `metrics: {listen: ...}`.
+ifeq ($(shell pkg-config --exists libmicrohttpd && echo yes),yes)
+CPPFLAGS += -DHAVE_MICROHTTPD $(shell pkg-config --cflags libmicrohttpd)
+endif
+
 SRC := $(wildcard $(DIRS:%=%/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/%.o)
 

@@ -89,6 +89,34 @@ static json_t *allowances_json(const struct daemon *d)
 	return all;
 }
 
+static void count_one(const struct element *e, const struct event *why, void *arg)
+{
+	(void)e;
+	(void)why;
+	++*(size_t *)arg;
+}
+
+/* Endpoints and pairs that the kernel was taught, as far as their lives last. */
+static size_t taught(const struct daemon *d)
+{
+	size_t n = 0;
+
+	learnt_each(d->shared.learnt, daemon_now_s(), count_one, &n);
+	return n;
+}
+
+/* Those that passed or were dropped unjudged: the queue or its reader's socket was full. */
+static json_int_t lost_packets(const json_t *queues)
+{
+	json_int_t total = 0;
+	json_t *queue;
+	size_t i;
+
+	json_array_foreach(queues, i, queue)
+		total += json_integer_value(json_object_get(queue, "lost_full")) + json_integer_value(json_object_get(queue, "lost_unread"));
+	return total;
+}
+
 static json_t *status(struct daemon *d)
 {
 	const struct settings *s = d->settings;
@@ -125,6 +153,9 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "blind_hosts", blind_json(d));
 	json_object_set_new(j, "confined", confine_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
+	json_object_set_new(j, "learnt", json_integer((json_int_t)taught(d)));
+	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->paused_before_s + (d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0))));
+	json_object_set_new(j, "gap_packets", json_integer(lost_packets(queues)));
 	json_object_set_new(j, "reporter_lost", json_integer((json_int_t)reporter_lost(d->reporter)));
 	if (d->reported)
 		json_object_set(j, "reporter", d->reported);
@@ -258,6 +289,19 @@ static json_t *pause_judging(struct daemon *d, const json_t *request)
 	if (for_s < 0 || apply_pause(d, (uint64_t)for_s))
 		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's table could not be changed");
 	return json_pack("{s:b}", "ok", true);
+}
+
+json_t *answer_metrics(struct daemon *d)
+{
+	json_t *j, *lists;
+
+	daemon_read_tries(d);
+	j = status(d);
+	lists = listwatch_answer(d);
+	json_object_del(j, "blind_hosts");
+	json_object_set(j, "lists", json_object_get(lists, "lists"));
+	json_decref(lists);
+	return j;
 }
 
 json_t *answer(struct daemon *d, const json_t *request)

@@ -524,6 +524,7 @@ static int resume(struct daemon *d)
 	struct element *elements = apply_elements(d, &n);
 	int err;
 
+	d->paused_before_s += daemon_now_s() - d->paused_at_s;
 	d->paused_until_s = 0;
 	err = apply_table(d);
 	if (!err) {

@@ -51,6 +51,7 @@ struct daemon {
 	uint64_t confirm_until_s;
 	uint64_t hours;			/* policy_hours when it was asked last */
 	uint64_t paused_at_s, paused_until_s;	/* 0: not paused */
+	uint64_t paused_before_s;	/* by the pauses that are over */
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;
 	bool stop;
@@ -70,5 +71,8 @@ void daemon_note(struct daemon *d, const char *what, const char *detail);
 
 /* Answers one request of the control socket; new reference. */
 json_t *answer(struct daemon *d, const json_t *request);
+
+/* The same figures as those of the verb `status`, and of each list, for the reporter; what the kernel counted is brought in before. */
+json_t *answer_metrics(struct daemon *d);
 
 #endif

@@ -58,6 +58,17 @@ void listwatch_hit(struct daemon *d, const struct event *e)
 		entry->hits += e->count ? e->count : 1;
 }
 
+static void put_age(json_t *one, const struct daemon *d, const char *name)
+{
+	const struct list_source *sources;
+	size_t n = policy_sources(d->policy, &sources);
+	struct stat st;
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(sources[i].name, name) && stat(sources[i].file, &st) == 0)
+			json_object_set_new(one, "age_s", json_integer((json_int_t)time(NULL) - (json_int_t)st.st_mtim.tv_sec));
+}
+
 /* Seconds over which a list's file was neither written nor confirmed, if that is too long; else 0. */
 static int64_t too_old(const struct list_source *source)
 {
@@ -121,6 +132,7 @@ json_t *listwatch_answer(const struct daemon *d)
 		json_t *one = json_pack("{s:s, s:I, s:I, s:I}", "name", lists[i].name, "used", (json_int_t)lists[i].used, "skipped",
 					(json_int_t)lists[i].skipped, "hits", (json_int_t)(e ? e->hits : 0));
 
+		put_age(one, d, lists[i].name);
 		json_array_append_new(all, one);
 	}
 	return json_pack("{s:b, s:I, s:o}", "ok", true, "read_at_ms", (json_int_t)policy_read_at_ms(d->policy), "lists", all);

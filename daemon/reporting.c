@@ -27,6 +27,9 @@
 #define SUMMARY_EVERY_MS 1000
 /* The largest lease file that is read. */
 #define LEASE_BYTES_MAX (4u << 20)
+/* How long a scrape waits for the daemon's figures; those from before are shown then. */
+#define STATUS_PATIENCE_MS 500
+#define FILE_EVERY_MS 15000
 /* Messages that are taken before the other ends of the loop get their turn. */
 #define MESSAGES_AT_ONCE 256
 
@@ -172,6 +175,8 @@ static void see(struct reporting_loop *l, const char *line, size_t len)
 	struct sighting s;
 	uint32_t left_s;
 
+	if (event)
+		metrics_count(&l->counts, event);
 	if (event && sighting_read(&s, event, l->settings.monitor)) {
 		s.outside = hours->set && !schedule_holds(hours, s.when_s, &left_s);
 		name_device(l, &s);
@@ -186,7 +191,8 @@ static void see(struct reporting_loop *l, const char *line, size_t len)
 
 static void take_settings(struct reporting_loop *l, const char *bytes, size_t len)
 {
-	if (len != sizeof(l->settings))
+	/* The first ones come twice: at the start, and when the new reporter asks. */
+	if (len != sizeof(l->settings) || (l->has_settings && !memcmp(&l->settings, bytes, len)))
 		return;
 	memcpy(&l->settings, bytes, sizeof(l->settings));
 	l->book.max = l->settings.reporting.incidents_max;
@@ -196,7 +202,40 @@ static void take_settings(struct reporting_loop *l, const char *bytes, size_t le
 	leases_fini(&l->leases);
 	if (!l->has_settings)
 		incident_file_load(l);
-	l->has_settings = true;
+	l->has_settings = l->serve_anew = true;
+}
+
+/* ---- figures ---- */
+
+static void write_metrics(struct reporting_loop *l)
+{
+	const char *path = l->settings.reporting.metrics_file;
+	json_t *summary = reporting_summary(l);
+	size_t len;
+	char *text = metrics_text(l->status, summary, &l->counts, &len);
+	int err = text ? metrics_write(path, text, len) : -ENOMEM;
+
+	if (err)
+		l->counts.file_failures++;
+	if (err && !l->file_failed)
+		log_warn(err, "metrics.file %s cannot be written by the reporter's user (minewall, else nobody)", path);
+	l->file_failed = err != 0;
+	l->file_waits = false;
+	free(text);
+	json_decref(summary);
+}
+
+static void take_status(struct reporting_loop *l, const char *text, size_t len)
+{
+	json_t *status = json_loadb(text, len, 0, NULL);
+
+	if (!status)
+		return;
+	json_decref(l->status);
+	l->status = status;
+	l->statuses++;
+	if (l->file_waits && *l->settings.reporting.metrics_file)
+		write_metrics(l);
 }
 
 /* False: the daemon is gone. */
@@ -215,8 +254,48 @@ static bool heed_link(struct reporting_loop *l)
 			take_settings(l, bytes + 1, (size_t)n - 1);
 		else if (bytes[0] == REPORTER_EVENT && l->has_settings)
 			see(l, bytes + 1, (size_t)n - 1);
+		else if (bytes[0] == REPORTER_STATUS)
+			take_status(l, bytes + 1, (size_t)n - 1);
 	}
 	return true;
+}
+
+/* For a scrape: asks the daemon, and shows what it said before if it does not answer at once. */
+static char *render(void *arg, size_t *len)
+{
+	struct reporting_loop *l = arg;
+	struct pollfd fd = { .fd = l->link, .events = POLLIN };
+	int64_t until = reporting_now_ms() + STATUS_PATIENCE_MS;
+	uint64_t before = l->statuses;
+	json_t *summary;
+	char *text;
+
+	reporting_send(l, REPORTER_ASK_STATUS, NULL);
+	while (l->statuses == before && reporting_now_ms() < until && !l->stop)
+		if (poll(&fd, 1, (int)(until - reporting_now_ms())) > 0 && !heed_link(l))
+			l->stop = true;
+	summary = reporting_summary(l);
+	text = metrics_text(l->status, summary, &l->counts, len);
+	json_decref(summary);
+	return text;
+}
+
+/* Not where the settings come in: that may be in the midst of a scrape. */
+static void serve_anew(struct reporting_loop *l)
+{
+	int err;
+
+	l->serve_anew = false;
+	metrics_serve_end(l->server);
+	l->server = NULL;
+	l->file_ms = 0;
+	if (!l->settings.reporting.metrics_port)
+		return;
+	err = metrics_serve(&l->server, &l->settings.reporting, render, l);
+	if (err)
+		log_warn(err, "metrics.listen: port %u cannot be served%s", l->settings.reporting.metrics_port,
+			 err == -ELIBACC ? " (libmicrohttpd.so.12 is not installed)" : err == -ENOSYS ?
+			 " (built without libmicrohttpd)" : "");
 }
 
 static void heed_verb(struct reporting_loop *l)
@@ -276,6 +355,14 @@ static int due_ms(const struct reporting_loop *l)
 	}
 	if (hook >= 0 && (due < 0 || hook < due))
 		due = hook;
+	if (*l->settings.reporting.metrics_file) {
+		at = l->file_ms + FILE_EVERY_MS - now;
+		at = at > 0 ? at : 0;
+		due = due < 0 || at < due ? at : due;
+	}
+	at = metrics_serve_due_ms(l->server);
+	if (at >= 0 && (due < 0 || at < due))
+		due = at;
 	return (int)due;
 }
 
@@ -283,6 +370,13 @@ static void tick(struct reporting_loop *l)
 {
 	int64_t now = reporting_now_ms();
 
+	if (l->serve_anew)
+		serve_anew(l);
+	if (*l->settings.reporting.metrics_file && now - l->file_ms >= FILE_EVERY_MS) {
+		l->file_ms = now;
+		l->file_waits = true;
+		reporting_send(l, REPORTER_ASK_STATUS, NULL);
+	}
 	l->summary_due |= hook_tick(&l->hook, &l->settings.reporting, now);
 	if (l->unsaved && now - l->saved_ms >= (l->urgent ? SAVE_URGENT_MS : SAVE_EVERY_MS))
 		incident_file_save(l);
@@ -309,7 +403,8 @@ static bool open_signals(struct reporting_loop *l)
 int reporting_run(int link, int folder, int listening)
 {
 	static struct reporting_loop l;
-	struct pollfd fds[] = { { .fd = link, .events = POLLIN }, { .fd = listening, .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = link, .events = POLLIN }, { .fd = listening, .events = POLLIN }, { .events = POLLIN },
+			       { .events = POLLIN } };
 
 	l = (struct reporting_loop) { .link = link, .folder = folder, .listening = listening };
 	l.saved_ms = l.summary_ms = reporting_now_ms() - SAVE_EVERY_MS;
@@ -320,17 +415,21 @@ int reporting_run(int link, int folder, int listening)
 	reporting_send(&l, REPORTER_HELLO, NULL);
 	l.summary_due = true;
 	while (!l.stop) {
-		if (poll(fds, 3, due_ms(&l)) < 0 && errno != EINTR)
+		fds[3].fd = metrics_serve_fd(l.server);
+		if (poll(fds, 4, due_ms(&l)) < 0 && errno != EINTR)
 			break;
 		heed_signals(&l);
 		if (fds[0].revents && !heed_link(&l))
 			l.stop = true;
 		if (fds[1].revents)
 			heed_verb(&l);
+		metrics_serve_run(l.server);
 		tick(&l);
 	}
 	if (l.unsaved)
 		incident_file_save(&l);
+	metrics_serve_end(l.server);
+	json_decref(l.status);
 	hook_fini(&l.hook);
 	leases_fini(&l.leases);
 	incident_book_fini(&l.book);

@@ -12,6 +12,7 @@
 #include "daemon/hook.h"
 #include "daemon/incident.h"
 #include "daemon/leases.h"
+#include "daemon/metrics.h"
 #include "policy/reporting.h"
 
 /* What the daemon hands over at the start and after each reload. */
@@ -31,6 +32,13 @@ struct reporting_loop {
 	struct { int64_t mtime_ns; int64_t size; uint64_t inode; int error; } lease_files[REPORTING_LEASES_MAX];
 	bool unsaved, urgent, save_failed;	/* urgent: more than counters */
 	int64_t saved_ms;
+	struct metrics_counts counts;
+	struct metrics_server *server;
+	bool serve_anew;			/* the settings are new */
+	json_t *status;				/* the daemon's, NULL: not heard yet */
+	uint64_t statuses;			/* how many were heard */
+	int64_t file_ms;			/* when the metrics' file was due last */
+	bool file_waits, file_failed;		/* for a status; the last time */
 	bool summary_due;
 	int64_t summary_ms;
 	bool stop;

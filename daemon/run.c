@@ -461,6 +461,8 @@ static void heed_reporter(struct daemon *d)
 		} else if (what == REPORTER_SUMMARY) {
 			json_decref(d->reported);
 			d->reported = json_loads(text, 0, NULL);
+		} else if (what == REPORTER_ASK_STATUS) {
+			reporter_say_json(d->reporter, REPORTER_STATUS, answer_metrics(d));
 		}
 	}
 }

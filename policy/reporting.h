@@ -28,6 +28,9 @@ struct reporting {
 	uint32_t alert_timeout_s;		/* longest that the hook may take */
 	unsigned n_hook;			/* 0: no hook */
 	char hook[REPORTING_ARGS_MAX][REPORTING_ARG_MAX];
+	uint16_t metrics_port;			/* 0: figures are not served */
+	uint8_t metrics_address[16];		/* IPv4 v4-mapped */
+	char metrics_file[REPORTING_PATH_MAX];	/* "": none */
 };
 
 void reporting_defaults(struct reporting *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The keys about incidents as tables: `leases`, `incidents` and `alert`. It reads the policy's own text; whether a
+/* The keys about incidents as tables: `leases`, `incidents`, `alert` and `metrics`. It reads the policy's own text; whether a
  * hook can be executed, or a lease file be read, shows when that is tried. */
 #include <stdio.h>
 #include <string.h>
@@ -88,3 +88,43 @@ static const struct doc_key alert_keys[] = {
 	{ "timeout", "alert.timeout", doc_read_number, AT(alert_timeout_s), &hook_timeout_number },
 };
 const struct doc_keys schema_alert = KEYS(alert_keys, 0, "{attempts: 5, within: 10m, hook: [/usr/local/bin/tell]}");
+
+/* ---- metrics ---- */
+
+/* One address with its port. */
+static int read_listen(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+	struct network net;
+	char quote[DOC_QUOTE];
+
+	if (schema_read_endpoint(doc, value, key, &net))
+		return -1;
+	if (net.prefix != 128 || !net.port)
+		return doc_fail(doc, value, "%s is %s, expected an address and a port, such as 127.0.0.1:9920 or \"[::1]:9920\"", key->path,
+				doc_quote(value, quote));
+	memcpy(r->metrics_address, net.addr, sizeof(r->metrics_address));
+	r->metrics_port = net.port;
+	return 0;
+}
+
+/* The collector of node_exporter takes files of this ending alone. */
+static int read_metrics_file(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+	char quote[DOC_QUOTE];
+	size_t len;
+
+	if (schema_resolve_path(doc, value, key, r->metrics_file, sizeof(r->metrics_file)))
+		return -1;
+	len = strlen(r->metrics_file);
+	if (len < 6 || strcmp(r->metrics_file + len - 5, ".prom"))
+		return doc_fail(doc, value, "%s is %s, expected a path that ends with .prom", key->path, doc_quote(value, quote));
+	return 0;
+}
+
+static const struct doc_key metrics_keys[] = {
+	{ "listen", "metrics.listen", read_listen, 0, NULL },
+	{ "file", "metrics.file", read_metrics_file, 0, NULL },
+};
+const struct doc_keys schema_metrics = KEYS(metrics_keys, 0, "{listen: 127.0.0.1:9920}");

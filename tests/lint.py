@@ -37,6 +37,7 @@ LIBRARIES = {
     "zlib.h": ("inspect", "daemon", "cli"),
     "seccomp.h": ("daemon",),
     "curl/": ("cli",),
+    "microhttpd.h": ("daemon",),
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }
 

@@ -915,6 +915,7 @@ import cases_trust  # noqa: E402
 import cases_incidents  # noqa: E402
 import cases_log  # noqa: E402,F401
 import cases_power  # noqa: E402,F401
+import cases_metrics  # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 
