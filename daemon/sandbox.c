@@ -25,10 +25,10 @@ static const char *const reader[] = {
 	"open", "openat", "close", "close_range", "read", "readv", "pread64", "write", "writev", "lseek", "_llseek", "fstat", "fstat64",
 	"fstatat64", "newfstatat", "stat", "stat64", "lstat", "lstat64", "statx", "access", "faccessat", "getdents", "getdents64",
 	"readlink", "readlinkat", "getcwd", "rename", "renameat", "renameat2", "unlink", "unlinkat", "ftruncate", "ftruncate64",
-	"fsync", "fdatasync", "fcntl", "fcntl64", "dup", "dup2", "dup3", "pipe2", "umask",
+	"fsync", "fdatasync", "utimensat", "utimensat_time64", "fcntl", "fcntl64", "dup", "dup2", "dup3", "pipe2", "umask",
 	/* threads, memory, time, signals */
 	"brk", "munmap", "mremap", "madvise", "futex", "futex_time64", "set_robust_list", "get_robust_list", "rseq", "sched_yield",
-	"sched_getaffinity", "membarrier", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64", "clock_gettime",
+	"sched_getaffinity", "setpriority", "membarrier", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64", "clock_gettime",
 	"clock_gettime64", "clock_getres", "gettimeofday", "time", "timerfd_create", "timerfd_settime", "timerfd_settime64",
 	"signalfd4", "eventfd2", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "restart_syscall",
 	"getrandom", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32",
