@@ -111,9 +111,9 @@ static int install(struct daemon *d, const struct policy *p)
 	snprintf(error.text, sizeof(error.text), "no memory for the table");
 	if (exempt && allowed)
 		err = table_install(d->shared.table, &config, &d->adopted, &error);
-	if (err)
+	if (err && !d->table_lost)	/* else it is tried again and again, and was said */
 		log_info("%s", error.text);
-	else
+	else if (!err)
 		d->table_there = true;
 out:
 	free(exempt);

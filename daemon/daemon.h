@@ -36,6 +36,8 @@ struct daemon {
 	unsigned n_queues, n_workers;
 	int control, lock, losses, signals, timer;
 	bool table_there;
+	bool table_lost;		/* somebody harmed it, and it could not be made again yet */
+	bool watchdog_gone;		/* it ended, and there could be no new one yet */
 	uint64_t saved_s;		/* when the state was written */
 	bool unsaved, save_failed;
 	struct listwatch lists;

@@ -33,6 +33,10 @@
 /* What was learnt is written soon, but no more often than this; the lives that are left are brought up to date now and then. */
 #define SAVE_PAUSE_S 2
 #define SAVE_EVERY_S 60
+/* How often a table that another program took is asked for again: the kernel does not announce that its owner ended. */
+#define TABLE_AGAIN_MS 200
+/* What else refuses a client (descriptors, memory) does not end by being asked at once again. */
+#define CONTROL_PAUSE_MS 100
 
 uint64_t daemon_now_s(void)
 {
@@ -289,6 +293,7 @@ static enum exit_code open_loop(struct daemon *d)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -397,10 +402,10 @@ static bool sets_emptied(struct daemon *d)
 	return known > 1;
 }
 
-/* Somebody touched our table. If it is not whole any more it is made again, endpoints included. */
-static void heed_table(struct daemon *d)
+/* If our table is not whole any more it is made again, endpoints included. */
+static void mend_table(struct daemon *d)
 {
-	if (table_watch_drain(d->shared.table) <= 0 || d->paused_until_s)
+	if (d->paused_until_s)
 		return;
 	if (table_check(d->shared.table) == 1) {
 		if (sets_emptied(d)) {
@@ -409,11 +414,35 @@ static void heed_table(struct daemon *d)
 		}
 		return;
 	}
-	if (apply_table(d))
+	if (apply_table(d)) {
+		if (!d->table_lost)
+			daemon_note(d, "table_lost", "another program harmed our table, and the kernel refuses a new one; asked for again until it is there");
+		d->table_lost = true;
 		return;
+	}
+	d->table_lost = false;
 	d->restored++;
 	state_teach(d);
 	daemon_note(d, "table_restored", "another program removed our table or a part of it; it is back with its endpoints");
+}
+
+/* Somebody touched our table. */
+static void heed_table(struct daemon *d)
+{
+	if (table_watch_drain(d->shared.table) > 0)
+		mend_table(d);
+}
+
+/* Without it a reader that stops would stop the traffic, too, so it is missed at once. */
+static void heed_watchdog(struct daemon *d)
+{
+	int rc = watchdog_revive(d->shared.watchdog);
+
+	if (rc == 1)
+		log_info("the watchdog had been killed; there is a new one");
+	else if (rc < 0 && !d->watchdog_gone)
+		daemon_note(d, "watchdog_gone", "the watchdog was killed, and a new one cannot be started: if the reader stops now, traffic stops");
+	d->watchdog_gone = rc < 0;
 }
 
 static void heed_signal(struct daemon *d)
@@ -426,6 +455,8 @@ static void heed_signal(struct daemon *d)
 
 			if (err)
 				log_warn(err, "event log %s", d->settings->log_file);
+		} else if (s.ssi_signo == SIGCHLD) {
+			heed_watchdog(d);
 		} else {
 			d->stop = true;
 		}
@@ -438,8 +469,11 @@ static void heed_control(struct daemon *d)
 	int client = control_accept(d->control, &request);
 	const char *verb;
 
-	if (client < 0)
+	if (client < 0) {
+		if (client != -EBADMSG)
+			poll(NULL, 0, CONTROL_PAUSE_MS);
 		return;
+	}
 	verb = json_string_value(json_object_get(request, "verb"));
 	if (verb && !strcmp(verb, "stop") && d->stop_client < 0) {
 		d->stop = true;
@@ -487,8 +521,7 @@ static void heed_timer(struct daemon *d)
 
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
-	if (watchdog_revive(d->shared.watchdog) == 1)
-		log_info("the watchdog had been killed; there is a new one");
+	heed_watchdog(d);
 	if (reporter_gone(d->reporter))
 		daemon_note(d, "reporter_gone", "the reporter was killed: no incidents and no alerts until minewall is started anew");
 	daemon_read_tries(d);
@@ -512,9 +545,11 @@ static void loop(struct daemon *d)
 	};
 
 	while (!d->stop) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), apply_due_ms(d)) < 0)
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d)) < 0)
 			continue;
 		apply_tick(d);
+		if (d->table_lost)
+			mend_table(d);
 		if (fds[0].revents)
 			heed_signal(d);
 		if (fds[1].revents)

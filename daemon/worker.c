@@ -31,6 +31,7 @@ struct worker {
 	atomic_bool rejudging, again;
 	uint32_t cursor;
 	atomic_bool stop;
+	bool refused;		/* the queue cannot be read, and this was said */
 	struct worker_counters counters;
 	unsigned n_lessons;	/* for the adder, once the verdicts are sent */
 	struct lesson lessons[QUEUE_BATCH];
@@ -230,7 +231,10 @@ static void receive_failed(struct worker *w, int err)
 		count(&w->counters.lost);
 		return;
 	}
-	log_warn(err, "queue %u cannot be read, trying again", queue_number(w->queue));
+	if (!w->refused)
+		log_warn(err, "queue %u cannot be read, trying again%s", queue_number(w->queue),
+			 err == -EPERM ? " (another program has taken it)" : "");
+	w->refused = true;
 	nanosleep(&pause, NULL);
 	queue_bind(w->queue);
 }
@@ -296,6 +300,9 @@ static void *run(void *arg)
 			receive_failed(w, n);
 			continue;
 		}
+		if (w->refused)
+			log_info("queue %u is read again", queue_number(w->queue));
+		w->refused = false;
 		now_ms = queue_now_ms(w->queue);
 		for (int i = 0; i < n; i++)
 			judge(w, &batch[i], now_ms);
