@@ -52,6 +52,8 @@ static void print_losses(const json_t *j)
 		       cli_age(age, number(list, NULL, "age_s")), cli_age(most, number(list, NULL, "max_age_s")));
 	if (*text(j, "blind"))
 		printf("  blind: %s\n", text(j, "blind"));
+	if (json_is_true(json_object_get(j, "offload")))
+		puts("  offload: TCP flows that were let go take the fast way; it keeps no count of them");
 	if (*text(j, "guarded"))
 		printf("  guarded: new flows are kept out of %s\n", text(j, "guarded"));
 	if (number(j, "kernel", "untracked"))

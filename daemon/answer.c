@@ -149,6 +149,8 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "adopted", json_integer((json_int_t)d->adopted));
 	if (d->paused_until_s)
 		json_object_set_new(j, "paused_s", json_integer((json_int_t)(d->paused_until_s - daemon_now_s())));
+	if (d->offloads)
+		json_object_set_new(j, "offload", json_true());
 	json_object_set_new(j, "allowed", allowances_json(d));
 	json_object_set_new(j, "blind_hosts", blind_json(d));
 	json_object_set_new(j, "confined", confine_json(d));

@@ -50,6 +50,28 @@ static bool wants_guard(struct daemon *d, const struct settings *s)
 	return d->can_guard;
 }
 
+/* Those interfaces of the policy that are there and can take part; each is asked for alone. A fast way that this kernel cannot give is
+ * said, and everything takes the usual one. */
+static bool wants_offload(struct daemon *d, const struct settings *s, const char *devices[POLICY_INTERFACES_MAX + 1])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; s->offload && i < s->n_offload; i++) {
+		devices[n] = s->offload_devices[i];
+		devices[n + 1] = NULL;
+		if (table_can_offload(d->shared.table, &devices[n]))
+			n++;
+		else
+			log_info("offload: interface %s is not there, or this kernel has no flowtables (nft_flow_offload); then `minewall reload`",
+				 devices[n]);
+	}
+	devices[n] = NULL;
+	if (s->offload && n == 0)
+		log_info("offload is not possible; every flow takes the usual way");
+	d->offloads = n > 0;
+	return d->offloads;
+}
+
 int apply_open_refuse(struct daemon *d)
 {
 	const struct settings *s = d->settings;
@@ -80,13 +102,14 @@ static size_t table_services(const struct settings *s, struct table_service *out
 static int install(struct daemon *d, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
-	const char *out[POLICY_INTERFACES_MAX + 1] = { NULL };
+	const char *out[POLICY_INTERFACES_MAX + 1] = { NULL }, *fast[POLICY_INTERFACES_MAX + 1];
 	struct networks extra = policy_extra_addresses(p);
 	struct table_config config = {
 		.mark_mask = s->mark_mask, .forward = s->hook & HOOK_FORWARD, .output = s->hook & HOOK_OUTPUT, .out = out,
 		.enforce = s->mode == MODE_ENFORCE, .reset = s->reset, .answers = s->dns_refused, .bypass = s->fail == FAIL_OPEN,
 		.queue_first = s->queue_first, .queue_count = (uint16_t)d->n_queues, .set_size = s->memory_endpoints,
 		.owned = s->own_table, .guard_offload = wants_guard(d, s),
+		.offload = wants_offload(d, s, fast) ? fast : NULL,
 	};
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
@@ -282,8 +305,11 @@ static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
 	action = policy_decide_address(c->d->shared.policy, &who).action;
 	/* Connection tracking knows no link: such flows are the workers', who judge them anew, too. */
 	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) && !policy_may_spare(c->d->shared.policy, &who) &&
-	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0)
+	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0) {
 		c->cut++;
+		if (s->offload)
+			connmark_tear(c->connmark, t);
+	}
 	return 0;
 }
 

@@ -363,6 +363,7 @@ static void write_events(struct daemon *d)
 		listwatch_hit(d, &e);
 		event_log_write(d->log, &e);
 		d->unsaved |= e.learned != SCOPE_FLOW && !*e.note;
+		d->taught |= e.learned != SCOPE_FLOW && !*e.note;
 	}
 	if (d->unsaved && daemon_now_s() - d->saved_s >= SAVE_PAUSE_S)
 		state_save(d);
@@ -527,6 +528,10 @@ static void heed_timer(struct daemon *d)
 	daemon_read_tries(d);
 	tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
+	/* Flows on the fast way ask no set. */
+	if (d->taught && d->offloads)
+		apply_to_flows(d);
+	d->taught = false;
 	listwatch_tick(d);
 	apply_hours(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Changes our bits of flows' connmarks through ctnetlink, with the kernel's own mask so that nobody else's bits are
- * touched. Never creates or ends a flow. */
+ * touched. Never creates a flow, and ends one only where a flowtable would go on with it. */
 #include "nft/connmark.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -90,6 +91,35 @@ int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t va
 
 	put_tuple(h, t);
 	put_mark(h, value, mask);
+	return netlink_request(&c->netlink, h);
+}
+
+static int read_status(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *attr;
+	uint32_t *status = arg;
+
+	mnl_attr_for_each(attr, h, sizeof(struct nfgenmsg))
+		if (mnl_attr_get_type(attr) == CTA_STATUS && mnl_attr_get_payload_len(attr) == sizeof(*status))
+			*status = ntohl(mnl_attr_get_u32(attr));
+	return 0;
+}
+
+int connmark_tear(struct connmark *c, const struct connmark_tuple *t)
+{
+	uint8_t family = t->family == 6 ? AF_INET6 : AF_INET;
+	char buf[512] = "";
+	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_GET, family);
+	uint32_t status = 0;
+	int rc;
+
+	put_tuple(h, t);
+	rc = netlink_ask(&c->netlink, h, read_status, &status);
+	if (rc || !(status & IPS_OFFLOAD))
+		return rc;
+	memset(buf, 0, sizeof(buf));
+	h = begin(buf, IPCTNL_MSG_CT_DELETE, family);
+	put_tuple(h, t);
 	return netlink_request(&c->netlink, h);
 }
 

@@ -20,6 +20,10 @@ void connmark_close(struct connmark *c);
 /* mark = (mark & ~mask) | value. -ENOENT: no such flow (a first UDP packet is not confirmed yet). */
 int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t value, uint32_t mask);
 
+/* Ends a flow that takes a flowtable's fast way, within a second: its packets come through the chains again, as those of a flow that is
+ * older than the table. 0 also if it takes no such way. */
+int connmark_tear(struct connmark *c, const struct connmark_tuple *t);
+
 /* Calls `each` for every TCP and UDP flow of the connection tracking with its whole connmark; stops when it returns non-zero and
  * returns that. `each` may call connmark_set with the same `c`. */
 int connmark_each(struct connmark *c, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg), void *arg);

@@ -171,6 +171,14 @@ void expr_helper(struct expr_rule *r, const char *name)
 	refer(r, NFT_OBJECT_CT_HELPER, name);
 }
 
+void expr_offload(struct expr_rule *r, const char *flowtable)
+{
+	struct nftnl_expr *e = append(r, "flow_offload");
+
+	if (e)
+		nftnl_expr_set_str(e, NFTNL_EXPR_FLOW_TABLE_NAME, flowtable);
+}
+
 void expr_notrack(struct expr_rule *r)
 {
 	append(r, "notrack");

@@ -33,6 +33,7 @@ void expr_dynset(struct expr_rule *r, uint32_t op, const char *map, unsigned int
 void expr_update(struct expr_rule *r, const char *set);
 void expr_counter(struct expr_rule *r, const char *name);		/* a named counter of the table */
 void expr_helper(struct expr_rule *r, const char *name);			/* a ct helper object; of unconfirmed flows only */
+void expr_offload(struct expr_rule *r, const char *flowtable);
 void expr_notrack(struct expr_rule *r);
 void expr_zero(struct expr_rule *r, uint32_t len, unsigned int word);	/* that many zero bytes */
 void expr_verdict(struct expr_rule *r, int verdict, const char *chain);	/* NF_*, NFT_GOTO */

@@ -12,6 +12,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include "nft/guard.h"
+#include "nft/offload.h"
 #include "nft/starts.h"
 #include "nft/writer.h"
 
@@ -468,6 +469,8 @@ static void fill_late_base(struct writer *w, int hook, const char *chain)
 	writer_end_verdict(w, &r, NFT_GOTO, "late");
 	if (w->config->enforce)
 		judge_state(w, STATE_BLOCKED, true);
+	if (hook == NF_INET_FORWARD && w->config->offload)
+		offload_put_rule(w);
 }
 
 /* Which packets of a hook belong to outbound connections. */

@@ -22,6 +22,7 @@
 #include "nft/expr.h"
 #include "nft/guard.h"
 #include "nft/netlink.h"
+#include "nft/offload.h"
 #include "nft/rules.h"
 #include "nft/sets.h"
 #include "nft/starts.h"
@@ -192,6 +193,29 @@ bool table_can_guard(struct table *t)
 	return rc == 0;
 }
 
+bool table_can_offload(struct table *t, const char *const *devices)
+{
+	struct netlink_batch b;
+	struct nlmsghdr *h;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	netlink_batch_init(&b, &t->netlink);
+	put_table(&b, PROBE_TABLE, NFT_MSG_NEWTABLE, 0);
+	offload_put_flowtable(&b, PROBE_TABLE, devices);
+	h = netlink_batch_put(&b, NFT_MSG_NEWCHAIN, NFPROTO_INET, NLM_F_CREATE);
+	if (h) {
+		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROBE_TABLE);
+		mnl_attr_put_strz(h, NFTA_CHAIN_NAME, "probe");
+		netlink_batch_next(&b, h);
+	}
+	put_probe_rule(&b, offload_expr);
+	rc = netlink_batch_send(&b, false, NULL, 0);
+	netlink_batch_fini(&b);
+	pthread_mutex_unlock(&t->lock);
+	return rc == 0;
+}
+
 static void put_counters(struct netlink_batch *b)
 {
 	for (size_t i = 0; i < RULES_COUNTERS; i++) {
@@ -248,6 +272,8 @@ static int install(struct table *t, const struct table_config *config, size_t *a
 	put_counters(&b);
 	if (config->guard_offload)
 		guard_put_objects(&b, SETS_TABLE);
+	if (config->offload)
+		offload_put_flowtable(&b, SETS_TABLE, config->offload);
 	for (enum set set = 0; set < SET_COUNT; set++)
 		sets_put(&b, set, config->set_size);
 	starts_put_maps(&b);

@@ -49,6 +49,7 @@ struct table_config {
 	uint32_t set_size;		/* elements of each learnt set */
 	bool owned;			/* nobody else can change the table, where the kernel has that */
 	bool guard_offload;		/* new flows get a conntrack helper, which keeps them out of flowtables */
+	const char *const *offload;	/* interfaces that are there, NULL-terminated, between which decided TCP flows go fast; NULL: none */
 	const struct table_network *exempt;	/* inside hosts */
 	size_t n_exempt;
 	const struct table_network *allowed;	/* outside addresses */
@@ -89,6 +90,9 @@ bool table_can_own(const struct table *t);
 
 /* Asks the kernel for the helpers of guard_offload; it may load modules for them. */
 bool table_can_guard(struct table *t);
+
+/* Asks the kernel for a flowtable over these interfaces (`offload` of the configuration); it may load modules. */
+bool table_can_offload(struct table *t, const char *const *devices);
 
 /* Replaces the whole table in one batch; elements of the learnt sets that are there go on with the life they have
  * left (`adopted` counts them, may be NULL). Nothing changes on error. An owned table outlives its owner, and then it is everybody's

@@ -59,6 +59,9 @@ struct settings {
 	enum fail fail;
 	unsigned n_out;					/* 0: every interface but loopback */
 	char out[POLICY_INTERFACES_MAX][POLICY_IFNAME_MAX];
+	bool offload;					/* decided TCP flows take the kernel's fast way between these interfaces */
+	unsigned n_offload;
+	char offload_devices[POLICY_INTERFACES_MAX][POLICY_IFNAME_MAX];
 	uint16_t queue_first;
 	uint16_t queue_count;				/* 0 = auto: one a CPU, at most 8 */
 	uint32_t queue_length;				/* packets */

@@ -213,9 +213,9 @@ static bool is_interface(const char *name)
 	return true;
 }
 
-static int item_interface(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+/* One more of the `*n` names in `names`. */
+static int add_interface(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char names[][POLICY_IFNAME_MAX], unsigned *n)
 {
-	struct settings *s = &((struct policy *)to)->settings;
 	const char *name = (const char *)value->data.scalar.value;
 	char quote[DOC_QUOTE];
 
@@ -224,12 +224,26 @@ static int item_interface(struct doc *doc, yaml_node_t *value, const struct doc_
 	if (!is_interface(name))
 		return doc_fail(doc, value, "%s: %s is no interface name, expected one such as eth0", key->path,
 				doc_quote(value, quote));
-	for (unsigned i = 0; i < s->n_out; i++)
-		if (!strcmp(s->out[i], name))
+	for (unsigned i = 0; i < *n; i++)
+		if (!strcmp(names[i], name))
 			return doc_fail(doc, value, "%s: repeated interface %s, expected it once", key->path,
 					doc_quote(value, quote));
-	strcpy(s->out[s->n_out++], name);
+	strcpy(names[(*n)++], name);
 	return 0;
+}
+
+static int item_interface(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+
+	return add_interface(doc, value, key, s->out, &s->n_out);
+}
+
+static int item_offload(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct settings *s = &((struct policy *)to)->settings;
+
+	return add_interface(doc, value, key, s->offload_devices, &s->n_offload);
 }
 
 /* An allow rule may be as wide as a top-level domain ("lan"); a block rule may not. */
@@ -724,6 +738,9 @@ static const struct doc_list networks = { ADDRESS_SET_MAX, "a list of addresses,
 static const struct doc_list interface_list = {
 	POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0]", item_interface,
 };
+static const struct doc_list offload_list = {
+	POLICY_INTERFACES_MAX, "a list of interfaces, such as [eth0, eth1]", item_offload,
+};
 static const struct doc_list list_list = {
 	RULES_LISTS_MAX, "a list of lists, such as [{name: starter, file: lists/starter.txt}]", item_list,
 };
@@ -768,6 +785,7 @@ static const struct doc_key score_keys[] = {
 };
 static const struct doc_key interface_keys[] = {
 	{ "out", "interfaces.out", doc_read_list, 0, &interface_list },
+	{ "offload", "interfaces.offload", doc_read_list, 0, &offload_list },
 };
 static const struct doc_key queue_keys[] = {
 	{ "first", "queues.first", doc_read_number, AT(settings.queue_first), &first_number },
@@ -854,8 +872,20 @@ static const struct doc_key root_keys[] = {
 	{ "metrics", "metrics", doc_read_mapping, 0, &schema_metrics },
 	{ "own_table", "own_table", doc_read_bool, AT(settings.own_table), NULL },
 	{ "guard_offload", "guard_offload", doc_read_bool, AT(settings.guard_offload), NULL },
+	{ "offload", "offload", doc_read_bool, AT(settings.offload), NULL },
 };
 static const struct doc_keys root_mapping = KEYS(root_keys, 0x1, "'version: 1'");
+
+/* Whoever offloads says between which interfaces, in the same file. */
+static int check_offload(struct doc *doc, yaml_node_t *root, const struct settings *s)
+{
+	if (s->offload && s->n_offload < 2)
+		return doc_fail(doc, root, "offload needs the interfaces between which flows go, inside and outside, such as "
+				"'interfaces: {offload: [eth0, eth1]}'");
+	if (s->offload && s->guard_offload)
+		return doc_fail(doc, root, "offload and guard_offload exclude each other: a guarded flow is never offloaded, expected one of them");
+	return 0;
+}
 
 int schema_read(struct policy *p, const char *base, const char *path, const char *text, size_t len, struct policy_error *error)
 {
@@ -871,6 +901,8 @@ int schema_read(struct policy *p, const char *base, const char *path, const char
 	root = doc_root(&doc);
 	result = root ? doc_read_mapping(&doc, root, &root_key, p) : doc_fail(&doc, NULL, "is empty, expected 'version: 1'");
 	complete_actions(p);
+	if (!result)
+		result = check_offload(&doc, root, &p->settings);
 	if (!result)
 		result = schema_resolve(&doc, p, rules_before);
 out:

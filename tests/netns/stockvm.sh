@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What a test machine's kernel may lack (native `queue`, flowtables, a table that everybody may flush): boots Debian's stock kernel
 # once in an emulator and runs the real daemon there. `inside` runs in the VM, with bash, ip, nft, dnsmasq and busybox.
-# usage: tests/netns/stockvm.sh BUILD-FOLDER | inside
+# `make check` boots it for the first sections alone; with `all` (make check-stock) the others and cases of run.py are run, too.
+# usage: tests/netns/stockvm.sh BUILD-FOLDER [all|SECTION...] | inside SECTION...
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 PATH=$PATH:/usr/sbin:/sbin
@@ -37,9 +38,30 @@ fetch_kernel() {
 	ls "$kernel"/boot/vmlinuz-* > /dev/null 2>&1
 }
 
+# Python as far as the cases need it, and the programs that they start.
+pack_python() {
+	local version folder=$build/stockvm/python part
+	version=$(/usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+	rm -rf "$folder" && mkdir -p "$folder"
+	(cd /usr/lib && tar -c --exclude=__pycache__ --exclude=test --exclude='config-*' --exclude=ensurepip --exclude=idlelib \
+		--exclude=lib2to3 --exclude=tkinter --exclude=unittest --exclude=pydoc_data "$version") | tar -x -C "$folder"
+	carry=(-f "$folder/$version:/usr/lib/$version" -p "/usr/bin/$version" -p curl -p openssl -p sysctl -p ethtool -p mount -p prlimit
+		-f tests/netns:/t/tests/netns -f /etc/ssl/openssl.cnf)
+	for part in "/usr/lib/$version"/lib-dynload/*.so; do
+		ldd "$part" | grep -q '=> /' && carry+=(-p "$part")
+	done
+	[ ! -x "$build/tests/netns/quic_initial" ] || carry+=(-f "$build/tests/netns/quic_initial:/t/build/tests/netns/quic_initial")
+}
+
 outside() {
-	local build program code kernel
+	local build program code kernel carry=()
 	build=$(realpath "$1") kernel=$build/stockvm/kernel
+	shift
+	# shellcheck disable=SC2086
+	[ $# -gt 0 ] || set -- $sections
+	# shellcheck disable=SC2086
+	[ "$1" != all ] || set -- $all_sections
+	[[ " $* " != *" cases "* ]] || pack_python
 	[ -x "$vm" ] || skip "$vm is not there"
 	for program in qemu-system-x86_64 cpio busybox dnsmasq depmod xtables-nft-multi nft ip conntrack apt-get; do
 		command -v "$program" > /dev/null || skip "no $program here (packages qemu-system-x86 cpio busybox-static dnsmasq-base kmod iptables)"
@@ -54,9 +76,13 @@ outside() {
 		    with open(f"{sys.argv[1]}/{name}", "wb") as f:
 		        f.write(wire.client_hello(name))
 	END
-	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -t 300 -p dnsmasq -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
-		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" \
-		-- bash /t/tests/netns/stockvm.sh inside 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
+	# One payload of QUIC that asks for the listed name, if the tool that makes it is built.
+	: > "$build/stockvm/quic"
+	[ ! -x "$build/tests/netns/quic_initial" ] ||
+		"$build/tests/netns/quic_initial" 1 1 pool.listed.example 0 0 9999 0 | tr -d '\n' | sed 's/../\\x&/g' | xargs -0 printf > "$build/stockvm/quic"
+	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -m 1536 -t 540 -p dnsmasq "${carry[@]}" -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
+		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" -f "$build/stockvm/quic:/t/quic" \
+		-- env CASES="${CASES:-}" bash /t/tests/netns/stockvm.sh inside "$@" 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
 	code=${PIPESTATUS[0]}
 	if ! grep -q ' passed, ' "$build/stockvm/output"; then
 		tail -20 "$build/stockvm/stderr"
@@ -96,7 +122,7 @@ bed() {
 	END
 	# A port of its own for each case: the server of a reset connection hears nothing more and waits.
 	ip netns exec s dnsmasq --port=5353 --no-resolv --no-hosts --address=/#/192.0.2.1 --user=root --pid-file= --conf-file=/dev/null
-	for n in 443{4,6} 407{4,6} 408{4,6} 409{4,6} 444{4,6} 844{4,6}; do
+	for n in 443{4,6} 407{4,6} 408{4,6} 409{4,6} 444{4,6} 844{4,6} 845{4,6}; do
 		: > /tmp/got.$n
 		(while :; do ip netns exec s busybox nc -l -p $n -e bash /tmp/serve $n < /dev/null; done) > /dev/null 2>&1 &
 	done
@@ -205,6 +231,20 @@ blind() {
 	say $? "udp-is-offloaded/v$1" "$(ip netns exec g conntrack -L -p udp 2> /dev/null)"
 }
 
+# A QUIC Initial of a listed name must be seen: dropped, and never on the fast way. $1 4 or 6, $2 the server's address
+quic_guarded() {
+	local before after
+	[ -s /t/quic ] || return 0
+	before=$(verb log --json | grep -c '"quic"')
+	ip netns exec c timeout 10 bash -c 'exec 3<> "/dev/udp/$1/4433" && for i in 1 2 3; do cat /t/quic >&3; sleep 0.3; done' quic "$2"
+	sleep 1
+	after=$(verb log --json | grep -c '"quic"')
+	[ "$after" -gt "$before" ]
+	say $? "guarded-quic-is-seen/v$1" "$(verb log | tail -3)"
+	! ip netns exec g conntrack -L -f "$([[ $2 == *:* ]] && echo ipv6 || echo ipv4)" -p udp --dport 4433 2> /dev/null | grep -q OFFLOAD
+	say $? "guarded-quic-is-not-offloaded/v$1" "$(ip netns exec g conntrack -L -p udp 2> /dev/null)"
+}
+
 guarded() {
 	local got
 	got=$(talk "$2" "409$1" /tmp/subscribe)
@@ -212,6 +252,10 @@ guarded() {
 	say $? "guarded-stratum-is-reset/v$1" "the client saw: $got"
 	[ ! -s "/tmp/got.409$1" ]
 	say $? "guarded-pool-gets-nothing/v$1" "the server got $(cat "/tmp/got.409$1")"
+	got=$(talk "$2" "845$1" /t/listed)
+	grep -q "reset by peer" <<< "$got" && [ ! -s "/tmp/got.845$1" ]
+	say $? "guarded-listed-name-is-reset/v$1" "the client saw: $got; the server got $(wc -c < "/tmp/got.845$1") bytes"
+	quic_guarded "$1" "$2"
 	got=$(talk "$2" "444$1" /t/unlisted)
 	[ "$got" = "got answer" ] && wait_for 20 grep -q "more 3" "/tmp/got.444$1"
 	say $? "guarded-clean-flow-passes/v$1" "the client saw: $got"
@@ -234,6 +278,88 @@ flowtables() {
 	ip netns exec g nft delete table inet fast
 }
 
+# $1 address, $2 port: what the connection tracking has of it
+tracked() {
+	ip netns exec g conntrack -L -f "$([[ $1 == *:* ]] && echo ipv6 || echo ipv4)" -p tcp --dport "$2" 2> /dev/null
+}
+
+fast() {
+	tracked "$@" | grep -q OFFLOAD
+}
+
+# $1 address, $2 port, $3 file with the first bytes: a connection that goes on asking until it is ended. What comes is in held.PORT.
+hold() {
+	ip netns exec c timeout 60 bash -c '
+		exec 3<> "/dev/tcp/$1/$2" || exit
+		cat "$3" >&3
+		for i in {1..60}; do
+			read -r -t 5 line <&3 || exit
+			echo "got $line"
+			sleep 0.5
+			echo "more $i" >&3 || exit
+		done' hold "$@" > "/tmp/held.$2" 2>&1 &
+}
+
+# $1 4 or 6, $2 the server's address: a decided flow goes fast, an undecided one does not, and one that is blocked later ends.
+offloaded() {
+	local held
+	hold "$2" "321$1" /tmp/undecided
+	wait_for 20 grep -q "answer more 2" "/tmp/held.321$1"
+	! fast "$2" "321$1" && tracked "$2" "321$1" | grep -q "mark=33554432"
+	say $? "undecided-is-not-offloaded/v$1" "$(tracked "$2" "321$1")"
+	hold "$2" "312$1" /t/unlisted && held=$!
+	wait_for 20 fast "$2" "312$1"
+	say $? "decided-is-offloaded/v$1" "$(tracked "$2" "312$1") $(cat "/tmp/held.312$1")"
+	sleep 2
+	[ "$(wc -l < "/tmp/held.312$1")" -ge 3 ]
+	say $? "offloaded-flow-goes-on/v$1" "$(cat "/tmp/held.312$1")"
+	sed -i 's/names: .*}/names: [pool.listed.example, www.unlisted.example]}/' /tmp/policy.yaml
+	verb reload
+	say $? "reload-that-blocks-it/v$1" "exit $?"
+	wait_for 10 test ! -e /proc/$held
+	say $? "offloaded-flow-is-cut/v$1" "it goes on: $(tail -1 "/tmp/held.312$1")"
+	! fast "$2" "312$1"
+	say $? "cut-is-not-offloaded/v$1" "$(tracked "$2" "312$1")"
+	! fast "$2" "321$1" && tracked "$2" "321$1" | grep -q "mark=33554432"
+	say $? "still-undecided-is-not-offloaded/v$1" "$(tracked "$2" "321$1")"
+	sed -i 's/names: .*}/names: [pool.listed.example]}/' /tmp/policy.yaml
+	verb reload
+}
+
+# What the kernel learns ends the flows on the fast way, too: $1 4 or 6, $2 the server's address
+taught_later() {
+	local held
+	hold "$2" "313$1" /t/unlisted && held=$!
+	wait_for 20 fast "$2" "313$1"
+	talk "$2" "313$1" /tmp/subscribe > /dev/null
+	wait_for 25 test ! -e /proc/$held
+	say $? "taught-ends-offloaded/v$1" "$(tracked "$2" "313$1") $(tail -1 "/tmp/held.313$1")"
+}
+
+own_offload() {
+	verb stop && wait_for 20 test ! -e /tmp/control.sock
+	sed -i '/guard_offload/d' /tmp/policy.yaml
+	printf 'interfaces: {offload: [g0, g1]}\noffload: true\n' >> /tmp/policy.yaml
+	printf 'GET / HTTP/1.1\r\nHost: www.unlisted.example\r\n\r\n' > /tmp/undecided	# fifteen more may follow
+	cat > /tmp/chat <<- 'END'
+		echo hello
+		while read -r l; do echo "answer $l"; done
+	END
+	for n in 312{4,6} 321{4,6} 313{4,6} 313{4,6}; do
+		(while :; do ip netns exec s busybox nc -l -p $n -e bash /tmp/chat < /dev/null; done) > /dev/null 2>&1 &
+	done
+	start
+	say $? "daemon-starts-with-offload" "$(cat /tmp/said)"
+	verb status | grep -q "offload: TCP flows"
+	say $? "status-says-offload" "$(verb status) $(cat /tmp/said)"
+	ip netns exec g nft list chain inet minewall late_forward | grep -q "flow add @decided"
+	say $? "our-rule-offloads" "$(ip netns exec g nft list table inet minewall)"
+	offloaded 4 100.64.2.2
+	offloaded 6 2001:db8:2::2
+	taught_later 4 100.64.2.2
+	taught_later 6 2001:db8:2::2
+}
+
 # Before Linux 6.9 a table belongs to everybody: what another program removes comes back.
 harmed() {
 	ip netns exec g nft list table inet minewall | grep -q "flags owner"
@@ -251,8 +377,32 @@ start() {
 	wait_for 60 grep -q ready /tmp/said
 }
 
+basics() {
+	one_family 4 100.64.2.2
+	one_family 6 2001:db8:2::2
+	[ "$(verb log --json | grep -c '"blocked"')" -ge 6 ]
+	say $? "all-in-the-log" "$(verb log)"
+	verb blocked
+}
+
+# Real cases of run.py: those whose kernel side differs here. What they wait for is given more time, as everything is emulated.
+cases() {
+	local version
+	verb stop && wait_for 20 test ! -e /tmp/control.sock
+	version=$(cd /usr/bin && ls python3.* | head -1)
+	ln -sf "$version" /usr/bin/python3
+	MINEWALL_SLOW=8 python3 -ISB /t/tests/netns/run.py $(printf -- '--only %s ' $CASES) /t/minewall | tee /tmp/cases
+	passed=$((passed + $(sed -n 's/^netns: \([0-9]*\) passed.*/\1/p' /tmp/cases)))
+	failed=$((failed + $(sed -n 's/^netns: .* \([0-9]*\) failed.*/\1/p' /tmp/cases)))
+	start
+}
+CASES=${CASES:-enforce-1q/v4/stratum/ own/killed-reader}
+
+sections="basics harmed flowtables"
+all_sections="$sections own_offload cases"
+
 inside() {
-	local left
+	local left section
 	echo "Linux $(uname -r)"
 	echo '{"id":1,"method":"mining.subscribe","params":["test-miner/1.0"]}' > /tmp/subscribe
 	bed
@@ -260,13 +410,9 @@ inside() {
 	say $? "daemon-starts" "$(cat /tmp/said)"
 	verb status --json | grep -q '"queue": "queue"'
 	say $? "queue-is-native" "status --json: $(verb status --json | grep '"queue": "')"
-	one_family 4 100.64.2.2
-	one_family 6 2001:db8:2::2
-	[ "$(verb log --json | grep -c '"blocked"')" -ge 6 ]
-	say $? "all-in-the-log" "$(verb log)"
-	verb blocked
-	harmed
-	flowtables
+	for section in "$@"; do
+		"$section"
+	done
 	verb stop
 	say $? "stop" "exit $?"
 	left=$(ip netns exec g nft list tables)
@@ -282,7 +428,7 @@ inside() {
 }
 
 case "${1:-}" in
-inside) inside ;;
-"") sed -n 5p "$0" && exit 2 ;;
-*) outside "$1" ;;
+inside) inside "${@:2}" ;;
+"") sed -n 6p "$0" && exit 2 ;;
+*) outside "$@" ;;
 esac

@@ -671,6 +671,31 @@ static void test_guard(void **state)
 	assert_int_equal(table_check(table), 1);
 }
 
+/* What was let go may go fast; the rule for it stands behind all that judges, in the forward hook alone, and for TCP alone. */
+static void test_offload(void **state)
+{
+	static const char *const devices[] = { "lo", NULL };
+	struct table_config config = plain;
+	char buf[16384];
+
+	(void)state;
+	NEEDS_ROOT();
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "flow add"));
+	if (!table_can_offload(table, devices)) {
+		print_message("skipped: no flowtables in this kernel\n");
+		skip();
+	}
+	config.offload = devices;
+	install(&config);
+	assert_int_equal(table_check(table), 1);
+	output("nft list chain inet minewall late_forward", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "meta l4proto tcp ct state established ct mark & 0x0e000000 == 0x06000000 flow add @decided"));
+	assert_null(strstr(output("nft list chain inet minewall late_output", buf, sizeof(buf)), "flow add"));
+	install(&plain);
+	assert_null(strstr(output("nft list ruleset", buf, sizeof(buf)), "flow add"));
+}
+
 static void test_counters(void **state)
 {
 	struct table_counters c;
@@ -914,7 +939,7 @@ int main(void)
 		TEST(test_bad_config), TEST(test_other_masks), TEST(test_networks_overlap), TEST(test_many_networks),
 		TEST(test_elements_round_trip), TEST(test_refresh), TEST(test_expiry), TEST(test_set_full),
 		TEST(test_adoption), TEST(test_many_elements), TEST(test_each_stops), TEST(test_threads),
-		TEST(test_watch), TEST(test_owned), TEST(test_guard), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
+		TEST(test_watch), TEST(test_owned), TEST(test_guard), TEST(test_offload), TEST(test_counters), TEST(test_marks_native), TEST(test_marks_iptables),
 		TEST(test_marks_ip_rule), TEST(test_connmark),
 	};
 
