@@ -64,6 +64,7 @@ $(BUILD)/%.o: %.c Makefile
 # Unit tests. Each test's link line names exactly the objects that it needs: that proves the arrows between the folders.
 include tests/unit/units.mk
 include tests/netns/netns.mk
+include tests/faults/faults.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/bench/names.mk
