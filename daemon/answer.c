@@ -295,39 +295,70 @@ static json_t *pause_judging(struct daemon *d, const json_t *request)
 
 json_t *answer_metrics(struct daemon *d)
 {
-	json_t *j, *lists;
+	json_t *j, *all;
 
 	daemon_read_tries(d);
 	j = status(d);
-	lists = listwatch_answer(d);
+	all = listwatch_answer(d);
 	json_object_del(j, "blind_hosts");
-	json_object_set(j, "lists", json_object_get(lists, "lists"));
-	json_decref(lists);
+	json_object_set(j, "lists", json_object_get(all, "lists"));
+	json_decref(all);
 	return j;
 }
 
-json_t *answer(struct daemon *d, const json_t *request)
+static json_t *lists(struct daemon *d)
+{
+	return listwatch_answer(d);
+}
+
+/* The first one has been taken aside. */
+static json_t *stop_again(struct daemon *d, const json_t *request)
+{
+	(void)d;
+	(void)request;
+	return json_pack("{s:b, s:s}", "ok", false, "error", "it is ending already");
+}
+
+static json_t *flush(struct daemon *d)
+{
+	daemon_read_tries(d);
+	event_log_flush(d->log);
+	return json_pack("{s:b}", "ok", true);
+}
+
+static json_t *unblock_target(struct daemon *d, const json_t *request)
+{
+	return unblock(d, json_string_value(json_object_get(request, "target")));
+}
+
+static const struct {
+	const char *verb;
+	json_t *(*read)(struct daemon *d);
+	json_t *(*change)(struct daemon *d, const json_t *request);
+} verbs[] = {
+	{ "status", status, NULL },
+	{ "blocked", blocked, NULL },
+	{ "lists", lists, NULL },
+	{ "flush", flush, NULL },
+	{ "unblock", NULL, unblock_target },
+	{ "reload", NULL, reload },
+	{ "allow", NULL, allow },
+	{ "pause", NULL, pause_judging },
+	{ "stop", NULL, stop_again },
+};
+
+json_t *answer(struct daemon *d, const json_t *request, bool may_change)
 {
 	const char *verb = json_string_value(json_object_get(request, "verb"));
 
-	if (verb && !strcmp(verb, "status"))
-		return status(d);
-	if (verb && !strcmp(verb, "blocked"))
-		return blocked(d);
-	if (verb && !strcmp(verb, "lists"))
-		return listwatch_answer(d);
-	if (verb && !strcmp(verb, "unblock"))
-		return unblock(d, json_string_value(json_object_get(request, "target")));
-	if (verb && !strcmp(verb, "reload"))
-		return reload(d, request);
-	if (verb && !strcmp(verb, "allow"))
-		return allow(d, request);
-	if (verb && !strcmp(verb, "pause"))
-		return pause_judging(d, request);
-	if (verb && !strcmp(verb, "flush")) {
-		daemon_read_tries(d);
-		event_log_flush(d->log);
-		return json_pack("{s:b}", "ok", true);
+	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verb, verbs[i].verb))
+			continue;
+		if (verbs[i].read)
+			return verbs[i].read(d);
+		return may_change ? verbs[i].change(d, request) :
+		       json_pack("{s:b, s:s, s:i}", "ok", false, "error", "that is for root, or say `control_group_may: change`", "code",
+				 EXIT_SYSTEM);
 	}
 	return json_pack("{s:b, s:s}", "ok", false, "error", "unknown request");
 }

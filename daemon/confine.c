@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/control.h"
 #include "daemon/log.h"
 #include "daemon/run.h"
 #include "daemon/sandbox.h"
@@ -24,6 +26,16 @@ enum exit_code confine_user(struct daemon *d)
 		return EXIT_SYSTEM;
 	}
 	return EXIT_DONE;
+}
+
+gid_t confine_group(const struct daemon *d)
+{
+	const char *wanted = d->settings->control_group;
+	const struct group *g = geteuid() ? NULL : getgrnam(*wanted ? wanted : POWER_USER);
+
+	if (!g && *wanted)
+		log_info("there is no group %s (`control_group`): root alone may ask", wanted);
+	return g ? g->gr_gid : CONTROL_NO_GROUP;
 }
 
 static const char *folder_of(char copy[PATH_MAX], const char *path)

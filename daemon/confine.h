@@ -9,6 +9,9 @@
 /* Finds the user of the policy. */
 enum exit_code confine_user(struct daemon *d);
 
+/* The group that may ask at the control socket, CONTROL_NO_GROUP if there is none. */
+gid_t confine_group(const struct daemon *d);
+
 /* Makes the folder of `path` (without that: /run/minewall) and gives it to the user; what is wrong with it shows when it is used. */
 void confine_folder_of(const struct daemon *d, const char *path, mode_t mode);
 

@@ -95,7 +95,7 @@ static int write_json(int fd, json_t *j)
 	return err;
 }
 
-int control_listen(const char *path)
+int control_listen(const char *path, gid_t group)
 {
 	struct sockaddr_un address;
 	char folder[sizeof(address.sun_path)];
@@ -117,9 +117,14 @@ int control_listen(const char *path)
 		unlink(path);
 	snprintf(folder, sizeof(folder), "%s", path);
 	mkdir(dirname(folder), 0755);
-	umask(0177);
-	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 16) ? -errno : 0;
+	umask(group == CONTROL_NO_GROUP ? 0177 : 0117);
+	err = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(022);
+	/* the folder may be somebody else's by now: what is at the path is not followed */
+	if (!err && group != CONTROL_NO_GROUP && lchown(path, (uid_t)-1, group))
+		err = -errno;
+	if (!err && listen(fd, 16))
+		err = -errno;
 	if (err) {
 		close(fd);
 		return err;

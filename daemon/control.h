@@ -6,13 +6,17 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Longest request or reply in bytes: a reply lists up to 131,072 elements. */
 #define CONTROL_BYTES_MAX (64u << 20)
 
-/* Listens at `path` (mode 0600, its folder is made if missing). -EADDRINUSE: a daemon answers there already;
+/* Nobody but its owner asks. */
+#define CONTROL_NO_GROUP ((gid_t)-1)
+
+/* Listens at `path` (mode 0600, or 0660 for a group; its folder is made if missing). -EADDRINUSE: a daemon answers there already;
  * -EEXIST: something else than a socket is there; -errno. */
-int control_listen(const char *path);
+int control_listen(const char *path, gid_t group);
 
 /* Takes one connection and reads its request. Returns the connection's descriptor and a new reference in `*request`, or -errno
  * (a client that is too slow or talks nonsense is dropped). */

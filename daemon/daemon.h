@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/clients.h"
 #include "daemon/listwatch.h"
 #include "daemon/reporter.h"
 #include "daemon/power.h"
@@ -34,6 +35,7 @@ struct daemon {
 	struct queue *queues[WATCHDOG_QUEUES_MAX];
 	struct worker *workers[WATCHDOG_QUEUES_MAX];
 	unsigned n_queues, n_workers;
+	struct clients *clients;
 	int control, lock, losses, signals, timer;
 	bool table_there;
 	bool table_lost;		/* somebody harmed it, and it could not be made again yet */
@@ -73,8 +75,8 @@ void daemon_read_tries(struct daemon *d);
 /* Says it on standard error and in the event log: what happened to the protection itself. */
 void daemon_note(struct daemon *d, const char *what, const char *detail);
 
-/* Answers one request of the control socket; new reference. */
-json_t *answer(struct daemon *d, const json_t *request);
+/* Answers one request of the control socket, of somebody who may read or change, too; new reference. */
+json_t *answer(struct daemon *d, const json_t *request, bool may_change);
 
 /* The same figures as those of the verb `status`, and of each list, for the reporter; what the kernel counted is brought in before. */
 json_t *answer_metrics(struct daemon *d);

@@ -132,7 +132,7 @@ int reporter_start(struct reporter **out, const struct policy *p)
 	if (r->folder < 0)
 		log_warn(r->folder, "%s/" REPORTER_FOLDER ": incidents will not survive a restart", s->state);
 	snprintf(r->socket, sizeof(r->socket), "%s" REPORTER_SOCKET, s->control);
-	r->listening = control_listen(r->socket);
+	r->listening = control_listen(r->socket, CONTROL_NO_GROUP);
 	if (r->listening < 0)
 		log_warn(r->listening, "%s: the verb `incidents` will not be answered", r->socket);
 	err = spawn(r);

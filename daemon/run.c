@@ -35,8 +35,6 @@
 #define SAVE_EVERY_S 60
 /* How often a table that another program took is asked for again: the kernel does not announce that its owner ended. */
 #define TABLE_AGAIN_MS 200
-/* What else refuses a client (descriptors, memory) does not end by being asked at once again. */
-#define CONTROL_PAUSE_MS 100
 
 uint64_t daemon_now_s(void)
 {
@@ -147,7 +145,7 @@ static enum exit_code open_sockets(struct daemon *d)
 		log_warn(d->lock, "the lock of this network namespace in /run/minewall");
 		return EXIT_SYSTEM;
 	}
-	d->control = control_listen(d->settings->control);
+	d->control = control_listen(d->settings->control, confine_group(d));
 	if (d->control == -EADDRINUSE) {
 		fprintf(stderr, "minewall: it runs already and answers at %s; `minewall stop` ends it\n", d->settings->control);
 		return EXIT_NO;
@@ -206,13 +204,14 @@ static enum exit_code open_memory(struct daemon *d)
 		log_warn(errno, "no random bytes");
 		return EXIT_SYSTEM;
 	}
+	d->clients = clients_new(d->control);
 	d->shared.learnt = learnt_new();
 	d->shared.tenants = tenants_new(d->shared.hash_key);
 	d->shared.score = score_new(d->shared.hash_key);
 	d->shared.answers = answers_new(d->shared.hash_key);
 	d->shared.blind = blind_new(d->shared.hash_key);
 	d->shared.events = ring_new();
-	if (!d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
+	if (!d->clients || !d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
 		log_warn(ENOMEM, "starting");
 		return EXIT_SYSTEM;
 	}
@@ -464,25 +463,18 @@ static void heed_signal(struct daemon *d)
 	}
 }
 
-static void heed_control(struct daemon *d)
+static json_t *heed_request(void *arg, struct client *from, const json_t *request)
 {
-	json_t *request = NULL;
-	int client = control_accept(d->control, &request);
-	const char *verb;
+	struct daemon *d = arg;
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	bool may_change = client_uid(from) == 0 || d->settings->control_group_changes;
 
-	if (client < 0) {
-		if (client != -EBADMSG)
-			poll(NULL, 0, CONTROL_PAUSE_MS);
-		return;
-	}
-	verb = json_string_value(json_object_get(request, "verb"));
-	if (verb && !strcmp(verb, "stop") && d->stop_client < 0) {
+	if (verb && !strcmp(verb, "stop") && may_change && d->stop_client < 0) {
 		d->stop = true;
-		d->stop_client = client;	/* answered when all is undone */
-	} else {
-		control_reply(client, answer(d, request));
+		d->stop_client = client_take(from);	/* answered when all is undone */
+		return NULL;
 	}
-	json_decref(request);
+	return answer(d, request, may_change);
 }
 
 static void heed_reporter(struct daemon *d)
@@ -538,19 +530,34 @@ static void heed_timer(struct daemon *d)
 		state_save(d);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int due_ms(const struct daemon *d)
+{
+	int apply = d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d), client = clients_due_ms(d->clients, now_ms());
+
+	return apply < 0 || (client >= 0 && client < apply) ? client : apply;
+}
+
 static void loop(struct daemon *d)
 {
-	struct pollfd fds[] = {
+	struct pollfd fds[5 + CLIENTS_FDS] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = ring_fd(d->shared.events), .events = POLLIN },
-		{ .fd = d->control, .events = POLLIN },
 		{ .fd = d->timer, .events = POLLIN },
 		{ .fd = table_watch_fd(d->shared.table), .events = POLLIN },
 		{ .fd = reporter_fd(d->reporter), .events = POLLIN },
 	};
 
 	while (!d->stop) {
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d)) < 0)
+		clients_poll(d->clients, fds + 5, now_ms());
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(d)) < 0)
 			continue;
 		apply_tick(d);
 		if (d->table_lost)
@@ -560,13 +567,12 @@ static void loop(struct daemon *d)
 		if (fds[1].revents)
 			write_events(d);
 		if (fds[2].revents)
-			heed_control(d);
-		if (fds[3].revents)
 			heed_timer(d);
-		if (fds[4].revents)
+		if (fds[3].revents)
 			heed_table(d);
-		if (fds[5].revents)
+		if (fds[4].revents)
 			heed_reporter(d);
+		clients_serve(d->clients, fds + 5, now_ms(), heed_request, d);
 	}
 }
 
@@ -602,6 +608,7 @@ static void undo(struct daemon *d)
 	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
+	clients_free(d->clients);
 	if (d->control >= 0) {
 		unlink(d->settings->control);
 		close(d->control);

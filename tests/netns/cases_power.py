@@ -4,6 +4,8 @@ that it has to do later is still possible."""
 
 import os
 import signal
+import subprocess
+import time
 
 import bed as beds
 from bed import DAEMON_USER
@@ -152,3 +154,73 @@ def raw_later(t):
     for family in families(t):
         done = t.bed.client.run(*beds.PYTHON, "-c", ASK, t.fresh(), LISTED, check=False)
         need(done.stdout.strip() == "5", f"IPv{family}: the answer is {done.stdout.strip()!r} {done.stderr.strip()[-200:]}")
+
+
+def ask(t, path, request, user=()):
+    done = t.bed.gateway.run(*user, *beds.PYTHON, "-c", "import socket, sys\n"
+                             "s = socket.socket(socket.AF_UNIX)\ns.settimeout(5)\ns.connect(sys.argv[1])\n"
+                             "s.sendall(sys.argv[2].encode())\ns.shutdown(1)\nout = b''\n"
+                             "while b := s.recv(65536): out += b\nprint(out.decode())", path, request, check=False)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1:]
+
+
+@own("power/control-group", "read", "change")
+def control_group(t, may):
+    """Root and one group ask; the group reads, and changes if the policy says so; others are turned away."""
+    member = ("setpriv", "--reuid", "65533", "--regid", "65533", "--groups", "4")
+    other = ("setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups")
+    t.daemon = t.make(policy() + "control_group: adm\n" + ("control_group_may: change\n" if may == "change" else "")).start()
+    path = os.path.join(t.daemon.folder, "control.sock")
+    need(os.stat(path).st_mode & 0o777 == 0o660 and os.stat(path).st_gid == 4, "the socket is not root's and the group's")
+    need('"ok":true' in ask(t, path, '{"verb": "status"}', member), "a member cannot read")
+    need("PermissionError" in str(ask(t, path, '{"verb": "status"}', other)), "a stranger can ask")
+    for verb in ("reload", "pause", "allow", "unblock", "stop"):
+        said = ask(t, path, f'{{"verb": "{verb}", "target": "x.unlisted.example", "for_s": 0}}', member)
+        need(("is for root" in said) == (may == "read"), f"{verb} by a member: {said}")
+    if may == "read":
+        need(t.daemon.verb("stop").returncode == 0, "root cannot stop it")
+    need(until(lambda: t.daemon.process.poll() is not None, 5), "it still runs")
+
+
+FLOOD = """
+import socket, sys, time
+kept = []
+for i in range(40):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(0.2)
+    try:
+        s.connect(sys.argv[1])
+        s.sendall((b"", b"{", b'{"verb":"status"}{"verb":"status"}', b"[" * 70000, b"\\0" * 100)[i % 5])
+        if i % 3 == 0:
+            s.shutdown(1)
+    except OSError:
+        pass
+    kept.append(s)
+print("there", flush=True)
+time.sleep(6)
+"""
+
+
+@own("power/control-junk")
+def control_junk(t):
+    """Clients that say nothing, too much, or nonsense cost the others neither packets nor answers."""
+    t.daemon = t.make(policy() + "control_group: adm\n").start()
+    path = os.path.join(t.daemon.folder, "control.sock")
+    flood = t.bed.gateway.start("setpriv", "--reuid", "65533", "--regid", "65533", "--groups", "4", *beds.PYTHON, "-c", FLOOD, path,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        need(flood.stdout.readline() == b"there\n", "the flood does not start")
+        for _ in range(10):
+            begin = time.monotonic()
+            need(t.daemon.verb("status").returncode == 0, "status is not answered")
+            took = time.monotonic() - begin
+            need(took < 1, f"status took {took:.2f} s")
+            need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "no reset")
+        fds = len(os.listdir(f"/proc/{t.daemon.process.pid}/fd"))
+        time.sleep(2.2)
+        t.daemon.verb("status")
+        after = len(os.listdir(f"/proc/{t.daemon.process.pid}/fd"))
+        need(after < fds or fds < 40, f"{after} descriptors after {fds}: the silent are kept")
+    finally:
+        flood.kill()
+    need("ok" in ask(t, path, '{"verb": "status"}'), "no answer afterwards")
