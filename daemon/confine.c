@@ -31,7 +31,11 @@ enum exit_code confine_user(struct daemon *d)
 gid_t confine_group(const struct daemon *d)
 {
 	const char *wanted = d->settings->control_group;
-	const struct group *g = geteuid() ? NULL : getgrnam(*wanted ? wanted : POWER_USER);
+	char room[4096];
+	struct group one, *g = NULL;
+
+	if (geteuid() == 0)
+		getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g);
 
 	if (!g && *wanted)
 		log_info("there is no group %s (`control_group`): root alone may ask", wanted);
