@@ -34,9 +34,8 @@ gid_t confine_group(const struct daemon *d)
 	char room[4096];
 	struct group one, *g = NULL;
 
-	if (geteuid() == 0)
-		getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g);
-
+	if (geteuid() || getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g))
+		g = NULL;
 	if (!g && *wanted)
 		log_info("there is no group %s (`control_group`): root alone may ask", wanted);
 	return g ? g->gr_gid : CONTROL_NO_GROUP;
