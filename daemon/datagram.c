@@ -376,6 +376,7 @@ void datagram_take(struct step *s)
 	struct view datagram = { s->packet->payload, s->packet->payload_len };
 	enum datagram_kind kind, google;
 
+	flow_second(s->flow);
 	if (s->now_ms - s->flow->given_up_ms >= WORK_MS) {
 		s->flow->given_up_ms = s->now_ms;
 		s->flow->work = s->flow->n_given_up = 0;

@@ -129,7 +129,7 @@ static void let_go(struct step *s, bool cleared)
 {
 	const struct flow *f = s->flow;
 	bool answered = s->body && s->packet->ack != f->heard;
-	bool spent = cleared && f->side[0].taken + f->side[1].taken >= STREAM_BYTES_MAX;
+	bool spent = cleared && flow_taken(f) >= STREAM_BYTES_MAX;
 
 	if (s->out.verdict == VERDICT_CLEAR && !f->older && !(s->packet->tcp_flags & PACKET_SYN) && (answered || spent))
 		s->out.verdict = VERDICT_PASS;
@@ -266,8 +266,7 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 		out->decision = judge_again(p, f, &out->subject);
 		if (out->decision.action != ACTION_BLOCK)
 			continue;
-		stream_clear(flow_streams(p->flows), &f->side[0].stream);
-		stream_clear(flow_streams(p->flows), &f->side[1].stream);
+		flow_clear_streams(p->flows, f);
 		f->state = FLOW_BLOCKED;
 		f->reported = true;
 		f->seen_ms = now_ms;

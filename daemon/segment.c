@@ -172,12 +172,14 @@ static struct flow_side *side_for(struct step *s)
 	struct flow *f = s->flow;
 	uint32_t seq = s->packet->seq;
 	struct flow_side *side = &f->side[f->recent], *other = &f->side[!f->recent];
-	bool touches = stream_touches(&other->stream, seq) && !stream_touches(&side->stream, seq);
+	bool touches;
 
 	if (f->older)
-		return &f->side[s->packet->origin == ORIGIN_OLDER_REPLY];
+		return s->packet->origin == ORIGIN_OLDER_REPLY ? flow_second(f) : &f->side[0];
+	touches = f->two && stream_touches(&other->stream, seq) && !stream_touches(&side->stream, seq);
 	if (!touches && (stream_near(&side->stream, seq, s->packet->payload_len) || seq == side->end_seq))
 		return side;
+	flow_second(f);
 	if (!other->stream.block || !stream_near(&other->stream, seq, s->packet->payload_len))
 		give_place(s, other);
 	f->recent ^= 1;
@@ -228,8 +230,8 @@ static void move_on(struct step *s)
 static void spend(struct step *s)
 {
 	struct flow *f = s->flow;
-	uint32_t taken = f->side[0].taken + f->side[1].taken;
-	unsigned segments = f->side[0].segments + f->side[1].segments;
+	uint32_t taken = flow_taken(f);
+	unsigned segments = f->side[0].segments + (f->two ? f->side[1].segments : 0);
 
 	if (s->out.verdict != VERDICT_ACCEPT || f->state != FLOW_INSPECTING)
 		return;

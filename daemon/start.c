@@ -27,7 +27,7 @@ static void leave_out(struct step *s)
 {
 	struct flow *f = s->flow;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 1 + f->two; i++) {
 		struct flow_side *side = &f->side[i];
 		int32_t below = (int32_t)(f->start - side->stream.base);
 		struct stream kept;

@@ -54,8 +54,7 @@ void step_resume(struct step *s)
 
 void step_block(struct step *s, enum reason reason)
 {
-	stream_clear(flow_streams(s->p->flows), &s->flow->side[0].stream);
-	stream_clear(flow_streams(s->p->flows), &s->flow->side[1].stream);
+	flow_clear_streams(s->p->flows, s->flow);
 	if (s->packet->proto == IPPROTO_TCP && s->flow->side[s->flow->recent].end_seq == 0)
 		s->flow->side[s->flow->recent].end_seq = s->packet->seq + (uint32_t)s->packet->payload_len;
 	s->flow->state = FLOW_BLOCKED;
@@ -171,7 +170,7 @@ static void orient(struct step *s, const struct facts *m)
 
 bool step_tunnelled(const struct flow *f)
 {
-	return f->side[0].tunnels || f->side[1].tunnels;
+	return f->side[0].tunnels || (f->two && f->side[1].tunnels);
 }
 
 /* Goes on inside, unless the tunnel's end is allowed or it is one too many. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flow table: one array, chained buckets and one list in order of use, all by index. The hash is SipHash-1-3
- * (Aumasson and Bernstein 2012, reduced rounds) because both ends of a flow can be chosen by an attacker. */
+/* Flow table: one array, a hash of places that know each flow's hash, and one list in order of use, all by index. The hash is
+ * SipHash-1-3 (Aumasson and Bernstein 2012, reduced rounds) because both ends of a flow can be chosen by an attacker. */
 #include "nfq/flow.h"
 
 #include <stdlib.h>
@@ -10,10 +10,17 @@
 /* Room for names, bytes a flow: a name of 20 bytes and its header. */
 #define NAME_BYTES 32
 
+/* Half of them are free at least, and the next free one ends a search: a look-up stays in one cache line, nearly always, and touches
+ * no flow but the one that is meant. */
+struct place {
+	uint32_t hash;
+	uint32_t flow;			/* 1 + its index; 0: free */
+};
+
 struct flow_table {
 	struct flow *flows;
-	uint32_t *buckets;
-	uint32_t n, mask, used, free;	/* `free` chains through bucket_next; flows from `used` on were never given out */
+	struct place *places;
+	uint32_t n, mask, used, free;	/* `free` chains through lru_newer; flows from `used` on were never given out */
 	uint32_t count;
 	uint32_t newest, oldest;
 	uint64_t key[2];
@@ -58,30 +65,29 @@ static uint32_t hash(const struct flow_table *t, const struct flow_key *key)
 	v[2] ^= 0xff;
 	for (int i = 0; i < 3; i++)
 		sip_round(v);
-	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]) & t->mask;
+	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
 }
 
 struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_t key[2])
 {
 	struct flow_table *t = calloc(1, sizeof(*t));
-	uint32_t buckets = 1;
+	uint32_t slots = 1;
 
 	if (!t)
 		return NULL;
-	while (buckets < n)
-		buckets <<= 1;
-	t->flows = calloc(n, sizeof(*t->flows));
-	t->buckets = malloc(buckets * sizeof(*t->buckets));
+	while (slots < n)
+		slots <<= 1;
+	t->flows = aligned_alloc(_Alignof(struct flow), n * sizeof(*t->flows));
+	t->places = calloc(slots, 2 * sizeof(*t->places));
 	t->streams = stream_pool_new(reassembly);
-	t->names_size = (uint64_t)buckets * NAME_BYTES;
-	t->names = calloc(buckets, NAME_BYTES);
-	if (!t->flows || !t->buckets || !t->streams || !t->names) {
+	t->names_size = (uint64_t)slots * NAME_BYTES;
+	t->names = calloc(slots, NAME_BYTES);
+	if (!t->flows || !t->places || !t->streams || !t->names) {
 		flow_table_free(t);
 		return NULL;
 	}
-	memset(t->buckets, 0xff, buckets * sizeof(*t->buckets));
 	t->n = n;
-	t->mask = buckets - 1;
+	t->mask = 2 * slots - 1;
 	t->free = t->newest = t->oldest = NONE;
 	memcpy(t->key, key, sizeof(t->key));
 	return t;
@@ -93,7 +99,7 @@ void flow_table_free(struct flow_table *t)
 		return;
 	stream_pool_free(t->streams);
 	free(t->flows);
-	free(t->buckets);
+	free(t->places);
 	free(t->names);
 	free(t);
 }
@@ -124,33 +130,71 @@ static void lru_put_newest(struct flow_table *t, struct flow *f)
 	t->newest = i;
 }
 
+/* Frees a place; those behind that were pushed on by it move up. */
+static void place_free(struct flow_table *t, uint32_t i)
+{
+	for (uint32_t j = (i + 1) & t->mask; t->places[j].flow; j = (j + 1) & t->mask) {
+		uint32_t pushed = (j - t->places[j].hash) & t->mask;
+
+		if (pushed >= ((j - i) & t->mask)) {
+			t->places[i] = t->places[j];
+			i = j;
+		}
+	}
+	t->places[i].flow = 0;
+}
+
+void flow_clear_streams(struct flow_table *t, struct flow *f)
+{
+	stream_clear(t->streams, &f->side[0].stream);
+	if (f->two)
+		stream_clear(t->streams, &f->side[1].stream);
+}
+
 void flow_drop(struct flow_table *t, struct flow *f)
 {
-	uint32_t i = (uint32_t)(f - t->flows), *link = &t->buckets[hash(t, &f->key)];
+	uint32_t i = (uint32_t)(f - t->flows), at = f->hash & t->mask;
 
-	while (*link != i)
-		link = &t->flows[*link].bucket_next;
-	*link = f->bucket_next;
+	while (t->places[at].flow != i + 1)
+		at = (at + 1) & t->mask;
+	place_free(t, at);
 	lru_unlink(t, f);
-	stream_clear(t->streams, &f->side[0].stream);
-	stream_clear(t->streams, &f->side[1].stream);
+	flow_clear_streams(t, f);
 	f->key.family = 0;	/* no flow: flow_at passes it over */
-	f->bucket_next = t->free;
+	f->lru_newer = t->free;
 	t->free = i;
 	t->count--;
 }
 
-static struct flow *find_in(struct flow_table *t, const struct flow_key *key, uint32_t bucket)
+/* `*at`: its place, or the free one where it belongs. */
+static struct flow *find_at(struct flow_table *t, const struct flow_key *key, uint32_t h, uint32_t *at)
 {
-	for (uint32_t i = t->buckets[bucket]; i != NONE; i = t->flows[i].bucket_next)
-		if (!memcmp(&t->flows[i].key, key, sizeof(*key)))
-			return &t->flows[i];
+	for (*at = h & t->mask; t->places[*at].flow; *at = (*at + 1) & t->mask) {
+		struct flow *f = &t->flows[t->places[*at].flow - 1];
+
+		if (t->places[*at].hash == h && !memcmp(&f->key, key, sizeof(*key)))
+			return f;
+	}
 	return NULL;
 }
 
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key)
 {
-	return find_in(t, key, hash(t, key));
+	uint32_t at;
+
+	return find_at(t, key, hash(t, key), &at);
+}
+
+/* The flows that give way next are far away in memory: what is needed of them is asked for one flow ahead. */
+static void fetch_oldest(const struct flow_table *t)
+{
+	const struct flow *next = &t->flows[t->oldest];
+
+	__builtin_prefetch(&t->places[next->hash & t->mask], 1);
+	if (next->lru_newer == NONE)
+		return;
+	for (size_t at = 0; at < FLOW_HEAD; at += 64)
+		__builtin_prefetch((const char *)&t->flows[next->lru_newer] + at, 1);
 }
 
 /* A place for a new flow: one given back, one never used, or the oldest flow's. Blocked flows are passed over a few
@@ -166,19 +210,21 @@ static struct flow *flow_place(struct flow_table *t, uint64_t now_ms)
 			lru_put_newest(t, f);
 		} else {
 			flow_drop(t, f);
+			if (t->oldest != NONE)
+				fetch_oldest(t);
 		}
 	}
 	if (t->free == NONE)
 		return &t->flows[t->used++];
 	f = &t->flows[t->free];
-	t->free = f->bucket_next;
+	t->free = f->lru_newer;
 	return f;
 }
 
 struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t now_ms, bool *fresh)
 {
-	uint32_t bucket = hash(t, key);
-	struct flow *f = find_in(t, key, bucket);
+	uint32_t h = hash(t, key), at;
+	struct flow *f = find_at(t, key, h, &at);
 
 	*fresh = false;
 	if (f && now_ms - f->seen_ms > (f->state == FLOW_BLOCKED ? FLOW_BLOCKED_MS : FLOW_IDLE_MS)) {
@@ -187,10 +233,12 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 	}
 	if (!f) {
 		f = flow_place(t, now_ms);
-		memset(f, 0, sizeof(*f));
+		memset(f, 0, FLOW_HEAD);
 		f->key = *key;
-		f->bucket_next = t->buckets[bucket];
-		t->buckets[bucket] = (uint32_t)(f - t->flows);
+		f->hash = h;
+		for (at = h & t->mask; t->places[at].flow; at = (at + 1) & t->mask)
+			;	/* anew: a flow that gave way may have moved others */
+		t->places[at] = (struct place){ h, (uint32_t)(f - t->flows) + 1 };
 		t->count++;
 		*fresh = true;
 	} else {

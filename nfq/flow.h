@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "inspect/inspect.h"
 #include "nfq/stream.h"
@@ -54,7 +55,7 @@ struct flow_side {
 	uint8_t heads;		/* messages read: HTTP request heads, tunnel preludes */
 	uint8_t tunnels;	/* tunnels entered: how deep `next` stands */
 	uint8_t seen;		/* messages judged of those that begin at `next` (AGAIN_WHOLE) */
-	enum app only;		/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
+	enum app only : 8;	/* just this protocol may follow (AGAIN_SAME), or Stratum behind unknown bytes */
 	bool done;		/* nothing more to learn here */
 	bool reading_afresh;
 };
@@ -63,37 +64,61 @@ struct flow_side {
 #define FLOW_GIVEN_UP 8
 #define FLOW_GIVEN_UP_MS 30000
 
+/* A new flow touches the first three cache lines, one that is looked up or gives way the first. What stands behind is not cleared
+ * before it is used: see flow_second. */
 struct flow {
-	struct flow_key key;
-	enum flow_state state;
-	enum app app;
+	_Alignas(64) struct flow_key key;
+	uint32_t hash, lru_newer, lru_older;
+	enum flow_state state : 8;
+	enum app app : 8;
 	bool reported;		/* its event was given: one a connection */
 	bool older;
+	uint64_t seen_ms;
+	uint64_t names;		/* the last name noted; see flow_note_name */
+	const char *interface;	/* it came in by, or NULL */
 	bool ruled;		/* a name or a protocol of it was judged, and with it every rule */
 	bool turned;		/* an older one whose opener is the key's other end */
 	bool silent;		/* blocked without a reset: each of its packets is dropped here */
+	bool two;		/* side[1] is in use */
+	bool start_known;
+	uint8_t start_asked;
 	bool mac_known;
+	uint8_t recent;		/* ordinary flow: the place used last */
 	uint8_t mac[6];		/* the client's */
-	const char *interface;	/* it came in by, or NULL */
 	uint16_t watch;		/* not 0: its place among the flows watched, see daemon/suspect.h */
 	uint32_t heard;		/* acknowledgment number of its first packet: more than that is an answer */
 	uint32_t work;		/* bytes shown to the inspectors, each time counted; UDP: keys that had to be worked out */
+	uint32_t syn_len;	/* data that came with its SYN */
+	uint8_t n_given_up;	/* wraps, which only forgets */
+	uint8_t held;		/* UDP: datagrams that told nothing while more were waited for */
 	/* An ordinary flow: two places for the opener's bytes, since a segment far from the first ones may be a decoy or
 	 * may be the truth. An older flow: one for each direction. UDP: two connections of QUIC. */
 	struct flow_side side[2];
-	uint8_t recent;		/* ordinary flow: the place used last */
-	uint8_t n_given_up;	/* wraps, which only forgets */
-	uint8_t held;		/* UDP: datagrams that told nothing while more were waited for */
 	uint32_t given_up[FLOW_GIVEN_UP];	/* where places began that gave way to a third one; UDP: hashes of their ids */
 	uint64_t given_up_ms;	/* when the last of them did; UDP: since when `work` and they count */
 	uint32_t start;		/* sequence number of the opener's first byte, if start_known */
-	uint32_t syn_seq, syn_len;	/* data that came with its SYN */
-	bool start_known;
-	uint8_t start_asked;
-	uint64_t names;		/* the last name noted; see flow_note_name */
-	uint64_t seen_ms;
-	uint32_t bucket_next, lru_newer, lru_older;
+	uint32_t syn_seq;	/* of the SYN's data, if there is any */
 };
+
+/* What is cleared of a new flow. */
+#define FLOW_HEAD offsetof(struct flow, side[1])
+
+_Static_assert(FLOW_HEAD <= 192 && sizeof(struct flow) == 320, "three cache lines, and five in all");
+
+/* side[1], for use; with it `given_up` may be used. */
+static inline struct flow_side *flow_second(struct flow *f)
+{
+	if (!f->two)
+		memset(&f->side[1], 0, sizeof(*f) - FLOW_HEAD);
+	f->two = true;
+	return &f->side[1];
+}
+
+/* Payload bytes of a TCP flow. */
+static inline uint32_t flow_taken(const struct flow *f)
+{
+	return f->side[0].taken + (f->two ? f->side[1].taken : 0);
+}
 
 struct flow_table;
 
@@ -115,6 +140,9 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key);
 
 void flow_drop(struct flow_table *t, struct flow *f);
+
+/* Forgets the bytes of both sides. */
+void flow_clear_streams(struct flow_table *t, struct flow *f);
 
 /* Remembers a name of the flow for a policy that comes later. Names of all flows share a ring of fixed size: the oldest are
  * forgotten first. Longer ones than 255 bytes are left out. */

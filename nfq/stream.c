@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reassembly of a stream's first bytes in blocks of two sizes, with two bits a byte: seen, and seen with a
- * right checksum. No list of segments, so that a flood of one-byte segments costs no more than one big one. */
+ * right checksum. No list of segments, so that a flood of one-byte segments costs no more than one big one. While bytes come in
+ * order and right, as nearly all do, there are no bits either: a new flow then touches half as much memory. */
 #include "nfq/stream.h"
 
 #include <endian.h>
@@ -11,6 +12,7 @@ struct stream_block {
 	struct stream *owner;		/* NULL: free */
 	struct stream_block *next;	/* free list */
 	uint32_t capacity;
+	bool mapped;			/* false: all bytes up to the stream's end are there and right, and the bitmaps hold nothing */
 	uint8_t *bytes;			/* capacity bytes, then the two bitmaps of capacity / 8 each */
 };
 
@@ -160,8 +162,21 @@ static struct stream_block *block_take(struct block_class *c, struct stream *own
 	}
 	b->owner = owner;
 	b->next = NULL;
-	memset(seen_map(b), 0, b->capacity / 4);
+	b->mapped = false;
 	return b;
+}
+
+/* From here on the bitmaps count. */
+static void map(const struct stream *s)
+{
+	struct stream_block *b = s->block;
+
+	if (b->mapped)
+		return;
+	memset(seen_map(b), 0, b->capacity / 4);
+	bits_put(seen_map(b), 0, s->end);
+	bits_put(trusted_map(b), 0, s->end);
+	b->mapped = true;
 }
 
 static void block_give(struct stream_pool *pool, struct stream_block *b)
@@ -194,6 +209,17 @@ static void bits_move(uint8_t *to, const uint8_t *from, uint32_t n, uint32_t shi
 	}
 }
 
+static void move_maps(struct stream_block *to, const struct stream_block *from, uint32_t n, uint32_t shift)
+{
+	uint8_t maps[STREAM_BYTES_MAX / 4] = { 0 };
+	size_t size = to->capacity / 8;
+
+	bits_move(maps, seen_map(from), n, shift);
+	bits_move(maps + size, trusted_map(from), n, shift);
+	memcpy(seen_map(to), maps, 2 * size);
+	to->mapped = true;
+}
+
 /* Makes room for `end` bytes after `shift` new ones in front of what is there. */
 static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift, uint32_t end)
 {
@@ -207,13 +233,9 @@ static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift
 		return;
 	}
 	if (old) {
-		uint8_t maps[STREAM_BYTES_MAX / 4] = { 0 };
-		size_t size = b->capacity / 8;
-
-		bits_move(maps, seen_map(old), kept, shift);
-		bits_move(maps + size, trusted_map(old), kept, shift);
 		memmove(b->bytes + shift, old->bytes, kept);
-		memcpy(seen_map(b), maps, 2 * size);
+		if (old->mapped)
+			move_maps(b, old, kept, shift);
 		if (old != b)
 			block_give(pool, old);
 	}
@@ -230,7 +252,7 @@ void stream_cut(struct stream_pool *pool, struct stream *s, uint32_t n)
 		return;
 	}
 	memmove(b->bytes, b->bytes + n, s->end - n);
-	for (uint32_t i = 0; i < s->end; i++) {
+	for (uint32_t i = 0; b->mapped && i < s->end; i++) {
 		bit_set(seen_map(b), i, i + n < s->end && bit_get(seen_map(b), i + n));
 		bit_set(trusted_map(b), i, i + n < s->end && bit_get(trusted_map(b), i + n));
 	}
@@ -238,12 +260,17 @@ void stream_cut(struct stream_pool *pool, struct stream *s, uint32_t n)
 	s->end -= n;
 }
 
+/* One byte with a zero in place of the last one. Any other byte may be the truth behind a decoy. */
+static bool is_keep_alive(const struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
+{
+	return len == 1 && at + 1 == s->end && !bytes[0];
+}
+
 static bool contradicts(const struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
 {
 	uint32_t to = at + len < s->end ? at + len : s->end;
 
-	/* A keep-alive of one byte has a zero in place of the last one. Any other byte may be the truth behind a decoy. */
-	if (len == 1 && at + 1 == s->end && !bytes[0])
+	if (is_keep_alive(s, at, bytes, len))
 		return false;
 	for (uint32_t i = at; i < to; i++)
 		if (s->block->bytes[i] != bytes[i - at] && bit_get(trusted_map(s->block), i))
@@ -289,6 +316,20 @@ static enum stream_result store(struct stream *s, uint32_t at, const uint8_t *by
 	return result;
 }
 
+/* A right segment that leaves no gap behind others of its kind. What overlaps is there already, or contradicts. */
+static enum stream_result append(struct stream *s, uint32_t at, const uint8_t *bytes, uint32_t len)
+{
+	uint32_t there = s->end - at < len ? s->end - at : len;
+
+	if (there && memcmp(s->block->bytes + at, bytes, there) && !is_keep_alive(s, at, bytes, len))
+		return STREAM_CONTRADICTS;
+	if (there == len)
+		return STREAM_KNOWN;
+	memcpy(s->block->bytes + s->end, bytes + there, len - there);
+	s->end = at + len;
+	return STREAM_ADDED;
+}
+
 enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32_t seq, const uint8_t *bytes,
 			      size_t len, bool trusted, uint32_t *moved)
 {
@@ -306,9 +347,14 @@ enum stream_result stream_add(struct stream_pool *pool, struct stream *s, uint32
 		at = seq - s->base;
 	}
 	n = len > STREAM_BYTES_MAX - at ? STREAM_BYTES_MAX - at : (uint32_t)len;
+	if (shift)
+		map(s);
 	make_room(pool, s, shift, at + n > s->end + shift ? at + n : s->end + shift);
 	s->base -= shift;
 	*moved = shift;
+	if (!s->block->mapped && trusted && at <= s->end)
+		return append(s, at, bytes, n);
+	map(s);
 	if (trusted && contradicts(s, at, bytes, n))
 		return STREAM_CONTRADICTS;
 	if (at + n > s->end)
@@ -320,7 +366,11 @@ uint32_t stream_run_start(const struct stream *s, uint32_t offset)
 {
 	const uint8_t *seen = s->block ? seen_map(s->block) : NULL;
 
-	while (offset > 0 && seen) {
+	if (!seen || offset > s->end)
+		return offset;
+	if (!s->block->mapped)
+		return 0;
+	while (offset > 0) {
 		if (offset % 8 == 0 && seen[offset / 8 - 1] == 0xff)
 			offset -= 8;
 		else if (bit_get(seen, offset - 1))
@@ -336,6 +386,6 @@ const uint8_t *stream_run(const struct stream *s, uint32_t offset, size_t *len)
 	*len = 0;
 	if (!s->block || offset >= s->end)
 		return NULL;
-	*len = bit_find(seen_map(s->block), offset, s->end, false) - offset;
+	*len = (s->block->mapped ? bit_find(seen_map(s->block), offset, s->end, false) : s->end) - offset;
 	return s->block->bytes + offset;
 }
