@@ -15,7 +15,7 @@
 struct blind {
 	pthread_mutex_t lock;
 	uint64_t key[2];
-	struct blind_host hosts[SETS][WAYS];	/* family 0: free */
+	struct blind_host hosts[SETS * WAYS];	/* set after set; family 0: free */
 };
 
 struct blind *blind_new(const uint64_t key[2])
@@ -60,7 +60,7 @@ bool blind_reason(enum reason r)
 
 static struct blind_host *place_of(struct blind *b, const uint8_t address[16], uint8_t family)
 {
-	struct blind_host *set = b->hosts[mix_address(b->key[0], address) % SETS], *old = set;
+	struct blind_host *set = b->hosts + mix_address(b->key[0], address) % SETS * WAYS, *old = set;
 
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (set[i].family == family && !memcmp(set[i].address, address, sizeof(set[i].address)))
@@ -91,7 +91,7 @@ unsigned blind_hosts(struct blind *b, struct blind_host *out, unsigned max)
 	unsigned n = 0, i;
 
 	pthread_mutex_lock(&b->lock);
-	for (struct blind_host *h = b->hosts[0]; h < b->hosts[0] + sizeof(b->hosts) / sizeof(b->hosts[0][0]); h++) {
+	for (struct blind_host *h = b->hosts; h < b->hosts + SETS * WAYS; h++) {
 		if (!h->family || (n == max && h->flows <= out[n - 1].flows))
 			continue;
 		i = n < max ? n++ : n - 1;

@@ -18,6 +18,9 @@ FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c start.c datagr
 FUZZ_quic      := $(FUZZ_pipeline)
 FUZZ_signature := cli/signature.c cli/blake2b.c
 FUZZ_lists     := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
+FUZZ_log       := cli/log_line.c cli/event_line.c daemon/escape.c
+FUZZ_capture   := $(addprefix cli/,capture.c link.c defrag.c replay_flow.c replay_line.c) $(addprefix daemon/,event.c escape.c) $(FUZZ_pipeline) nfq/packet.c
+FUZZ_control   := $(addprefix daemon/,answer.c control.c event.c escape.c learnt.c tenants.c blind.c) $(FUZZ_pipeline)
 FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)

@@ -8,6 +8,7 @@ Usage: seeds.py FOLDER TARGET...    writes FOLDER/TARGET/*"""
 import glob
 import hashlib
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -115,9 +116,13 @@ def sealed(conversations):
 
 
 def policies():
-    for path in glob.glob(os.path.join(ROOT, "contrib", "policies", "*")) + glob.glob(os.path.join(ROOT, "contrib", "lists", "*")):
+    """Those that are shipped, without their comments; the examples of the README; and the broken ones."""
+    for path in glob.glob(os.path.join(ROOT, "contrib", "policies", "*")) + glob.glob(os.path.join(TESTS, "policy-errors", "*.yaml")):
         with open(path, "rb") as f:
-            yield f.read()[:8000]
+            text = f.read()
+        yield re.sub(rb"\s*#.*", b"", text) if "contrib" in path else text
+    with open(os.path.join(ROOT, "README.md"), "rb") as f:
+        yield from re.findall(rb"```yaml\n(.*?)```", f.read(), re.S)
 
 
 def lists():
@@ -135,12 +140,51 @@ def lists():
         yield bytes([number + 1]) + text
 
 
+def captures():
+    """Our own samples as files, each cut after a few packets, and one of another link type."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, os.path.join(TESTS, "corpus", "make_samples.py"), folder], check=True,
+                       stdout=subprocess.DEVNULL)
+        for path in sorted(glob.glob(os.path.join(folder, "*.pcap*"))):
+            with open(path, "rb") as f:
+                yield f.read(3000)
+    ip = bytes.fromhex("4500001d00012000401100000a000001c0000207") + b"\x03\xe8\x01\xbb\x00\x09\x00\x00x"
+    for link, head in ((1, bytes(12) + b"\x81\x00\x00\x01\x08\x00"), (101, b""), (113, bytes(14) + b"\x08\x00"), (276, b"\x08\x00" + bytes(18)),
+                       (0, b"\x02\0\0\0"), (9, b"\xff\x03\x00\x21"), (239, b"\x02\0\0\0" + b"\x21\x00\x09\x00"[:0]), (105, bytes(24) + b"\xaa\xaa\x03\0\0\0\x08\0")):
+        body = head + ip
+        yield struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, link) + 2 * (struct.pack("<IIII", 1, 0, len(body), len(body)) + body)
+
+
+def events():
+    """Lines of the log: of every kind, and as another program might write them."""
+    yield (b'{"timestamp":"2026-11-23T22:30:00.000000+0100","event_type":"alert","src_ip":"192.0.2.1","src_port":4000,"dest_ip":"2001:db8::7",'
+           b'"dest_port":443,"proto":"TCP","app_proto":"tls","tls":{"sni":"pool.example","version":"TLS 1.3","ja4":"t"},"alert":{"action":'
+           b'"blocked","signature_id":1000902,"signature":"s","category":"Crypto mining","severity":1},"mining":{"id":"1","evidence":"name",'
+           b'"list":"l","entry":"pool.example","line":3,"learned":"pair"},"host":{"mac":"02:00:00:00:00:01","name":"tv"}}\n')
+    yield (b'{"timestamp":"2026-11-23T22:30:00Z","event_type":"alert","src_ip":"192.0.2.1","dest_port":3333,"proto":"TCP","alert":{"action":"allowed",'
+           b'"signature_id":7},"mining":{"dialect":"cryptonote","method":"login","agent":"x\\x1b","worker":"w","algo":"a","carrier":"http",'
+           b'"login_hash":"0123456789abcdef","score":75,"marks":["port","\\u202e"],"reason":"budget","count":12,"telltale":true}}\n')
+    yield b'{"timestamp":"2026-11-23T22:30:00","event_type":"minewall","minewall":{"event":"e","detail":"d"}}\n{"event_type":"flow","a":[1.5,{"b":null}]}\n'
+    yield b' { "event_type" : "alert", "mining" : {"marks":[[]]}, "src_ip" : "\\ud83d\\ude00", "x":1e400 }\n'
+
+
+def requests():
+    for text in ('{"verb":"%s"}' % verb for verb in ("status", "blocked", "lists", "flush", "metrics", "incidents", "stop")):
+        yield text.encode()
+    yield from (b'{"verb":"unblock","target":"192.0.2.7"}', b'{"verb":"unblock","target":"pool.example"}', b'{"verb":"reload","keep":true}',
+                b'{"verb":"reload","lists":true}', b'{"verb":"reload","confirm_s":300}', b'{"verb":"pause","for_s":60}',
+                b'{"verb":"allow","target":"*.a.example","for_s":3600}', b'{"verb":"allow","target":"[2001:db8::7]:443","for_s":0}')
+
+
 # Target -> what it reads. A stream goes on from a byte of flags (client, not ended; server, ended) and one for the first cut.
 FORMS = {
     "inspect": lambda c: (head + s for s in streams(c) for head in (b"\0\x80", b"\5\x40")),
     "packet": lambda c: (b"\1" + p.data for packets in c for p in packets),
     "policy": lambda c: policies(),
     "lists": lambda c: lists(),
+    "capture": lambda c: captures(),
+    "log": lambda c: events(),
+    "control": lambda c: requests(),
     "pipeline": scripts,
     "dns": datagrams,
     "quic": sealed,
