@@ -548,6 +548,7 @@ static int resume(struct daemon *d)
 {
 	size_t n = 0;
 	struct element *elements = apply_elements(d, &n);
+	uint64_t paused_s = daemon_now_s() - d->paused_at_s;
 	int err;
 
 	d->paused_before_s += daemon_now_s() - d->paused_at_s;
@@ -557,7 +558,7 @@ static int resume(struct daemon *d)
 		apply_teach(d, elements, n);
 		forget_unjustified(d);
 		apply_to_flows(d);
-		daemon_note(d, "resumed", "judging again after a pause");
+		daemon_note_gap(d, "resumed", "judging again after a pause", paused_s);
 	}
 	free(elements);
 	free(d->aside);

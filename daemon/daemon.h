@@ -75,6 +75,9 @@ void daemon_read_tries(struct daemon *d);
 /* Says it on standard error and in the event log: what happened to the protection itself. */
 void daemon_note(struct daemon *d, const char *what, const char *detail);
 
+/* The same, about an end of `seconds` in which nobody judged. */
+void daemon_note_gap(struct daemon *d, const char *what, const char *detail, uint64_t seconds);
+
 /* Answers one request of the control socket, of somebody who may read or change, too; new reference. */
 json_t *answer(struct daemon *d, const json_t *request, bool may_change);
 

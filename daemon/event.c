@@ -338,6 +338,9 @@ static json_t *note_json(const struct event *e)
 	char when[64];
 
 	event_time(when, sizeof(when), &e->when);
+	if (e->count)
+		return json_pack("{s:s, s:s, s:{s:s, s:s, s:I}}", "timestamp", when, "event_type", "minewall", "minewall", "event", e->note,
+				 "detail", e->name, "seconds", (json_int_t)e->count);
 	return json_pack("{s:s, s:s, s:{s:s, s:s}}", "timestamp", when, "event_type", "minewall", "minewall", "event", e->note,
 			 "detail", e->name);
 }

@@ -19,8 +19,8 @@
 #define EVENT_HASH_MAX 33
 
 struct event {
-	/* Not empty: no finding, but a word about the daemon itself, such as a gap in the protection; `name` has the detail, and
-	 * all else but the time is unused. */
+	/* Not empty: no finding, but a word about the daemon itself, such as a gap in the protection; `name` has the detail,
+	 * `count` the seconds in which nobody judged (0: it is not about that), and all else but the time is unused. */
 	char note[EVENT_TEXT_MAX];
 	struct timespec when;		/* CLOCK_REALTIME, or the capture's time */
 	bool blocked;			/* false: allowed (mode or detector says monitor) */

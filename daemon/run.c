@@ -368,13 +368,19 @@ static void write_events(struct daemon *d)
 		state_save(d);
 }
 
-void daemon_note(struct daemon *d, const char *what, const char *detail)
+void daemon_note_gap(struct daemon *d, const char *what, const char *detail, uint64_t seconds)
 {
 	struct event e;
 
 	log_info("%s: %s", what, detail);
 	event_note(&e, what, detail);
+	e.count = seconds;
 	event_log_write(d->log, &e);
+}
+
+void daemon_note(struct daemon *d, const char *what, const char *detail)
+{
+	daemon_note_gap(d, what, detail, 0);
 }
 
 void daemon_read_tries(struct daemon *d)
@@ -629,18 +635,22 @@ enum exit_code daemon_run(const char *policy_path)
 		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
 	};
 	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
+	uint64_t gap_s;
 	enum exit_code code = EXIT_DONE;
 
 	umask(022);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && code == EXIT_DONE; i++)
 		code = steps[i](&d);
 	if (code == EXIT_DONE) {
+		gap_s = state_gap_s(&d);
 		d.started_s = daemon_now_s();
 		confine_say(&d);
 		log_info("ready: %s, queue%s %u-%u by %s, fail-%s", d.settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
 			 d.n_queues > 1 ? "s" : "", d.settings->queue_first, d.settings->queue_first + d.n_queues - 1,
 			 table_queue_kind(d.shared.table), d.settings->fail == FAIL_OPEN ? "open" : "closed");
 		tick_log(&d);
+		if (gap_s)
+			daemon_note_gap(&d, "started", d.settings->mode == MODE_ENFORCE ? "judging again: enforce" : "judging again: monitor", gap_s);
 		loop(&d);
 	}
 	undo(&d);

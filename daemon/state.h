@@ -15,4 +15,8 @@ void state_load(struct daemon *d);
 /* Gives all that is remembered to the kernel again, after somebody emptied our sets. */
 void state_teach(struct daemon *d);
 
+/* Seconds since a daemon before us wrote the file, which it does each minute and at its end: nobody judged since then. 0: none did, or
+ * the clock cannot tell. */
+uint64_t state_gap_s(const struct daemon *d);
+
 #endif

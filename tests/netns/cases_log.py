@@ -113,3 +113,21 @@ def filters(t):
     need(len([line for line in done.stdout.splitlines() if address in line]) <= 2, f"retries are not folded: {done.stdout[:600]}")
     done = t.daemon.verb("log", "--since", "noon")
     need(done.returncode == 2 and "is no time" in done.stderr, "a time that is none is taken")
+
+
+@own("log/unprotected")
+def unprotected(t):
+    """The seconds in which nobody judged are said by the one that judges again, and added up in the report."""
+    t.daemon = t.make(policy(), "unprotected").start()
+    need(t.daemon.stop() == 0, "the daemon did not end well")
+    time.sleep(2.1)
+    t.daemon.start()
+    need(until(lambda: "started: judging again" in t.daemon.verb("log").stdout), "the log does not say that nobody judged")
+    need(t.daemon.verb("pause", "1h").returncode == 0, "no pause")
+    time.sleep(2.1)
+    need(t.daemon.verb("pause", "off").returncode == 0, "the pause does not end")
+    report = json.loads(t.daemon.verb("report", "--json").stdout)
+    gaps = {n["event"]: n["seconds"] for n in report["notes"] if n["seconds"]}
+    need(set(gaps) == {"started", "resumed"} and all(2 <= s <= 8 for s in gaps.values()), f"the gaps are {gaps}")
+    need(report["unprotected_s"] == sum(gaps.values()), "they are not added up")
+    need(report["running"] is True, "the report does not see the daemon")
