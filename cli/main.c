@@ -30,6 +30,7 @@ static const struct verb {
 	{ "pause", pause_main, "judge and block nothing for a time" },
 	{ "explain", explain_main, "why a name, an address or an event is judged so" },
 	{ "lists", lists_main, "where the lists stand; `lists update` fetches them" },
+	{ "doctor", doctor_main, "is this machine ready, and what is in the way" },
 	{ "replay", replay_main, "judge capture files instead of live traffic" },
 };
 
@@ -52,7 +53,7 @@ static void next(FILE *out)
 		  "minewall replay CAPTURE   judge a capture file, without root" },
 		{ "minewall check     is the policy right?",
 		  "minewall run       judge traffic by it",
-		  "minewall log       which machine tried to mine, where and when" },
+		  "minewall doctor    is this machine ready, and what is in the way?" },
 		{ "minewall log       which machine tried to mine, where and when",
 		  "minewall blocked   what the kernel refuses now, and why",
 		  "minewall status    how the daemon is doing" },

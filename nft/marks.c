@@ -30,7 +30,7 @@ struct pending {
 
 struct scan {
 	uint32_t mask;
-	bool flowtable;	/* looking for flow_offload, not for marks */
+	const char *const *others;	/* looking for these expressions or xtables targets, not for marks; NULL-terminated */
 	char *text;
 	size_t size;
 	struct pending *pending;
@@ -103,12 +103,14 @@ static int judge_rule(struct scan *s, const struct nftnl_rule *r)
 {
 	struct markuse use;
 
-	if (s->flowtable) {
-		if (!markuse_has(r, "flow_offload"))
-			return 0;
-		describe(r, "flow add", s->text, s->size);
+	for (const char *const *other = s->others; other && *other; other++) {
+		if (!markuse_has(r, *other))
+			continue;
+		describe(r, strcmp(*other, "flow_offload") ? *other : "flow add", s->text, s->size);
 		return 1;
 	}
+	if (s->others)
+		return 0;
 	switch (markuse_rule(r, s->mask, &use)) {
 	case MARKUSE_NO:
 		break;
@@ -263,7 +265,16 @@ int marks_conflict(uint32_t mask, char *text, size_t size)
 
 int marks_flowtable(char *text, size_t size)
 {
-	struct scan s = { .flowtable = true, .text = text, .size = size };
+	static const char *const names[] = { "flow_offload", NULL };
+	struct scan s = { .others = names, .text = text, .size = size };
+
+	return scan_nftables(&s);
+}
+
+int marks_redirect(char *text, size_t size)
+{
+	static const char *const names[] = { "redir", "tproxy", "REDIRECT", "TPROXY", NULL };
+	struct scan s = { .others = names, .text = text, .size = size };
 
 	return scan_nftables(&s);
 }

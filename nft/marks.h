@@ -14,4 +14,8 @@ int marks_conflict(uint32_t mask, char *text, size_t size);
  * 1 and `text` names it, 0 none, negative errno. */
 int marks_flowtable(char *text, size_t size);
 
+/* The same for a rule that hands passing connections to a program on this machine (redirect, tproxy): behind it they are the
+ * gateway's own, and the client is hidden. */
+int marks_redirect(char *text, size_t size);
+
 #endif

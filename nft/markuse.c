@@ -355,7 +355,11 @@ static int find_expr(struct nftnl_expr *e, void *arg)
 {
 	struct wanted *w = arg;
 
-	w->found |= !strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), w->name);
+	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
+
+	w->found |= !strcmp(name, w->name);
+	if (!strcmp(name, "target") && nftnl_expr_get_str(e, NFTNL_EXPR_TG_NAME))
+		w->found |= !strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_TG_NAME), w->name);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ enum markuse_answer {
 
 enum markuse_answer markuse_rule(const struct nftnl_rule *rule, uint32_t mask, struct markuse *out);
 
-/* True if the rule has an expression of that name. */
+/* True if the rule has an expression, or a target of xtables, of that name. */
 bool markuse_has(const struct nftnl_rule *rule, const char *expression);
 
 #endif
