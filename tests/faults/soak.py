@@ -105,7 +105,8 @@ class Soak:
 
     def broken(self):
         self.f.daemon.write("policy.yaml", "version: 1\nmode: perhaps\n")
-        self.f.daemon.verb("reload")
+        need(self.f.daemon.verb("reload").returncode == 4, "a broken policy was taken")
+        self.write_policy(0)
 
     def openssl(self):
         self.bed.openssl(self.bed.fresh(4), 443, "www.unlisted.example")
@@ -211,7 +212,7 @@ class Soak:
         picture = os.path.join(self.folder, "soak.png")
         plots = [("rss_kb", "resident KiB"), ("elements", "elements in the sets of the kernel"), ("flows", "flows in memory"),
                  ("descriptors", "descriptors"), ("threads", "threads"), ("conntrack", "flows in the kernel")]
-        script = f"set terminal png size 1200,900\nset output '{picture}'\nset multiplot layout 3,2\nset key off\nset yrange [0:*]\n"
+        script = f"set terminal png size 1200,900\nset output '{picture}'\nset multiplot layout 3,2\nset key off\nset offsets graph 0, 0, graph 0.1, 0\nset yrange [0:*]\n"
         for column, title in plots:
             script += f"set title '{title}'\nplot '{path}' using 1:{COLUMNS.index(column) + 1} every ::1 with lines\n"
         beds.command("gnuplot", "-", text_in=script + "unset multiplot\n", timeout=60)
@@ -234,7 +235,7 @@ def main():
             soak.start()
             soak.run()
             soak.judge()
-        except fields.Failed as why:
+        except (fields.Failed, beds.BedError) as why:
             soak.say(False, "runs-to-the-end", str(why))
         finally:
             if soak.rows:

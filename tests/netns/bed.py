@@ -27,6 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 os.environ["PATH"] = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 PYTHON = ("/usr/bin/python3", "-ISB")  # without site-packages: starts faster, needs nothing, leaves no cache behind
 PREFIX = os.environ.get("MINEWALL_BED", "mw")
+SLOW = float(os.environ.get("MINEWALL_SLOW", "1"))  # how much longer everything may take: under an emulated processor
 
 MARK_MASK = 0x0E000000
 MARK_SHIFT = 25
@@ -152,7 +153,7 @@ def command(*argv, timeout=10, check=True, text_in=None, env=None):
     """Runs one bounded command; returns the CompletedProcess with text output."""
     try:
         done = subprocess.run(argv, input=text_in, capture_output=True, text=True, errors="replace",
-                              timeout=timeout, env=env)
+                              timeout=timeout * SLOW, env=env)
     except subprocess.TimeoutExpired as error:
         raise BedError(f"{' '.join(argv[:6])}: no end within {timeout} s") from error
     if check and done.returncode:
@@ -344,7 +345,7 @@ class Bed:
         process = self.server.start(*PYTHON, os.path.join(HERE, "server.py"), "--log", path, "--cert", cert,
                                     "--key", key, "--interface", "s0", f"--quiet={LOAD_PORT}", *options,
                                     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
-        readable, _, _ = select.select([process.stdout], [], [], 10)
+        readable, _, _ = select.select([process.stdout], [], [], 10 * SLOW)
         if not readable or process.stdout.readline() != b"ready\n":
             raise BedError("the servers do not start")
         self.log = ServerLog(path)
@@ -354,7 +355,7 @@ class Bed:
     def wait_for_path(self, address):
         """A refused connection proves the way there and back."""
         for _ in range(50):
-            if self.send(address, 9, "00", wait=0.3)["ended"] == "refused":
+            if self.send(address, 9, "00", wait=0.3 * SLOW)["ended"] == "refused":
                 return
             time.sleep(0.05)
         raise BedError(f"no path to {address}")
@@ -370,7 +371,7 @@ class Bed:
         """Runs stratum_client.py with these bytes (hex) or the name of a dialect; returns its JSON."""
         known = ("--dialect", data) if data in ("stratum-v1", "cryptonote", "eth-proxy") else ("--hex", data)
         done = (where or self.client).run(
-            *PYTHON, os.path.join(HERE, "stratum_client.py"), address, port, *known, "--wait", wait, *options,
+            *PYTHON, os.path.join(HERE, "stratum_client.py"), address, port, *known, "--wait", wait * SLOW, *options,
             timeout=wait + 20)
         return json.loads(done.stdout)
 
@@ -389,7 +390,7 @@ class Bed:
     def curl(self, address, port, name, scheme="https", where=None, source=None, timeout=5, extra=()):
         """{"rc", "code", "why", "reset_ms": time from the TCP connection to the end}"""
         bracketed = f"[{address}]" if ":" in address else address
-        argv = ["curl", "-q", "-sS", "--noproxy", "*", "-k", "--http1.1", "--max-time", str(timeout), "-o", "/dev/null",
+        argv = ["curl", "-q", "-sS", "--noproxy", "*", "-k", "--http1.1", "--max-time", str(timeout * SLOW), "-o", "/dev/null",
                 "--resolve", f"{name}:{port}:{bracketed}", "-w", "%{http_code} %{time_connect} %{time_total}"]
         if scheme == "https":
             argv += ["--tlsv1.3"]
@@ -575,7 +576,7 @@ class Daemon:
         self.bed.gateway.run("nft", "delete", "table", "inet", "bed_leaks", check=False)
         with open(self.stderr, "wb") as err:
             self.process = self.bed.gateway.start(*self.argv(wrap), stdin=subprocess.DEVNULL, stdout=err, stderr=err)
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * SLOW
         while time.monotonic() < deadline:
             if re.search(r"\bready\b", self.said()):
                 self.bed.gateway.nft(LEAKS)
@@ -625,7 +626,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(10 * SLOW)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise BedError("minewall did not end within 10 s of SIGTERM")

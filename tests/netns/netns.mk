@@ -10,6 +10,10 @@ demo:
 check-netns: $(BUILD)/minewall netns-tools
 	$(Q)/usr/bin/python3 tests/netns/run.py $(BUILD)/minewall
 
+# The same and more under Debian's own kernel, in an emulator: native `queue`, flowtables, a table that anybody may flush.
+check-stock: $(BUILD)/minewall netns-tools
+	$(Q)tests/netns/stockvm.sh $(BUILD) all
+
 # What the cases need beside Python: nettle's ciphers.
 $(BUILD)/tests/netns/quic_initial: $(BUILD)/tests/netns/quic_initial.o
 	$(call say,LD,$@)
@@ -19,4 +23,4 @@ $(BUILD)/tests/netns/quic_initial: $(BUILD)/tests/netns/quic_initial.o
 
 netns-tools: $(BUILD)/tests/netns/quic_initial
 
-.PHONY: demo check-netns netns-tools
+.PHONY: demo check-netns check-stock netns-tools

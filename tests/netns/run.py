@@ -24,8 +24,8 @@ import bed as beds
 import wire
 from bed import CLIENT, EXEMPT, FOREIGN_MARK, GATEWAY_OUT, STATES
 
-RESET_MS = 50
-CASE_SECONDS = 90
+RESET_MS = 50 * beds.SLOW
+CASE_SECONDS = int(90 * beds.SLOW)
 
 LISTED = "pool.listed.example"
 BELOW = "eu.pool.listed.example"
@@ -86,7 +86,7 @@ def policy(mode="enforce", queues=1, fail="open", hook="both", reset="true", mor
 
 def until(question, seconds=2.0):
     """Asks again until the answer is true, at most so long; returns the last answer."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * beds.SLOW
     while True:
         answer = question()
         if answer or time.monotonic() > deadline:

@@ -109,7 +109,7 @@ static void test_every_key(void **state)
 	(void)state;
 	write_file("one.txt", "pool.example\nb.example\n192.0.2.1\n");
 	write_file("two.hosts", "0.0.0.0 c.example d.example\n");
-	p = load("version: 1\nmode: enforce\nhook: forward\ninterfaces: {out: [eth0, ppp0.7]}\nfail: closed\n"
+	p = load("version: 1\nmode: enforce\nhook: forward\ninterfaces: {out: [eth0, ppp0.7], offload: [eth1, eth0, br-lan]}\nfail: closed\n"
 		 "queues: {first: 7, count: 2, length: 1024}\nmark: {mask: 0x00000700}\n"
 		 "block:\n  names: [bad.example, \"*.cdn.example\"]\n"
 		 "  addresses: [192.0.2.7, 198.51.100.0/24, \"[2001:db8::7]:3333\"]\n"
@@ -126,6 +126,9 @@ static void test_every_key(void **state)
 	assert_int_equal(s->fail, FAIL_CLOSED);
 	assert_int_equal(s->n_out, 2);
 	assert_string_equal(s->out[1], "ppp0.7");
+	assert_int_equal(s->n_offload, 3);
+	assert_string_equal(s->offload_devices[2], "br-lan");
+	assert_false(s->offload);
 	assert_int_equal(s->queue_first, 7);
 	assert_int_equal(s->queue_count, 2);
 	assert_int_equal(s->queue_length, 1024);

@@ -917,7 +917,10 @@ static void test_connmark(void **state)
 	}
 	assert_int_equal(connmark_set(c, &t[0], 0xffffffff, MASK), 0);	/* bits outside the mask are not ours to set */
 	assert_int_equal(mark_of(&t[0]), 0x0e050001);
+	assert_int_equal(connmark_tear(c, &t[0]), 0);	/* it takes no fast way, so it goes on */
+	assert_int_equal(mark_of(&t[0]), 0x0e050001);
 	t[3].sport ^= 1;
+	assert_int_equal(connmark_tear(c, &t[3]), -ENOENT);
 	assert_int_equal(connmark_set(c, &t[3], 0x08000000, MASK), -ENOENT);
 	t[3].sport ^= 1;
 	assert_int_equal(connmark_clear(c, MASK), 3);
