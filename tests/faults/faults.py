@@ -73,8 +73,9 @@ def main():
     if why:
         print(f"skipped: {why}")
         return 0
+    text = "no fault is called so"
     counts, table = {"ok": 0, "FAIL": 0, "skipped": 0}, []
-    with beds.Bed() as bed:
+    with beds.Bed(idle=25) as bed:
         for fault in cases.FAULTS:
             for fail in fault.fails:
                 name = f"{fault.name}/{fail}"
@@ -83,11 +84,11 @@ def main():
                 result, measured = run(bed, os.path.abspath(options.binary), fault, fail, options.quick)
                 counts[result] += 1
                 table.append(f"| {fault.name} | {fail} | {'' if result == 'ok' else result + ': '}{measured} |")
+                text = "\n".join(["| fault | fail | measured |", "|---|---|---|", *table])
+                if options.table:
+                    with open(options.table, "w", encoding="utf-8") as f:
+                        f.write(text + "\n")
                 print(f"{result} {name}{'' if result == 'ok' else ': ' + measured}", flush=True)
-    text = "\n".join(["| fault | fail | measured |", "|---|---|---|", *table])
-    if options.table:
-        with open(options.table, "w", encoding="utf-8") as f:
-            f.write(text + "\n")
     if not options.quick:
         print(text)
     print(f"faults: {counts['ok']} passed, {counts['FAIL']} failed, {counts['skipped']} skipped")

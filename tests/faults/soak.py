@@ -229,7 +229,7 @@ def main():
         print(f"skipped: {why}")
         return 0
     binary = os.path.abspath(options.binary)
-    with beds.Bed() as bed:
+    with beds.Bed(idle=25) as bed:
         soak = Soak(bed, binary, options.seconds, os.path.dirname(binary))
         try:
             soak.start()

@@ -244,9 +244,10 @@ def remove_namespace(name):
 class Bed:
     """Use as `with Bed() as bed:`; one at a time in a process, from its main thread."""
 
-    def __init__(self):
+    def __init__(self, idle=0):
         self.processes = []
         self.used = 0
+        self.idle = idle
         self.tmp = None
         base = f"{PREFIX}{os.getpid()}"
         self.client = Namespace(self, base + "c")
@@ -343,7 +344,7 @@ class Bed:
         path = os.path.join(self.tmp, "server.jsonl")
         options = [f"--{kind}={','.join(map(str, ports))}" for kind, ports in PORTS.items()]
         process = self.server.start(*PYTHON, os.path.join(HERE, "server.py"), "--log", path, "--cert", cert,
-                                    "--key", key, "--interface", "s0", f"--quiet={LOAD_PORT}", *options,
+                                    "--key", key, "--interface", "s0", f"--quiet={LOAD_PORT}", f"--idle={self.idle}", *options,
                                     stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         readable, _, _ = select.select([process.stdout], [], [], 10 * SLOW)
         if not readable or process.stdout.readline() != b"ready\n":

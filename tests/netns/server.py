@@ -47,6 +47,7 @@ class Logged(asyncio.Protocol):
     kind = "mute"
     log = None
     quiet = frozenset()  # ports under load, whose bytes nobody reads
+    idle = 0.0           # seconds of silence that end a connection: a client that was cut off on the way is never heard of again
 
     def connection_made(self, transport):
         self.transport = transport
@@ -54,17 +55,28 @@ class Logged(asyncio.Protocol):
         self.peer = endpoint(transport.get_extra_info("peername"))
         self.loud = transport.get_extra_info("sockname")[1] not in self.quiet
         self.say("open")
+        self.timer = None
+        self.wind()
         self.started()
+
+    def wind(self):
+        if self.timer:
+            self.timer.cancel()
+        if self.idle:
+            self.timer = asyncio.get_running_loop().call_later(self.idle, self.transport.abort)
 
     def say(self, what, **more):
         if self.loud:
             self.log.write(kind=self.kind, local=self.local, peer=self.peer, what=what, **more)
 
     def data_received(self, data):
+        self.wind()
         self.say("data", hex=data.hex())
         self.take(data)
 
     def connection_lost(self, error):
+        if self.timer:
+            self.timer.cancel()
         self.say("reset" if error else "closed")
 
     def started(self):
@@ -360,12 +372,14 @@ def main():
     parser.add_argument("--interface", required=True)
     for kind in ("tls", "http", "pool", "mute", "say", "web", "udp", "quiet"):
         parser.add_argument(f"--{kind}", type=ports, default=[])
+    parser.add_argument("--idle", type=float, default=0.0)
     options = parser.parse_args()
 
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: never outlive the bed
     log = Log(options.log)
     Logged.log = log
     Logged.quiet = frozenset(options.quiet)
+    Logged.idle = options.idle
     Tls.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     Tls.context.minimum_version = ssl.TLSVersion.TLSv1_3
     Tls.context.load_cert_chain(options.cert, options.key)
