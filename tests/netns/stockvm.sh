@@ -80,7 +80,7 @@ outside() {
 	: > "$build/stockvm/quic"
 	[ ! -x "$build/tests/netns/quic_initial" ] ||
 		"$build/tests/netns/quic_initial" 1 1 pool.listed.example 0 0 9999 0 | tr -d '\n' | sed 's/../\\x&/g' | xargs -0 printf > "$build/stockvm/quic"
-	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -m 1536 -t 540 -p dnsmasq "${carry[@]}" -f "$0:/t/tests/netns/stockvm.sh" -f "$build/minewall:/t/minewall" \
+	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -m 1536 -t 540 -p dnsmasq "${carry[@]}" -f tests/netns/stockvm.sh:/t/tests/netns/stockvm.sh -f "$build/minewall:/t/minewall" \
 		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" -f "$build/stockvm/quic:/t/quic" \
 		-- env CASES="${CASES:-}" bash /t/tests/netns/stockvm.sh inside "$@" 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
 	code=${PIPESTATUS[0]}
