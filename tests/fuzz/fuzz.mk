@@ -20,7 +20,7 @@ FUZZ_signature := cli/signature.c cli/blake2b.c
 FUZZ_lists     := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
 FUZZ_log       := cli/log_line.c cli/event_line.c daemon/escape.c
 FUZZ_capture   := $(addprefix cli/,capture.c link.c defrag.c replay_flow.c replay_line.c) $(addprefix daemon/,event.c escape.c) $(FUZZ_pipeline) nfq/packet.c
-FUZZ_control   := $(addprefix daemon/,answer.c control.c event.c escape.c learnt.c tenants.c blind.c) $(FUZZ_pipeline)
+FUZZ_control   := $(addprefix daemon/,answer.c clients.c control.c event.c escape.c learnt.c tenants.c blind.c) $(FUZZ_pipeline)
 FUZZERS        := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 FUZZ_BINARIES := $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
@@ -39,6 +39,14 @@ $(FUZZ_BINARIES): $(FUZZ_DIR)/fuzz_%: $(FUZZ_DIR)/obj/tests/fuzz/fuzz_%.o $$(add
 fuzz: $(FUZZ_BINARIES)
 	$(Q)tests/fuzz/run $(FUZZ_DIR) $(FUZZ_SECONDS) $(FUZZERS)
 
+# How much of the parsers the seeds, the kept corpus and what `make fuzz` has found reach, in per cent of lines and branches.
+fuzz-coverage:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage \
+		FUZZ_FLAGS='-std=gnu11 -g -O1 -fprofile-instr-generate -fcoverage-mapping $(PKG_CFLAGS)' fuzz-binaries
+	$(Q)tests/fuzz/coverage $(BUILD)/coverage/fuzz $(FUZZ_DIR) $(FUZZERS)
+
+fuzz-binaries: $(FUZZ_BINARIES)
+
 -include $(wildcard $(FUZZ_DIR)/obj/*/*.d $(FUZZ_DIR)/obj/*/*/*.d)
 
-.PHONY: fuzz
+.PHONY: fuzz fuzz-coverage fuzz-binaries

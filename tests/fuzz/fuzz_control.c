@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libFuzzer: arbitrary bytes at the control socket. They go over a real socket through control_accept, answer and control_reply; the
+/* libFuzzer: arbitrary bytes at the control socket. They go over a real socket through clients_serve and answer; the
  * kernel and the threads behind them are counterfeits at the end of this file, so that nothing here touches a table. Every request that
- * is JSON gets an answer that is JSON, within the time of one. */
+ * is JSON gets an answer that is JSON, and nothing else is said. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/apply.h"
+#include "daemon/clients.h"
 #include "daemon/control.h"
 #include "daemon/escape.h"
 
@@ -18,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct daemon d;
 static int listening = -1;
+static struct clients *clients;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 static void require(bool true_thing)
@@ -38,10 +40,11 @@ static void begin(void)
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/minewall-fuzz-%d.sock", (int)getpid());
 	unlink(address.sun_path);
-	listening = control_listen(address.sun_path);
+	listening = control_listen(address.sun_path, CONTROL_NO_GROUP);
+	clients = clients_new(listening);
 	d.policy_path = "policy\x1b.yaml";
 	d.policy = policy_builtin();
-	require(listening >= 0 && d.policy);
+	require(listening >= 0 && clients && d.policy);
 	d.settings = policy_settings(d.policy);
 	d.shared.learnt = learnt_new();
 	d.shared.blind = blind_new(key);
@@ -49,22 +52,45 @@ static void begin(void)
 	learnt_put(d.shared.learnt, &taught[1], &why, 1);
 }
 
+/* Who asks may change things every other time. */
+static json_t *heed(void *arg, struct client *from, const json_t *request)
+{
+	unsigned *n = arg;
+
+	require(client_uid(from) == getuid());
+	return answer(&d, request, ++*n % 2);
+}
+
+/* As the main loop does, until the connection is served or closed. */
+static void serve(int client, char *reply, size_t size, size_t *len)
+{
+	static unsigned n;
+	struct pollfd fds[CLIENTS_FDS];
+	ssize_t got = -1;
+
+	for (unsigned round = 0; round < 64 && got; round++) {
+		clients_poll(clients, fds, 1);
+		poll(fds, CLIENTS_FDS, 0);
+		clients_serve(clients, fds, 1, heed, &n);
+		got = recv(client, reply + *len, size - *len, MSG_DONTWAIT);
+		*len += got > 0 ? (size_t)got : 0;
+	}
+	require(got == 0);
+}
+
 static void ask(const uint8_t *data, size_t size)
 {
-	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), server;
-	char reply[65536];
-	json_t *request = NULL, *j;
-	ssize_t n;
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	static char reply[65536];
+	size_t len = 0;
+	json_t *j;
 
 	require(client >= 0 && !connect(client, (struct sockaddr *)&address, sizeof(address)));
 	require(size == 0 || send(client, data, size, MSG_NOSIGNAL) == (ssize_t)size);
 	shutdown(client, SHUT_WR);
-	server = control_accept(listening, &request);
-	if (server >= 0) {
-		control_reply(server, answer(&d, request));
-		json_decref(request);
-		n = recv(client, reply, sizeof(reply), MSG_WAITALL);
-		j = n > 0 ? json_loadb(reply, (size_t)n, 0, NULL) : NULL;
+	serve(client, reply, sizeof(reply), &len);
+	if (len) {
+		j = json_loadb(reply, len, 0, NULL);
 		require(json_is_boolean(json_object_get(j, "ok")));
 		escape_json(j);
 		json_decref(j);
