@@ -19,6 +19,7 @@ int check_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int log_main(int argc, char **argv);
 int report_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int blocked_main(int argc, char **argv);
 int unblock_main(int argc, char **argv);
 int reload_main(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct verb {
 	{ "reload", reload_main, "read the policy anew; connections go on" },
 	{ "status", status_main, "how the daemon is doing" },
 	{ "log", log_main, "what was blocked, and which machine tried" },
+	{ "top", top_main, "who tries to mine now, live in the terminal" },
 	{ "report", report_main, "the log of some days as a page, and what to do" },
 	{ "incidents", incidents_main, "the machines that keep trying, one by one" },
 	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },

@@ -2,12 +2,17 @@
 """Cases of the event log while the daemon writes it: rotation by size, by another program's HUP and by truncation,
 with a reader that follows; lines held back; and what the log's filters find."""
 
+import fcntl
 import json
 import os
+import pty
 import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 from run import need, own, policy, until
@@ -131,3 +136,37 @@ def unprotected(t):
     need(set(gaps) == {"started", "resumed"} and all(2 <= s <= 8 for s in gaps.values()), f"the gaps are {gaps}")
     need(report["unprotected_s"] == sum(gaps.values()), "they are not added up")
     need(report["running"] is True, "the report does not see the daemon")
+
+
+@own("log/top")
+def top(t):
+    """One picture without a terminal; in one it draws what comes while it runs, ends by q, and puts the terminal back."""
+    t.daemon = t.make(policy(), "top").start()
+    need("nobody within the last hour" in t.daemon.verb("top").stdout, "it shows somebody who did nothing")
+    first = attempt(t)
+    rows = json.loads(t.daemon.verb("top", "--json").stdout)
+    need(rows["running"] and rows["devices"][0]["minute"] == 1 and rows["pools"][0]["pool"] == f"{first}:3333", f"its numbers are {rows}")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+    before = termios.tcgetattr(theirs)
+    process = t.bed.gateway.start("env", "TERM=xterm", t.daemon.binary, "top", "-c", t.daemon.policy, stdin=theirs, stdout=theirs, stderr=theirs)
+    seen = b""
+
+    def shows(word):
+        nonlocal seen
+        while select.select([ours], [], [], 0)[0]:
+            seen += os.read(ours, 65536)
+        return word in seen
+
+    try:
+        need(until(lambda: shows(first.encode()), 5), f"it does not draw the pool: {seen[-400:]}")
+        second = attempt(t)
+        need(until(lambda: shows(second.encode()), 5), "it does not draw what comes while it runs")
+        os.write(ours, b"q")
+        need(until(lambda: process.poll() is not None, 5) and process.returncode == 0, "q does not end it")
+        shows(b"")
+        need(seen.rstrip().endswith(b"\x1b[?1049l") and termios.tcgetattr(theirs) == before, "the terminal is not as it was")
+    finally:
+        process.kill()
+        os.close(ours)
+        os.close(theirs)
