@@ -30,6 +30,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		{ "from", required_argument, NULL, 'F' },
 		{ "at", required_argument, NULL, 'A' },
 		{ "keep", no_argument, NULL, 'k' },
+		{ "table-only", no_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -41,7 +42,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":c:jh", options, &which)) != -1) {
 		snprintf(option, sizeof(option), "--%s", options[which].name);
-		if (strchr("fCFAk", c) && !strstr(usage, option)) {
+		if (strchr("fCFAkt", c) && !strstr(usage, option)) {
 			fprintf(stderr, "minewall %s: it takes no %s\n", argv[0], option);
 			return EXIT_USAGE;
 		}
@@ -61,6 +62,9 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 			break;
 		case 'k':
 			out->keep = true;
+			break;
+		case 't':
+			out->table_only = true;
 			break;
 		case 'j':
 			out->json = true;

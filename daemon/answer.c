@@ -273,6 +273,16 @@ static json_t *reload(struct daemon *d, const json_t *request)
 			 (json_int_t)d->generation);
 }
 
+static json_t *reload_said(struct daemon *d, const json_t *request)
+{
+	json_t *reply;
+
+	notify_reloading(&d->notify);
+	reply = reload(d, request);
+	daemon_ready(d);
+	return reply;
+}
+
 static json_t *allow(struct daemon *d, const json_t *request)
 {
 	const char *target = json_string_value(json_object_get(request, "target"));
@@ -341,7 +351,7 @@ static const struct {
 	{ "lists", lists, NULL },
 	{ "flush", flush, NULL },
 	{ "unblock", NULL, unblock_target },
-	{ "reload", NULL, reload },
+	{ "reload", NULL, reload_said },
 	{ "allow", NULL, allow },
 	{ "pause", NULL, pause_judging },
 	{ "stop", NULL, stop_again },

@@ -34,7 +34,9 @@ gid_t confine_group(const struct daemon *d)
 	char room[4096];
 	struct group one, *g = NULL;
 
-	if (geteuid() || getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g))
+	if (getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g))
+		g = NULL;
+	if (g && geteuid() && g->gr_gid != getegid())
 		g = NULL;
 	if (!g && *wanted)
 		log_info("there is no group %s (`control_group`): root alone may ask", wanted);

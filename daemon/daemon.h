@@ -11,6 +11,7 @@
 #include "daemon/clients.h"
 #include "daemon/listwatch.h"
 #include "daemon/reporter.h"
+#include "daemon/notify.h"
 #include "daemon/power.h"
 #include "daemon/worker.h"
 #include "nft/table.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct worker *workers[WATCHDOG_QUEUES_MAX];
 	unsigned n_queues, n_workers;
 	struct clients *clients;
+	struct notify notify;		/* the service manager */
 	int control, lock, losses, signals, timer;
 	bool table_there;
 	bool table_lost;		/* somebody harmed it, and it could not be made again yet */
@@ -68,6 +70,9 @@ struct daemon {
 
 /* CLOCK_MONOTONIC in seconds. */
 uint64_t daemon_now_s(void);
+
+/* Tells the service manager that all is as it should be, after a start or a reload. */
+void daemon_ready(const struct daemon *d);
 
 /* Brings in what the kernel stopped by itself since last time, as events with a count. */
 void daemon_read_tries(struct daemon *d);

@@ -120,6 +120,21 @@ static enum exit_code open_kernel(struct daemon *d)
 	return EXIT_DONE;
 }
 
+static enum exit_code open_lock(struct daemon *d)
+{
+	confine_folder_of(d, "/run/minewall/lock", 0755);
+	d->lock = lock_namespace();
+	if (d->lock == -EWOULDBLOCK) {
+		fprintf(stderr, "minewall: it runs already in this network namespace; `minewall stop` ends it\n");
+		return EXIT_NO;
+	}
+	if (d->lock < 0) {
+		log_warn(d->lock, "the lock of this network namespace in /run/minewall");
+		return EXIT_SYSTEM;
+	}
+	return EXIT_DONE;
+}
+
 /* What only root opens. */
 static enum exit_code open_sockets(struct daemon *d)
 {
@@ -134,17 +149,7 @@ static enum exit_code open_sockets(struct daemon *d)
 	}
 	if (apply_open_refuse(d))
 		return EXIT_SYSTEM;
-	confine_folder_of(d, "/run/minewall/lock", 0755);
 	confine_folder_of(d, d->settings->control, 0755);
-	d->lock = lock_namespace();
-	if (d->lock == -EWOULDBLOCK) {
-		fprintf(stderr, "minewall: it runs already in this network namespace; `minewall stop` ends it\n");
-		return EXIT_NO;
-	}
-	if (d->lock < 0) {
-		log_warn(d->lock, "the lock of this network namespace in /run/minewall");
-		return EXIT_SYSTEM;
-	}
 	d->control = control_listen(d->settings->control, confine_group(d));
 	if (d->control == -EADDRINUSE) {
 		fprintf(stderr, "minewall: it runs already and answers at %s; `minewall stop` ends it\n", d->settings->control);
@@ -295,6 +300,7 @@ static enum exit_code open_loop(struct daemon *d)
 	sigaddset(&set, SIGCHLD);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	notify_open(&d->notify);
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	d->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (d->signals < 0 || d->timer < 0 || timerfd_settime(d->timer, 0, &every, NULL)) {
@@ -546,9 +552,23 @@ static int64_t now_ms(void)
 
 static int due_ms(const struct daemon *d)
 {
-	int apply = d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d), client = clients_due_ms(d->clients, now_ms());
+	int64_t now = now_ms();
+	int due = d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d);
+	int others[] = { clients_due_ms(d->clients, now), notify_due_ms(&d->notify, now) };
 
-	return apply < 0 || (client >= 0 && client < apply) ? client : apply;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		due = due < 0 || (others[i] >= 0 && others[i] < due) ? others[i] : due;
+	return due;
+}
+
+/* The main loop is here; what of the workers? */
+static bool all_move(struct daemon *d)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < d->n_workers; i++)
+		all &= worker_moved(d->workers[i]);
+	return all;
 }
 
 static void loop(struct daemon *d)
@@ -578,6 +598,8 @@ static void loop(struct daemon *d)
 			heed_table(d);
 		if (fds[4].revents)
 			heed_reporter(d);
+		if (notify_due_ms(&d->notify, now_ms()) == 0)
+			notify_alive(&d->notify, now_ms(), all_move(d));
 		clients_serve(d->clients, fds + 5, now_ms(), heed_request, d);
 	}
 }
@@ -614,6 +636,7 @@ static void undo(struct daemon *d)
 	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
+	notify_close(&d->notify);
 	clients_free(d->clients);
 	if (d->control >= 0) {
 		unlink(d->settings->control);
@@ -628,19 +651,39 @@ static void undo(struct daemon *d)
 	policy_free(d->policy);
 }
 
-enum exit_code daemon_run(const char *policy_path)
+void daemon_ready(const struct daemon *d)
 {
-	static enum exit_code (*const steps[])(struct daemon *) = {
-		open_loop, open_settings, open_sockets, open_reporter, confine,
-		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
-	};
-	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .timer = -1, .stop_client = -1 };
-	uint64_t gap_s;
+	char state[128];
+
+	snprintf(state, sizeof(state), "%s, fail-%s, policy generation %u%s", d->settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
+		 d->settings->fail == FAIL_OPEN ? "open" : "closed", d->generation, d->fallback ? ", on trial" : "");
+	notify_ready(&d->notify, state);
+}
+
+typedef enum exit_code step_fn(struct daemon *d);
+
+static enum exit_code take(struct daemon *d, step_fn *const *steps, size_t n)
+{
 	enum exit_code code = EXIT_DONE;
 
 	umask(022);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && code == EXIT_DONE; i++)
-		code = steps[i](&d);
+	for (size_t i = 0; i < n && code == EXIT_DONE; i++)
+		code = steps[i](d);
+	return code;
+}
+
+enum exit_code daemon_run(const char *policy_path)
+{
+	static step_fn *const steps[] = {
+		open_loop, open_settings, open_lock, open_sockets, open_reporter, confine,
+		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
+	};
+	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .notify = { .fd = -1 },
+			    .timer = -1, .stop_client = -1 };
+	uint64_t gap_s;
+	enum exit_code code;
+
+	code = take(&d, steps, sizeof(steps) / sizeof(steps[0]));
 	if (code == EXIT_DONE) {
 		gap_s = state_gap_s(&d);
 		d.started_s = daemon_now_s();
@@ -651,8 +694,33 @@ enum exit_code daemon_run(const char *policy_path)
 		tick_log(&d);
 		if (gap_s)
 			daemon_note_gap(&d, "started", d.settings->mode == MODE_ENFORCE ? "judging again: enforce" : "judging again: monitor", gap_s);
+		daemon_ready(&d);
 		loop(&d);
+		notify_say(&d.notify, "STOPPING=1");
 	}
 	undo(&d);
+	return code;
+}
+
+static enum exit_code load_table(struct daemon *d)
+{
+	d->n_queues = queue_count(d->settings);
+	return apply_table(d) ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+enum exit_code daemon_table(const char *policy_path)
+{
+	static step_fn *const steps[] = { open_lock, open_kernel, load_table };
+	struct daemon d = { .policy_path = policy_path, .lock = -1 };
+	enum exit_code code = open_settings(&d);
+
+	d.shared.policy = d.policy;
+	if (code == EXIT_DONE && d.settings->fail == FAIL_OPEN)
+		log_info("`fail: open` needs no table before `minewall run`");
+	else if (code == EXIT_DONE)
+		code = take(&d, steps, sizeof(steps) / sizeof(steps[0]));
+	table_close(d.shared.table);
+	lock_release(d.lock);
+	policy_free(d.policy);
 	return code;
 }

@@ -17,4 +17,8 @@ enum exit_code {
 /* Runs until SIGTERM, SIGINT or the verb `stop`. Returns an exit code; every failure has said its one line. */
 enum exit_code daemon_run(const char *policy_path);
 
+/* Where the policy fails closed: loads the table and ends. Nothing that is to be judged passes from then on, until daemon_run reads
+ * it. For the boot, before there is a network. */
+enum exit_code daemon_table(const char *policy_path);
+
 #endif

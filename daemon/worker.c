@@ -31,6 +31,8 @@ struct worker {
 	atomic_bool rejudging, again;
 	uint32_t cursor;
 	atomic_bool stop;
+	atomic_uint_fast64_t turns;	/* of its loop */
+	uint64_t turns_seen;		/* the main loop's */
 	bool refused;		/* the queue cannot be read, and this was said */
 	struct worker_counters counters;
 	unsigned n_lessons;	/* for the adder, once the verdicts are sent */
@@ -296,6 +298,7 @@ static void *run(void *arg)
 		int n = queue_receive(w->queue, &batch);
 		uint64_t now_ms;
 
+		count(&w->turns);
 		take_policy(w);
 		watchdog_beat(w->shared->watchdog, w->index);
 		if (watchdog_released(w->shared->watchdog, w->index))
@@ -404,6 +407,15 @@ void worker_rejudge(struct worker *w)
 void worker_wake(struct worker *w)
 {
 	queue_wake(w->queue);
+}
+
+bool worker_moved(struct worker *w)
+{
+	uint64_t turns = atomic_load_explicit(&w->turns, memory_order_relaxed), before = w->turns_seen;
+
+	w->turns_seen = turns;
+	queue_wake(w->queue);
+	return turns != before;
 }
 
 const struct policy *worker_policy(const struct worker *w)

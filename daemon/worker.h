@@ -55,6 +55,9 @@ int worker_start(struct worker **w, const struct worker_shared *shared, struct q
 /* Asks it to end; worker_stop waits for that and frees it. */
 void worker_stop(struct worker *w);
 
+/* Has it come around since it was asked last? It is woken, so that an idle one has by the next time. */
+bool worker_moved(struct worker *w);
+
 /* After shared->policy was swapped: wakes the worker, so that it takes the new one. */
 void worker_wake(struct worker *w);
 

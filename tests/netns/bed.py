@@ -572,11 +572,11 @@ class Daemon:
             f.write(text)
         return path
 
-    def start(self, timeout=10, wrap=()):
+    def start(self, timeout=10, wrap=(), more=()):
         """Starts it with a PATH that holds nothing, so that it can execute nothing by name."""
         self.bed.gateway.run("nft", "delete", "table", "inet", "bed_leaks", check=False)
         with open(self.stderr, "wb") as err:
-            self.process = self.bed.gateway.start(*self.argv(wrap), stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+            self.process = self.bed.gateway.start(*self.argv(wrap, more), stdin=subprocess.DEVNULL, stdout=err, stderr=err)
         deadline = time.monotonic() + timeout * SLOW
         while time.monotonic() < deadline:
             if re.search(r"\bready\b", self.said()):

@@ -2,8 +2,10 @@
 """Cases of the daemon's power, seen from outside: as whom each of its processes and threads runs, what it may do, and that everything
 that it has to do later is still possible."""
 
+import ctypes
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -224,3 +226,66 @@ def control_junk(t):
     finally:
         flood.kill()
     need("ok" in ask(t, path, '{"verb": "status"}'), "no answer afterwards")
+
+
+@own("power/table-only", "closed", "open")
+def table_only(t, fail):
+    """Before there is a daemon: with `fail: closed` nothing passes that is to be judged, and the daemon takes the table over."""
+    t.daemon = t.make(policy(fail=fail))
+    done = t.daemon.verb("run", "--table-only")
+    need(done.returncode == 0, f"exit {done.returncode}: {done.stderr.strip()}")
+    need(("inet minewall" in t.kernel.tables()) == (fail == "closed"), "there is a table, or none")
+    for family in families(t):
+        got = t.bed.curl(t.fresh(), 443, "www.unlisted.example", timeout=1.5)
+        need((got["code"] == 200) == (fail == "open"), f"IPv{family}: before the daemon: {got}")
+    t.daemon.start()
+    for family in families(t):
+        need(t.bed.curl(t.fresh(), 443, "www.unlisted.example")["code"] == 200, f"IPv{family}: with the daemon nothing passes")
+        need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", f"IPv{family}: no reset")
+    done = t.daemon.verb("run", "--table-only")
+    need(done.returncode == (1 if fail == "closed" else 0), f"beside a daemon: exit {done.returncode}: {done.stderr.strip()}")
+    t.daemon.process.kill()
+    t.daemon.process.wait(5)
+    need(t.daemon.verb("stop").returncode == 0 and "inet minewall" not in t.kernel.tables(), "`stop` does not take it away")
+
+
+def messages(s, seconds):
+    """What comes at the service manager's socket in that time."""
+    found, until_s = [], time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        try:
+            found.append(s.recv(4096).decode())
+        except BlockingIOError:
+            time.sleep(0.02)
+    return found
+
+
+@own("power/notify")
+def notify(t):
+    """The service manager hears of start, reload and end, and that we live only while every thread moves."""
+    path = os.path.join(t.bed.tmp, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        os.chmod(path, 0o666)
+        s.setblocking(False)
+        t.daemon = t.make(policy(queues=2)).start(more=(f"NOTIFY_SOCKET={path}", "WATCHDOG_USEC=900000"))
+        said = messages(s, 2)
+        need(said and said[0].startswith("READY=1\nSTATUS=enforce"), f"at the start: {said[:2]}")
+        need(3 <= said.count("WATCHDOG=1") <= 8, f"{said.count('WATCHDOG=1')} signs of life in 2 s, not one in 0.3 s")
+        need(t.daemon.verb("reload").returncode == 0, "reload failed")
+        said = [m.split("\n")[0] for m in messages(s, 0.5) if m != "WATCHDOG=1"]
+        need(said == ["RELOADING=1", "READY=1"], f"a reload: {said}")
+        tid = next(int(i) for i in os.listdir(f"/proc/{t.daemon.process.pid}/task")
+                   if open(f"/proc/{t.daemon.process.pid}/task/{i}/comm", encoding="ascii").read() == "minewall-q11\n")
+        libc = ctypes.CDLL(None, use_errno=True)
+        need(libc.ptrace(16, tid, None, None) == 0, "PTRACE_ATTACH")
+        try:
+            os.waitpid(tid, 0x40000000)     # __WALL
+            messages(s, 0.8)
+            said = messages(s, 1)
+            need("WATCHDOG=1" not in said, f"with a stopped worker it says {said}")
+        finally:
+            libc.ptrace(17, tid, None, None)
+        need(until(lambda: "WATCHDOG=1" in messages(s, 0.3), 3), "no sign of life after the worker goes on")
+        need(t.daemon.stop() == 0, "its exit status is not 0")
+        need("STOPPING=1" in messages(s, 0.2), "it does not say that it ends")
