@@ -17,11 +17,14 @@ static const char usage[] =
 	"minewall incidents [-c POLICY] [--json] [list]\n"
 	"minewall incidents [-c POLICY] [--json] show ID\n"
 	"minewall incidents [-c POLICY] ack ID\n"
-	"minewall incidents [-c POLICY] clean ID [--note TEXT]\n\n"
+	"minewall incidents [-c POLICY] clean ID [--note TEXT]\n"
+	"minewall incidents [-c POLICY] quarantine ID [--for DURATION]\n"
+	"minewall incidents [-c POLICY] release ID\n\n"
 	"An incident is a device that tried to mine: open, acknowledged (somebody looks\n"
 	"into it), cleaned, and reopened when it tries again after that. `list` shows\n"
 	"what waits for somebody first. ID is the incident's number, or the device's\n"
-	"address or MAC. Exit code 1 if there is none, or if it is in that state already.\n\n"
+	"address or MAC. Exit code 1 if there is none, or if it is in that state already.\n"
+	"In quarantine a device reaches what the policy's `quarantine:` names, no more.\n\n"
 	"Example: minewall incidents clean 3 --note \"fresh installation\"\n";
 
 static const struct incidents_action {
@@ -33,6 +36,8 @@ static const struct incidents_action {
 	{ "show", true, incidents_show },
 	{ "ack", true, incidents_set },
 	{ "clean", true, incidents_set },
+	{ "quarantine", true, incidents_quarantine },
+	{ "release", true, incidents_quarantine },
 };
 
 int incidents_ask(const struct incidents_args *a, json_t *request, json_t **reply)
@@ -72,6 +77,36 @@ int incidents_set(struct incidents_args *a)
 	return EXIT_DONE;
 }
 
+/* The reporter knows who it is, the daemon keeps it from the rest. */
+int incidents_quarantine(struct incidents_args *a)
+{
+	json_int_t for_s = !strcmp(a->action, "release") ? 0 : a->duration ? (json_int_t)cli_duration(a->duration) : -1;
+	json_t *reply, *one, *request;
+	int code;
+
+	if (a->duration && !for_s) {
+		fprintf(stderr, "minewall incidents: '%s' is no duration; for example 1h\n", a->duration);
+		return EXIT_USAGE;
+	}
+	code = incidents_ask(a, json_pack("{s:s, s:s}", "verb", "show", "which", a->id), &reply);
+	if (code >= 0)
+		return code;
+	one = json_object_get(reply, "incident");
+	request = json_pack("{s:s, s:I, s:O, s:s}", "verb", "quarantine", "for_s", for_s, "addresses", json_object_get(one, "addresses"), "mac",
+			    event_text(one, NULL, "mac"));
+	json_decref(reply);
+	code = cli_ask(&a->common, request, &reply);
+	if (code >= 0)
+		return code;
+	for_s = json_integer_value(json_object_get(reply, "for_s"));
+	json_decref(reply);
+	if (for_s)
+		printf("incident %s is in quarantine for %lld s\n", a->id, (long long)for_s);
+	else
+		printf("incident %s is released\n", a->id);
+	return EXIT_DONE;
+}
+
 static int usage_error(const char *what, const char *which)
 {
 	fprintf(stderr, "minewall incidents: '%s' %s; see minewall incidents --help\n", which, what);
@@ -83,7 +118,7 @@ static int read_options(int argc, char **argv, struct incidents_args *a)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
-		{ "note", required_argument, NULL, 'n' }, { NULL, 0, NULL, 0 },
+		{ "note", required_argument, NULL, 'n' }, { "for", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -98,6 +133,9 @@ static int read_options(int argc, char **argv, struct incidents_args *a)
 			break;
 		case 'n':
 			a->note = optarg;
+			break;
+		case 'f':
+			a->duration = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -134,5 +172,7 @@ int incidents_main(int argc, char **argv)
 		return usage_error("is one argument too many", argv[optind]);
 	if (a.note && strcmp(a.action, "clean"))
 		return usage_error("takes no --note", a.action);
+	if (a.duration && strcmp(a.action, "quarantine"))
+		return usage_error("takes no --for", a.action);
 	return action->act(&a);
 }

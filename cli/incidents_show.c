@@ -59,6 +59,8 @@ void incidents_line(const json_t *i)
 		printf("%s%s", k ? ", " : "  to ", event_text(json_array_get(pools, k), NULL, "text"));
 	if (n > POOLS_IN_LINE)
 		printf(" and %zu more", n - POOLS_IN_LINE);
+	if (number(i, "quarantine_until_s") > (json_int_t)time(NULL))
+		printf("  in quarantine");
 	if (json_array_size(json_object_get(i, "same_payee")))
 		printf("  same payee as %zu other%s", json_array_size(json_object_get(i, "same_payee")),
 		       json_array_size(json_object_get(i, "same_payee")) == 1 ? "" : "s");
@@ -143,6 +145,8 @@ static void print_whole(const json_t *i)
 	print_items(i, "agents", "agents:");
 	print_items(i, "payees", "payees:");
 	print_others(i);
+	if (number(i, "quarantine_until_s") > (json_int_t)time(NULL))
+		printf("%-13s until %s\n", "quarantine:", when(text, number(i, "quarantine_until_s")));
 	if (*event_text(i, NULL, "note"))
 		printf("%-13s %s\n", "note:", event_text(i, NULL, "note"));
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/apply.h"
+#include "daemon/quarantine.h"
 #include "daemon/confine.h"
 #include "daemon/escape.h"
 #include "daemon/run.h"
@@ -74,9 +75,9 @@ static json_t *kernel_json(const struct daemon *d)
 	struct table_counters c = { 0 };
 
 	table_counters(d->shared.table, &c);
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "queue", table_queue_kind(d->shared.table), "queued", (json_int_t)c.queued,
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "queue", table_queue_kind(d->shared.table), "queued", (json_int_t)c.queued,
 			 "rejected", (json_int_t)c.rejected, "blocked", (json_int_t)c.blocked, "invalid", (json_int_t)c.invalid,
-			 "untracked", (json_int_t)c.untracked);
+			 "untracked", (json_int_t)c.untracked, "quarantined", (json_int_t)c.quarantined);
 }
 
 static json_t *allowances_json(const struct daemon *d)
@@ -158,6 +159,8 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "learnt", json_integer((json_int_t)taught(d)));
 	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->paused_before_s + (d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0))));
 	json_object_set_new(j, "gap_packets", json_integer(lost_packets(queues)));
+	json_object_set_new(j, "quarantine", quarantine_json(d));
+	json_object_set_new(j, "quarantine_devices", json_integer((json_int_t)d->n_quarantined));
 	json_object_set_new(j, "reporter_lost", json_integer((json_int_t)reporter_lost(d->reporter)));
 	if (d->reported)
 		json_object_set(j, "reporter", d->reported);
@@ -354,6 +357,7 @@ static const struct {
 	{ "reload", NULL, reload_said },
 	{ "allow", NULL, allow },
 	{ "pause", NULL, pause_judging },
+	{ "quarantine", NULL, quarantine_answer },
 	{ "stop", NULL, stop_again },
 };
 

@@ -12,6 +12,7 @@
 #include "daemon/confine.h"
 #include "daemon/log.h"
 #include "nft/connmark.h"
+#include "policy/reporting.h"
 
 /* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
 #define SWAP_PATIENCE_MS 2000
@@ -114,6 +115,8 @@ static int install(struct daemon *d, const struct policy *p)
 	struct table_network *exempt = table_networks(policy_exempt_hosts(p), extra, &config.n_exempt);
 	struct table_network *allowed = table_networks(policy_allowed_addresses(p), extra, &config.n_allowed);
 	struct table_service services[16];
+	struct table_device devices[QUARANTINE_ELEMENTS];
+	struct table_network reachable[REPORTING_ALLOWED_MAX];
 	struct table_error error;
 	int err = -EPERM;
 
@@ -131,6 +134,11 @@ static int install(struct daemon *d, const struct policy *p)
 	config.n_services = table_services(s, services);
 	for (unsigned i = 0; i < s->n_out; i++)
 		out[i] = s->out[i];
+	config.quarantine = quarantine_on(p);
+	config.quarantined = devices;
+	config.n_quarantined = quarantine_devices(d, devices);
+	config.quarantine_allowed = reachable;
+	config.n_quarantine_allowed = quarantine_reachable(p, reachable);
 	snprintf(error.text, sizeof(error.text), "no memory for the table");
 	if (exempt && allowed)
 		err = table_install(d->shared.table, &config, &d->adopted, &error);

@@ -10,6 +10,7 @@
 
 #include "daemon/clients.h"
 #include "daemon/listwatch.h"
+#include "daemon/quarantine.h"
 #include "daemon/reporter.h"
 #include "daemon/notify.h"
 #include "daemon/power.h"
@@ -63,6 +64,8 @@ struct daemon {
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;
 	bool stop;
+	struct quarantined quarantined[QUARANTINE_MAX];
+	size_t n_quarantined;
 	struct reporter *reporter;
 	json_t *reported;		/* what it said of its incidents last; NULL: nothing yet */
 	int stop_client;		/* waits for the answer to its `stop` */

@@ -23,6 +23,7 @@ static const struct figure {
 	{ "minewall_policy_names", "gauge", "names", NULL, "Names that the policy and its lists block." },
 	{ "minewall_flows", "gauge", "flows", NULL, "Flows that are remembered now." },
 	{ "minewall_endpoints_learnt", "gauge", "learnt", NULL, "Endpoints and pairs that the kernel refuses by itself now." },
+	{ "minewall_quarantine_devices", "gauge", "quarantine_devices", NULL, "Devices that are in quarantine now." },
 	{ "minewall_findings_total", "counter", "findings", NULL, "Flows that were found to mine." },
 	{ "minewall_events_lost_total", "counter", "events_lost", NULL, "Events that could not be written to the log." },
 	{ "minewall_reporter_lost_total", "counter", "reporter_lost", NULL, "Events that did not reach the incidents." },

@@ -18,12 +18,12 @@ enum reporter_message {
 	REPORTER_EVENT = 'E',		/* a line of the event log */
 	REPORTER_SETTINGS = 'P',	/* struct reporter_settings */
 	REPORTER_STATUS = 'S',		/* the answer to the verb `status` */
-	REPORTER_QUARANTINED = 'Q',	/* {address, mac, until_s} */
+	REPORTER_QUARANTINED = 'Q',	/* {addresses, mac, until_s}; 0: not any more */
 	/* from the reporter */
 	REPORTER_HELLO = 'H',		/* it is new, and wants the settings; nothing behind it */
 	REPORTER_ASK_STATUS = 'A',	/* nothing behind it */
 	REPORTER_SUMMARY = 'R',		/* {incidents, alerts, hook} for the verb `status` */
-	REPORTER_WANT_QUARANTINE = 'W',	/* {address, mac, for_s} */
+	REPORTER_WANT_QUARANTINE = 'W',	/* {addresses, mac, for_s} */
 };
 
 /* Longest message. */

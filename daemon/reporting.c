@@ -152,6 +152,45 @@ static void put_campaign(struct reporting_loop *l, const struct incident *i, jso
 	json_object_set_new(o, "same_payee", list);
 }
 
+/* The daemon does it, if the policy wants it. */
+static void want_quarantine(struct reporting_loop *l, const struct incident *i, int64_t for_s, bool again)
+{
+	json_t *addresses = json_array();
+
+	for (size_t k = 0; k < INCIDENT_ADDRESSES; k++)
+		if (*i->addresses[k])
+			json_array_append_new(addresses, json_string(i->addresses[k]));
+	reporting_send(l, REPORTER_WANT_QUARANTINE, json_pack("{s:o, s:s, s:I, s:b}", "addresses", addresses, "mac", i->mac, "for_s",
+							      (json_int_t)for_s, "again", again));
+}
+
+/* Those that were there before a restart. */
+static void bring_back(struct reporting_loop *l)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	for (size_t k = 0; k < l->book.n; k++)
+		if (l->book.items[k]->quarantine_until_s > now)
+			want_quarantine(l, l->book.items[k], l->book.items[k]->quarantine_until_s - now, true);
+}
+
+static void take_quarantined(struct reporting_loop *l, const char *text, size_t len)
+{
+	json_t *o = json_loadb(text, len, 0, NULL), *one;
+	const char *mac = json_string_value(json_object_get(o, "mac"));
+	struct incident *i = mac ? incident_of(&l->book, mac, "") : NULL;
+	size_t k;
+
+	json_array_foreach(json_object_get(o, "addresses"), k, one)
+		if (!i && json_is_string(one))
+			i = incident_of(&l->book, "", json_string_value(one));
+	if (i) {
+		i->quarantine_until_s = json_integer_value(json_object_get(o, "until_s"));
+		reporting_changed(l, true);
+	}
+	json_decref(o);
+}
+
 static void alert(struct reporting_loop *l, const struct incident *i, enum incident_alert kind, int64_t when_s)
 {
 	const struct reporting *r = &l->settings.reporting;
@@ -160,6 +199,8 @@ static void alert(struct reporting_loop *l, const struct incident *i, enum incid
 			      "when_s", (json_int_t)when_s, "incident", incident_json(i));
 
 	l->alerts++;
+	if (r->quarantine == QUARANTINE_AUTO && i->quarantine_until_s <= (int64_t)time(NULL))
+		want_quarantine(l, i, r->quarantine_time_s, false);
 	if (o)
 		put_campaign(l, i, json_object_get(o, "incident"));
 	if (r->n_hook)
@@ -200,8 +241,10 @@ static void take_settings(struct reporting_loop *l, const char *bytes, size_t le
 	l->book.alert_within_s = l->settings.reporting.alert_within_s;
 	memset(l->lease_files, 0, sizeof(l->lease_files));
 	leases_fini(&l->leases);
-	if (!l->has_settings)
+	if (!l->has_settings) {
 		incident_file_load(l);
+		bring_back(l);
+	}
 	l->has_settings = l->serve_anew = true;
 }
 
@@ -254,6 +297,8 @@ static bool heed_link(struct reporting_loop *l)
 			take_settings(l, bytes + 1, (size_t)n - 1);
 		else if (bytes[0] == REPORTER_EVENT && l->has_settings)
 			see(l, bytes + 1, (size_t)n - 1);
+		else if (bytes[0] == REPORTER_QUARANTINED)
+			take_quarantined(l, bytes + 1, (size_t)n - 1);
 		else if (bytes[0] == REPORTER_STATUS)
 			take_status(l, bytes + 1, (size_t)n - 1);
 	}

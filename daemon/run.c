@@ -502,6 +502,8 @@ static void heed_reporter(struct daemon *d)
 			d->reported = json_loads(text, 0, NULL);
 		} else if (what == REPORTER_ASK_STATUS) {
 			reporter_say_json(d->reporter, REPORTER_STATUS, answer_metrics(d));
+		} else if (what == REPORTER_WANT_QUARANTINE) {
+			quarantine_wanted(d, text);
 		}
 	}
 }
@@ -538,6 +540,7 @@ static void heed_timer(struct daemon *d)
 	d->taught = false;
 	listwatch_tick(d);
 	apply_hours(d);
+	quarantine_tick(d);
 	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
 		state_save(d);
 }

@@ -13,15 +13,16 @@
 
 #include "nft/guard.h"
 #include "nft/offload.h"
+#include "nft/quarantine.h"
 #include "nft/starts.h"
 #include "nft/writer.h"
 
 /* After the admin's own filter chains (priority 0), before source NAT: only what they let through is judged. */
-enum { PRIORITY_JUDGE = NF_IP_PRI_FILTER + 5, PRIORITY_LATE = NF_IP_PRI_FILTER + 10 };
+enum { PRIORITY_QUARANTINE = NF_IP_PRI_FILTER + 4, PRIORITY_JUDGE = NF_IP_PRI_FILTER + 5, PRIORITY_LATE = NF_IP_PRI_FILTER + 10 };
 
 enum { NEW_OR_RELATED = NF_CT_STATE_BIT(IP_CT_NEW) | NF_CT_STATE_BIT(IP_CT_RELATED) };
 
-const char *const rules_counters[RULES_COUNTERS] = { "queued", "rejected", "blocked", "invalid", "untracked" };
+const char *const rules_counters[RULES_COUNTERS] = { "queued", "rejected", "blocked", "invalid", "untracked", "quarantined" };
 
 static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 
@@ -591,6 +592,10 @@ static void add_chains(struct writer *w)
 	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		writer_add_chain(w, plain[i], -1, 0);
+	if (w->config->quarantine) {
+		writer_add_chain(w, QUARANTINE_BASE, NF_INET_FORWARD, PRIORITY_QUARANTINE);
+		writer_add_chain(w, QUARANTINE_CHECK, -1, 0);
+	}
 	if (w->config->answers)
 		writer_add_chain(w, "answers", NF_INET_LOCAL_OUT, NF_IP_PRI_RAW);
 }
@@ -617,5 +622,7 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 	fill_refuse(&w);
 	fill_services(&w);
 	starts_put_chains(&w);
+	if (config->quarantine)
+		quarantine_put_chains(&w);
 	return b->error;
 }

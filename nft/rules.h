@@ -18,7 +18,7 @@ struct rules_layout {
 };
 
 /* Names of the counters, in the order of struct table_counters. */
-#define RULES_COUNTERS 5
+#define RULES_COUNTERS 6
 extern const char *const rules_counters[RULES_COUNTERS];
 
 /* Table, sets and counters must be in the batch already. `xt`: the kernel has no `queue` expression. */

@@ -21,6 +21,7 @@
 
 #include "nft/expr.h"
 #include "nft/guard.h"
+#include "nft/quarantine.h"
 #include "nft/netlink.h"
 #include "nft/offload.h"
 #include "nft/rules.h"
@@ -277,6 +278,8 @@ static int install(struct table *t, const struct table_config *config, size_t *a
 	for (enum set set = 0; set < SET_COUNT; set++)
 		sets_put(&b, set, config->set_size);
 	starts_put_maps(&b);
+	if (config->quarantine)
+		quarantine_put_sets(&b, config);
 	rc = sets_put_networks(&b, config);
 	if (!rc)
 		rc = put_adopted(t, &b, config->set_size, adopted);
@@ -576,7 +579,7 @@ static int read_counter(const struct nlmsghdr *h, void *arg)
 {
 	struct table_counters *out = arg;
 	uint64_t *const place[RULES_COUNTERS] = {
-		&out->queued, &out->rejected, &out->blocked, &out->invalid, &out->untracked
+		&out->queued, &out->rejected, &out->blocked, &out->invalid, &out->untracked, &out->quarantined
 	};
 	const char *name = name_of(h, NFTA_OBJ_NAME);
 	struct nftnl_obj *o;

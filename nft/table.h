@@ -37,6 +37,14 @@ struct table_service {
 	bool block;		/* else only counted */
 };
 
+/* A device that is kept from all but a few addresses, by one of its addresses (IPv4 v4-mapped) or by its MAC. */
+struct table_device {
+	bool by_mac;
+	uint8_t family;
+	uint8_t address[16], mac[6];
+	uint32_t left_s;	/* not 0 */
+};
+
 struct table_config {
 	uint32_t mark_mask;		/* three adjacent bits */
 	bool forward, output;		/* which hooks */
@@ -56,6 +64,11 @@ struct table_config {
 	size_t n_allowed;
 	const struct table_service *services;
 	size_t n_services;
+	bool quarantine;		/* there may be such devices */
+	const struct table_device *quarantined;	/* each once */
+	size_t n_quarantined;
+	const struct table_network *quarantine_allowed;	/* what they may reach; a port: over TCP and UDP */
+	size_t n_quarantine_allowed;
 };
 
 /* One element. Endpoint: `pair` false, src unused. */
@@ -125,6 +138,7 @@ struct table_counters {
 	uint64_t blocked;	/* packets of BLOCKED flows */
 	uint64_t invalid;	/* payload TCP that conntrack calls invalid */
 	uint64_t untracked;	/* packets without conntrack: a blind spot */
+	uint64_t quarantined;	/* packets of devices in quarantine */
 };
 int table_counters(struct table *t, struct table_counters *out);
 

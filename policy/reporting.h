@@ -11,6 +11,17 @@
 
 struct policy;
 
+enum quarantine { QUARANTINE_OFF, QUARANTINE_MANUAL, QUARANTINE_AUTO };
+
+/* Update servers of a house; each is a rule or two that only a device in quarantine passes. */
+#define REPORTING_ALLOWED_MAX 64
+
+struct reporting_network {
+	uint8_t addr[16];	/* IPv4 v4-mapped, prefix + 96 */
+	uint8_t prefix;
+	uint16_t port;		/* 0: any */
+};
+
 #define REPORTING_PATH_MAX 256
 /* Lease files of one gateway: a server for each family, and a second of each. */
 #define REPORTING_LEASES_MAX 8
@@ -28,6 +39,10 @@ struct reporting {
 	uint32_t alert_timeout_s;		/* longest that the hook may take */
 	unsigned n_hook;			/* 0: no hook */
 	char hook[REPORTING_ARGS_MAX][REPORTING_ARG_MAX];
+	enum quarantine quarantine;
+	uint32_t quarantine_time_s;
+	unsigned n_allowed;			/* what a device in quarantine may reach */
+	struct reporting_network allowed[REPORTING_ALLOWED_MAX];
 	uint16_t metrics_port;			/* 0: figures are not served */
 	uint8_t metrics_address[16];		/* IPv4 v4-mapped */
 	char metrics_file[REPORTING_PATH_MAX];	/* "": none */

@@ -869,6 +869,7 @@ static const struct doc_key root_keys[] = {
 	{ "leases", "leases", doc_read_list, 0, &schema_leases },
 	{ "incidents", "incidents", doc_read_mapping, 0, &schema_incidents },
 	{ "alert", "alert", doc_read_mapping, 0, &schema_alert },
+	{ "quarantine", "quarantine", doc_read_mapping, 0, &schema_quarantine },
 	{ "metrics", "metrics", doc_read_mapping, 0, &schema_metrics },
 	{ "own_table", "own_table", doc_read_bool, AT(settings.own_table), NULL },
 	{ "guard_offload", "guard_offload", doc_read_bool, AT(settings.guard_offload), NULL },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The keys about incidents as tables: `leases`, `incidents`, `alert` and `metrics`. It reads the policy's own text; whether a
+/* The keys about incidents as tables: `leases`, `incidents`, `alert`, `metrics` and `quarantine`. It reads the policy's own text; whether a
  * hook can be executed, or a lease file be read, shows when that is tried. */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 
 void reporting_defaults(struct reporting *r)
 {
-	*r = (struct reporting) { .incidents_max = 512, .alert_attempts = 5, .alert_within_s = 600, .alert_timeout_s = 10 };
+	*r = (struct reporting) { .incidents_max = 512, .alert_attempts = 5, .alert_within_s = 600, .alert_timeout_s = 10,
+				   .quarantine_time_s = 3600 };
 }
 
 const struct reporting *policy_reporting(const struct policy *p)
@@ -128,3 +129,36 @@ static const struct doc_key metrics_keys[] = {
 	{ "file", "metrics.file", read_metrics_file, 0, NULL },
 };
 const struct doc_keys schema_metrics = KEYS(metrics_keys, 0, "{listen: 127.0.0.1:9920}");
+
+/* ---- quarantine ---- */
+
+static const char *const quarantine_names[] = {
+	[QUARANTINE_OFF] = "off", [QUARANTINE_MANUAL] = "manual", [QUARANTINE_AUTO] = "auto",
+};
+static const struct doc_words quarantines = { quarantine_names, COUNT(quarantine_names) };
+
+static int item_reachable(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+	struct network net;
+
+	if (schema_read_endpoint(doc, value, key, &net))
+		return -1;
+	if (r->n_allowed == REPORTING_ALLOWED_MAX)
+		return doc_fail(doc, value, "%s has too many entries with those of other files, expected at most %d", key->path,
+				REPORTING_ALLOWED_MAX);
+	memcpy(r->allowed[r->n_allowed].addr, net.addr, sizeof(net.addr));
+	r->allowed[r->n_allowed].prefix = net.prefix;
+	r->allowed[r->n_allowed++].port = net.port;
+	return 0;
+}
+
+static const struct doc_list reachable_list = {
+	REPORTING_ALLOWED_MAX, "a list of addresses, such as [192.0.2.7, \"192.0.2.8:443\"]", item_reachable,
+};
+static const struct doc_key quarantine_keys[] = {
+	{ "mode", "quarantine.mode", doc_read_word, AT(quarantine), &quarantines },
+	{ "time", "quarantine.time", doc_read_number, AT(quarantine_time_s), &schema_timeout },
+	{ "addresses", "quarantine.addresses", doc_read_list, 0, &reachable_list },
+};
+const struct doc_keys schema_quarantine = KEYS(quarantine_keys, 0, "{mode: manual, time: 1h, addresses: [192.0.2.7]}");
