@@ -15,7 +15,8 @@
 static const char usage[] =
 	"minewall lists [-c POLICY] [--json]\n"
 	"minewall lists update [NAME...] [-c POLICY] [--due] [--force] [--jitter 1h]\n"
-	"                      [--timeout 5m] [--user nobody]\n\n"
+	"                      [--timeout 5m] [--user nobody]\n"
+	"minewall lists export [-c POLICY] dnsmasq|hosts|nft|suricata\n\n"
 	"Shows every list of the policy: its age, what is used of it, what it caught,\n"
 	"how much of it others have, too. update fetches those with a `url:` (all, or\n"
 	"the ones named). What is empty, no list, wrongly signed or has shrunk a lot is\n"
@@ -132,8 +133,11 @@ int lists_main(int argc, char **argv)
 	struct child_user user;
 	struct policy *p;
 	bool update = false;
-	int code = parse(argc, argv, &o, &update);
+	int code;
 
+	if (argc > 1 && !strcmp(argv[1], "export"))
+		return lists_export(argc - 1, argv + 1);
+	code = parse(argc, argv, &o, &update);
 	if (code >= 0)
 		return code;
 	if (child_user(o.user, &user)) {

@@ -19,6 +19,9 @@ struct lists_options {
 int lists_show(const struct lists_options *o, const struct policy *p, const struct child_user *user);
 int lists_update(const struct lists_options *o, const struct policy *p, const struct child_user *user);
 
+/* `minewall lists export`, from "export" on. */
+int lists_export(int argc, char **argv);
+
 /* Asks the daemon of this policy and says nothing if there is none; takes over `request`. 0 with a new reference in `*reply`,
  * -ECONNREFUSED, -errno. */
 int lists_ask(const struct policy *p, json_t *request, json_t **reply);

@@ -509,6 +509,24 @@ size_t name_set_all(const struct name_set *set, const void *host, size_t len, st
 	return finder.n;
 }
 
+int name_set_each(const struct name_set *set, int (*each)(const char *name, size_t len, bool below, void *arg), void *arg)
+{
+	int answer = 0;
+
+	for (uint32_t b = 0; b < set->n_buckets && !answer; b++) {
+		const char *at = set->arena + (set->buckets[b].end & ~BUCKET_AGAIN);
+		const char *end = set->arena + (set->buckets[b + 1].end & ~BUCKET_AGAIN);
+
+		while (at < end && *at && !answer) {
+			struct record r;
+
+			at = record_read(at, &r);
+			answer = each(r.name, r.len, r.below, arg);
+		}
+	}
+	return answer;
+}
+
 size_t name_set_count(const struct name_set *set)
 {
 	return set->n;

@@ -87,6 +87,10 @@ bool name_set_match(const struct name_set *set, const void *host, size_t len, st
 /* All entries that cover it, the least specific first, at most `max` of them; answers how many there are. */
 size_t name_set_all(const struct name_set *set, const void *host, size_t len, struct name_hit *hits, size_t max);
 
+/* Each entry, in no order; a name that several sources have comes as often. `name` is without the "*." of one that only covers names
+ * below (`below`). Only after name_set_seal. What `each` answers other than 0 ends it and is answered. */
+int name_set_each(const struct name_set *set, int (*each)(const char *name, size_t len, bool below, void *arg), void *arg);
+
 /* Distinct names, and the bytes that the set holds. */
 size_t name_set_count(const struct name_set *set);
 size_t name_set_bytes(const struct name_set *set);

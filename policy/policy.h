@@ -214,6 +214,17 @@ struct entry_info {
 /* All entries that cover the name, at most `max` of them; answers how many there are. The decision names one of them. */
 size_t policy_entries(const struct policy *p, const void *name, size_t len, struct entry_info *to, size_t max);
 
+/* What the policy and its lists block whoever asks, for other programs: names (`below`: those below it alone), names that are to pass
+ * though one above them is blocked (`passes`), and networks, without what is allowed. Lists whose action is not block are left out, the
+ * policy's mode and rules too. Names come in no order and maybe twice; `*left_out` counts addresses with a port. 0, or what a callback
+ * answered other than 0. */
+struct export_to {
+	int (*name)(const char *name, size_t len, bool below, bool passes, void *arg);
+	int (*network)(const struct network *net, void *arg);
+	void *arg;
+};
+int policy_export(const struct policy *p, const struct export_to *to, size_t *left_out);
+
 /* The policy's own rows (the first so many), then the built-in ones that it leaves on. */
 const struct dialect_table *policy_dialects(const struct policy *p);
 size_t policy_own_dialects(const struct policy *p);
