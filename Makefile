@@ -50,7 +50,8 @@ OBJ := $(SRC:%.c=$(BUILD)/%.o)
 all: $(BUILD)/minewall
 
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+# libpcap is loaded by the verb that reads captures, as libcurl is.
+PKG_LIBS   = $(shell pkg-config --libs $(filter-out libpcap,$(PKGS)))
 
 $(BUILD)/minewall: $(OBJ)
 	$(call say,LD,$@)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Opens captures with libpcap and hands out their TCP and UDP packets one by one. Holds one file open and
- * one packet at a time, so a capture of any size can be read. */
+ * one packet at a time, so a capture of any size can be read. libpcap is loaded here and not before: with what it needs itself
+ * (D-Bus, systemd, ciphers, three compressors) it would be a fifth of what the daemon holds in memory. */
 #include "cli/capture.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -23,6 +25,45 @@ struct capture {
 	uint64_t now_ms;
 	char error[256];
 };
+
+static struct {
+	__typeof__(pcap_fopen_offline) *open;
+	__typeof__(pcap_datalink) *datalink;
+	__typeof__(pcap_datalink_val_to_name) *name;
+	__typeof__(pcap_next_ex) *next;
+	__typeof__(pcap_geterr) *error;
+	__typeof__(pcap_close) *close;
+} api;
+
+/* False: it is not there; `error` says so. */
+static bool load(char error[256])
+{
+	static bool loaded;
+	void *lib;
+
+	if (loaded)
+		return true;
+	lib = dlopen("libpcap.so.0.8", RTLD_NOW);	/* Debian's name for it */
+	if (!lib)
+		lib = dlopen("libpcap.so.1", RTLD_NOW);
+	if (!lib) {
+		snprintf(error, 256, "libpcap is not installed (neither libpcap.so.0.8 nor libpcap.so.1 can be loaded)");
+		return false;
+	}
+	/* POSIX lets a data pointer carry a function's address here, ISO C knows no cast for it. */
+	*(void **)&api.open = dlsym(lib, "pcap_fopen_offline");
+	*(void **)&api.datalink = dlsym(lib, "pcap_datalink");
+	*(void **)&api.name = dlsym(lib, "pcap_datalink_val_to_name");
+	*(void **)&api.next = dlsym(lib, "pcap_next_ex");
+	*(void **)&api.error = dlsym(lib, "pcap_geterr");
+	*(void **)&api.close = dlsym(lib, "pcap_close");
+	loaded = api.open && api.datalink && api.name && api.next && api.error && api.close;
+	if (!loaded) {
+		snprintf(error, 256, "libpcap lacks functions");
+		dlclose(lib);
+	}
+	return loaded;
+}
 
 /* A pipe cannot be read twice, so it goes to a file without a name first. Closes `from`. NULL: errno says why. */
 static FILE *spool(FILE *from)
@@ -105,19 +146,19 @@ static enum capture_result open_pcap(struct capture *c)
 			close(fd);
 		return CAPTURE_NOTHING;
 	}
-	c->pcap = pcap_fopen_offline(f, text);
+	c->pcap = api.open(f, text);
 	if (!c->pcap) {
 		fclose(f);
 		snprintf(c->error, sizeof(c->error), "%.250s", text);
 		return CAPTURE_BROKEN;
 	}
-	c->dlt = pcap_datalink(c->pcap);
+	c->dlt = api.datalink(c->pcap);
 	return CAPTURE_PACKET;
 }
 
 static enum capture_result check_link(struct capture *c)
 {
-	const char *name = pcap_datalink_val_to_name(c->dlt);
+	const char *name = api.name(c->dlt);
 
 	if (link_known(c->dlt))
 		return CAPTURE_PACKET;
@@ -141,6 +182,8 @@ enum capture_result capture_open(const char *path, struct capture **out, char er
 	}
 	rewind(c->file);
 	r = look_at_header(c->file, c->error);
+	if (r == CAPTURE_PACKET && !load(c->error))
+		r = CAPTURE_NOTHING;
 	if (r == CAPTURE_PACKET)
 		r = open_pcap(c);
 	if (r == CAPTURE_PACKET)
@@ -162,7 +205,7 @@ out:
 
 enum capture_result capture_rewind(struct capture *c)
 {
-	pcap_close(c->pcap);
+	api.close(c->pcap);
 	c->pcap = NULL;
 	defrag_free(c->defrag);
 	c->defrag = defrag_new();
@@ -199,7 +242,7 @@ enum capture_result capture_next(struct capture *c, struct capture_packet *out)
 	uint64_t ms;
 	int r;
 
-	while ((r = pcap_next_ex(c->pcap, &h, &frame)) == 1) {
+	while ((r = api.next(c->pcap, &h, &frame)) == 1) {
 		ms = (uint64_t)h->ts.tv_sec * 1000 + (uint64_t)h->ts.tv_usec / 1000;
 		if (ms > c->now_ms)
 			c->now_ms = ms;
@@ -213,7 +256,7 @@ enum capture_result capture_next(struct capture *c, struct capture_packet *out)
 	}
 	if (r == PCAP_ERROR_BREAK)
 		return CAPTURE_END;
-	snprintf(c->error, sizeof(c->error), "%.250s", pcap_geterr(c->pcap));
+	snprintf(c->error, sizeof(c->error), "%.250s", api.error(c->pcap));
 	return CAPTURE_BROKEN;
 }
 
@@ -227,7 +270,7 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	if (c->pcap)
-		pcap_close(c->pcap);
+		api.close(c->pcap);
 	if (c->file)
 		fclose(c->file);
 	defrag_free(c->defrag);

@@ -4,6 +4,7 @@
 #include "daemon/run.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -669,6 +670,11 @@ static enum exit_code take(struct daemon *d, step_fn *const *steps, size_t n)
 {
 	enum exit_code code = EXIT_DONE;
 
+#ifdef __GLIBC__
+	/* What a list's reading took goes back to the kernel, and the large tables, which fill slowly or never, get untouched pages: by
+	 * default glibc raises this bound with each large block that is freed. */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+#endif
 	umask(022);
 	for (size_t i = 0; i < n && code == EXIT_DONE; i++)
 		code = steps[i](d);
