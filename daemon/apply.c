@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "daemon/confine.h"
+#include "daemon/cut.h"
 #include "daemon/log.h"
-#include "nft/connmark.h"
 #include "policy/reporting.h"
 
 /* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
@@ -270,77 +270,6 @@ static void forget_unjustified(struct daemon *d)
 	free(elements);
 }
 
-struct flow_check {
-	struct daemon *d;
-	struct connmark *connmark;
-	struct element *taught;		/* sorted by compare_elements */
-	size_t n_taught;
-	unsigned shift;
-	size_t cut;
-};
-
-/* An endpoint's source is all zero, which no flow's is. */
-static int compare_elements(const void *a, const void *b)
-{
-	const struct element *x = a, *y = b;
-	int by_dst = memcmp(x->dst, y->dst, sizeof(x->dst)), by_src = memcmp(x->src, y->src, sizeof(x->src));
-
-	return by_dst ? by_dst : x->port != y->port ? (int)x->port - y->port : x->proto != y->proto ? (int)x->proto - y->proto : by_src;
-}
-
-static bool is_taught(const struct flow_check *c, const struct subject *who)
-{
-	struct element e = { .port = who->dport, .proto = who->proto };
-	bool found;
-
-	memcpy(e.dst, who->dst, sizeof(e.dst));
-	found = c->n_taught && bsearch(&e, c->taught, c->n_taught, sizeof(e), compare_elements);
-	memcpy(e.src, who->src, sizeof(e.src));
-	return found || (c->n_taught && bsearch(&e, c->taught, c->n_taught, sizeof(e), compare_elements));
-}
-
-static int check_flow(const struct connmark_tuple *t, uint32_t mark, void *arg)
-{
-	struct flow_check *c = arg;
-	const struct settings *s = policy_settings(c->d->shared.policy);
-	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto, .when_s = time(NULL) };
-	enum action action;
-
-	memcpy(who.src, t->src, sizeof(who.src));
-	memcpy(who.dst, t->dst, sizeof(who.dst));
-	if ((mark & s->mark_mask) >> c->shift == STATE_BLOCKED)
-		return 0;
-	action = policy_decide_address(c->d->shared.policy, &who).action;
-	/* Connection tracking knows no link: such flows are the workers', who judge them anew, too. */
-	if ((action == ACTION_BLOCK || (action != ACTION_ALLOW && is_taught(c, &who))) && !policy_may_spare(c->d->shared.policy, &who) &&
-	    connmark_set(c->connmark, t, (uint32_t)STATE_BLOCKED << c->shift, s->mark_mask) == 0) {
-		c->cut++;
-		if (s->offload)
-			connmark_tear(c->connmark, t);
-	}
-	return 0;
-}
-
-void apply_to_flows(struct daemon *d)
-{
-	const struct policy *p = d->shared.policy;
-	struct flow_check c = { .d = d, .shift = (unsigned)__builtin_ctz(policy_settings(p)->mark_mask) };
-
-	if (policy_settings(p)->mode != MODE_ENFORCE)
-		return;
-	c.taught = apply_elements(d, &c.n_taught);
-	/* A table with only allowances and names has nothing to ask of addresses. */
-	if ((policy_blocks_addresses(p) || policy_rules(p) || c.n_taught) && connmark_open(&c.connmark) == 0) {
-		if (c.n_taught)
-			qsort(c.taught, c.n_taught, sizeof(*c.taught), compare_elements);
-		connmark_each(c.connmark, check_flow, &c);
-		connmark_close(c.connmark);
-	}
-	if (c.cut)
-		log_info("%zu open flows to blocked addresses are ended", c.cut);
-	free(c.taught);
-}
-
 static void nap_ms(unsigned ms)
 {
 	struct timespec t = { .tv_nsec = ms * 1000000L };
@@ -417,7 +346,7 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 	if (!d->paused_until_s) {	/* else when the pause ends */
 		adder_settle(d->shared.adder);
 		forget_unjustified(d);
-		apply_to_flows(d);
+		cut_blocked(d);
 	}
 	return 0;
 }
@@ -565,7 +494,7 @@ static int resume(struct daemon *d)
 	if (!err) {
 		apply_teach(d, elements, n);
 		forget_unjustified(d);
-		apply_to_flows(d);
+		cut_blocked(d);
 		daemon_note_gap(d, "resumed", "judging again after a pause", paused_s);
 	}
 	free(elements);
@@ -583,7 +512,7 @@ void apply_hours(struct daemon *d)
 		return;
 	d->hours = hours;
 	forget_unjustified(d);
-	apply_to_flows(d);
+	cut_blocked(d);
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_rejudge(d->workers[i]);
 }

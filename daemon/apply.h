@@ -16,10 +16,6 @@ int apply_table(struct daemon *d);
 /* Are new flows kept out of foreign flowtables? */
 bool apply_guards(const struct daemon *d);
 
-/* Ends flows that were open before: to addresses that the policy blocks, to endpoints and of pairs that the kernel was taught. Their
- * connmark becomes BLOCKED. */
-void apply_to_flows(struct daemon *d);
-
 /* Reads the policy file anew and swaps it in. 0, or -1 with `error` filled: then nothing has changed. `confirm_s` not 0: after so
  * many seconds the policy before comes back, unless apply_confirm is called (false: nothing was to be confirmed). */
 int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *error);

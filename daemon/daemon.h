@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/clients.h"
+#include "daemon/cut.h"
 #include "daemon/listwatch.h"
 #include "daemon/quarantine.h"
 #include "daemon/reporter.h"
@@ -46,12 +47,12 @@ struct daemon {
 	uint64_t saved_s;		/* when the state was written */
 	bool unsaved, save_failed;
 	struct listwatch lists;
+	struct cut cut;			/* open flows to what was just taught */
 	uint64_t started_s;		/* CLOCK_MONOTONIC */
 	uint64_t restored;		/* how often the table had to be made again */
 	size_t adopted;			/* elements taken over from a daemon before us */
 	char blind[512];		/* what hides flows from us, "" if nothing does */
 	bool offloads;			/* decided flows take the fast way, since the policy wants it and the kernel can */
-	bool taught;			/* something, since the flows on that way were looked at */
 	bool can_guard;			/* the kernel has what guard_offload needs; asked where the policy wants it */
 	struct allowance allowances[DAEMON_ALLOWANCES_MAX];
 	size_t n_allowances;

@@ -285,7 +285,7 @@ static enum exit_code start_workers(struct daemon *d)
 		log_info(apply_guards(d) ? "guarded: new flows are kept from what %s offloads" : "blind: flows that %s offloads are not seen",
 			 d->blind + strlen("flowtable: "));
 	state_load(d);
-	apply_to_flows(d);
+	cut_blocked(d);
 	return EXIT_DONE;
 }
 
@@ -366,10 +366,13 @@ static void write_events(struct daemon *d)
 	struct event e;
 
 	while (ring_take(d->shared.events, &e)) {
+		bool taught = e.learned != SCOPE_FLOW && !*e.note;
+
 		listwatch_hit(d, &e);
 		event_log_write(d->log, &e);
-		d->unsaved |= e.learned != SCOPE_FLOW && !*e.note;
-		d->taught |= e.learned != SCOPE_FLOW && !*e.note;
+		d->unsaved |= taught;
+		if (taught)
+			cut_taught(d, &e);
 	}
 	if (d->unsaved && daemon_now_s() - d->saved_s >= SAVE_PAUSE_S)
 		state_save(d);
@@ -423,6 +426,7 @@ static void mend_table(struct daemon *d)
 	if (table_check(d->shared.table) == 1) {
 		if (sets_emptied(d)) {
 			state_teach(d);
+			cut_blocked(d);
 			daemon_note(d, "sets_restored", "another program emptied our sets; what they held is back");
 		}
 		return;
@@ -436,6 +440,7 @@ static void mend_table(struct daemon *d)
 	d->table_lost = false;
 	d->restored++;
 	state_teach(d);
+	cut_blocked(d);
 	daemon_note(d, "table_restored", "another program removed our table or a part of it; it is back with its endpoints");
 }
 
@@ -535,10 +540,6 @@ static void heed_timer(struct daemon *d)
 	daemon_read_tries(d);
 	tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
-	/* Flows on the fast way ask no set. */
-	if (d->taught && d->offloads)
-		apply_to_flows(d);
-	d->taught = false;
 	listwatch_tick(d);
 	apply_hours(d);
 	quarantine_tick(d);
@@ -557,7 +558,7 @@ static int64_t now_ms(void)
 static int due_ms(const struct daemon *d)
 {
 	int64_t now = now_ms();
-	int due = d->table_lost ? TABLE_AGAIN_MS : apply_due_ms(d);
+	int due = d->table_lost ? TABLE_AGAIN_MS : cut_due_ms(d, apply_due_ms(d));
 	int others[] = { clients_due_ms(d->clients, now), notify_due_ms(&d->notify, now) };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
@@ -600,6 +601,7 @@ static void loop(struct daemon *d)
 			heed_timer(d);
 		if (fds[3].revents)
 			heed_table(d);
+		cut_tick(d);
 		if (fds[4].revents)
 			heed_reporter(d);
 		if (notify_due_ms(&d->notify, now_ms()) == 0)

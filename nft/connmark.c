@@ -126,6 +126,8 @@ int connmark_tear(struct connmark *c, const struct connmark_tuple *t)
 /* The flows found by a dump, as the kernel wrote their original tuples (zone included). */
 struct found {
 	uint32_t mask;		/* only flows with one of these bits; 0: all */
+	connmark_wanted *wanted;	/* and that are wanted; NULL: any */
+	void *arg;
 	struct flow {
 		uint8_t family;
 		uint16_t len, zone;
@@ -158,59 +160,6 @@ static int remember(struct found *f, uint8_t family, uint32_t mark, const struct
 	flow->zone = zone ? mnl_attr_get_u16(zone) : 0;
 	memcpy(flow->tuple, mnl_attr_get_payload(tuple), len);
 	return 0;
-}
-
-static int find(const struct nlmsghdr *h, void *arg)
-{
-	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-	const struct nlattr *attr, *tuple = NULL, *zone = NULL;
-	struct found *f = arg;
-	uint32_t mark = 0;
-
-	mnl_attr_for_each(attr, h, sizeof(*g)) {
-		switch (mnl_attr_get_type(attr)) {
-		case CTA_TUPLE_ORIG:
-			tuple = attr;
-			break;
-		case CTA_ZONE:
-			zone = attr;
-			break;
-		case CTA_MARK:
-			mark = ntohl(mnl_attr_get_u32(attr));
-			break;
-		}
-	}
-	if (!tuple || (f->mask && !(mark & f->mask)))
-		return 0;
-	return remember(f, g->nfgen_family, mark, tuple, zone);
-}
-
-static int find_all(struct connmark *c, uint8_t family, struct found *f)
-{
-	char buf[256];
-	int rc, tries = 10;
-
-	do {
-		struct nlmsghdr *h;
-
-		memset(buf, 0, sizeof(buf));
-		h = begin(buf, IPCTNL_MSG_CT_GET, family);
-		f->n = 0;
-		rc = netlink_dump(&c->netlink, h, find, f);
-	} while (rc == -EINTR && --tries);
-	return rc;
-}
-
-static int clear(struct connmark *c, const struct flow *flow, uint32_t mask)
-{
-	char buf[512] = "";
-	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_NEW, flow->family);
-
-	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, flow->len, flow->tuple);
-	if (flow->zone)
-		mnl_attr_put_u16(h, CTA_ZONE, flow->zone);
-	put_mark(h, 0, mask);
-	return netlink_request(&c->netlink, h);
 }
 
 /* One part of a tuple: an attribute's payload if it has the length that is wanted. */
@@ -274,10 +223,70 @@ static bool read_tuple(const struct flow *flow, struct connmark_tuple *t)
 	return ip && proto && read_addresses(ip, t) && read_ports(proto, t);
 }
 
-int connmark_each(struct connmark *c, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg), void *arg)
+static int find(const struct nlmsghdr *h, void *arg)
+{
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attr, *tuple = NULL, *zone = NULL;
+	struct found *f = arg;
+	struct connmark_tuple t;
+	uint32_t mark = 0;
+	int rc;
+
+	mnl_attr_for_each(attr, h, sizeof(*g)) {
+		switch (mnl_attr_get_type(attr)) {
+		case CTA_TUPLE_ORIG:
+			tuple = attr;
+			break;
+		case CTA_ZONE:
+			zone = attr;
+			break;
+		case CTA_MARK:
+			mark = ntohl(mnl_attr_get_u32(attr));
+			break;
+		}
+	}
+	if (!tuple || (f->mask && !(mark & f->mask)))
+		return 0;
+	rc = remember(f, g->nfgen_family, mark, tuple, zone);
+	/* Of a million flows few are kept. */
+	if (!rc && f->wanted && !(read_tuple(&f->flow[f->n - 1], &t) && f->wanted(&t, mark, f->arg)))
+		f->n--;
+	return rc;
+}
+
+static int find_all(struct connmark *c, uint8_t family, struct found *f)
+{
+	char buf[256];
+	int rc, tries = 10;
+
+	do {
+		struct nlmsghdr *h;
+
+		memset(buf, 0, sizeof(buf));
+		h = begin(buf, IPCTNL_MSG_CT_GET, family);
+		f->n = 0;
+		rc = netlink_dump(&c->netlink, h, find, f);
+	} while (rc == -EINTR && --tries);
+	return rc;
+}
+
+static int clear(struct connmark *c, const struct flow *flow, uint32_t mask)
+{
+	char buf[512] = "";
+	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_NEW, flow->family);
+
+	mnl_attr_put(h, CTA_TUPLE_ORIG | NLA_F_NESTED, flow->len, flow->tuple);
+	if (flow->zone)
+		mnl_attr_put_u16(h, CTA_ZONE, flow->zone);
+	put_mark(h, 0, mask);
+	return netlink_request(&c->netlink, h);
+}
+
+int connmark_each(struct connmark *c, connmark_wanted *wanted, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg),
+		  void *arg)
 {
 	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	struct found found = { .mask = 0 };
+	struct found found = { .wanted = wanted, .arg = arg };
 	struct connmark_tuple t;
 	int rc = 0;
 

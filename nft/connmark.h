@@ -3,6 +3,7 @@
 #ifndef MINEWALL_CONNMARK_H
 #define MINEWALL_CONNMARK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct connmark;	/* an open ctnetlink socket */
@@ -24,9 +25,11 @@ int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t va
  * older than the table. 0 also if it takes no such way. */
 int connmark_tear(struct connmark *c, const struct connmark_tuple *t);
 
-/* Calls `each` for every TCP and UDP flow of the connection tracking with its whole connmark; stops when it returns non-zero and
- * returns that. `each` may call connmark_set with the same `c`. */
-int connmark_each(struct connmark *c, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg), void *arg);
+/* Asks `wanted` of every TCP and UDP flow of the connection tracking, with its whole connmark, and calls `each` for those of a family
+ * that it wants when all were seen; stops when that returns non-zero and returns it. `each` may call connmark_set with the same `c`. */
+typedef bool connmark_wanted(const struct connmark_tuple *t, uint32_t mark, void *arg);
+int connmark_each(struct connmark *c, connmark_wanted *wanted, int (*each)(const struct connmark_tuple *t, uint32_t mark, void *arg),
+		  void *arg);
 
 /* Takes the bits of `mask` out of every flow's connmark; returns how many flows carried them, or -errno. */
 long connmark_clear(struct connmark *c, uint32_t mask);

@@ -11,7 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 
-#include "nft/guard.h"
+#include "nft/judge.h"
 #include "nft/offload.h"
 #include "nft/quarantine.h"
 #include "nft/starts.h"
@@ -20,246 +20,9 @@
 /* After the admin's own filter chains (priority 0), before source NAT: only what they let through is judged. */
 enum { PRIORITY_QUARANTINE = NF_IP_PRI_FILTER + 4, PRIORITY_JUDGE = NF_IP_PRI_FILTER + 5, PRIORITY_LATE = NF_IP_PRI_FILTER + 10 };
 
-enum { NEW_OR_RELATED = NF_CT_STATE_BIT(IP_CT_NEW) | NF_CT_STATE_BIT(IP_CT_RELATED) };
-
 const char *const rules_counters[RULES_COUNTERS] = { "queued", "rejected", "blocked", "invalid", "untracked", "quarantined" };
 
 static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
-
-/* Exempt hosts and allowed addresses win over everything else. */
-static void accept_listed(struct writer *w, enum side outside)
-{
-	for (enum set set = SET_LEARNT; set < SET_COUNT; set++) {
-		bool exempt = set == SET_EXEMPT4 || set == SET_EXEMPT6;
-		enum side inside = outside == SOURCE ? DESTINATION : SOURCE;
-		struct expr_rule r = writer_begin(w);
-		unsigned int word;
-
-		if (!r.rule)
-			return;
-		writer_match_family(&r, set);
-		word = writer_load_address(&r, set, exempt ? inside : outside, 0);
-		if (set >= SET_ALLOWED_PORTS4)
-			writer_load_port(&r, outside, word);
-		expr_lookup(&r, sets_name(set));
-		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
-	}
-}
-
-static void refuse_learnt(struct writer *w, enum side outside)
-{
-	for (enum set set = SET_ENDPOINTS4; set < SET_TRIES4; set++) {
-		struct expr_rule r = writer_begin(w);
-
-		if (!r.rule)
-			return;
-		writer_match_family(&r, set);
-		writer_load_key(&r, set, outside);
-		expr_lookup(&r, sets_name(set));
-		writer_end_verdict(w, &r, NFT_GOTO, outside == SOURCE ? "refuse" : set & 1 ? "hit6" : "hit4");
-	}
-}
-
-static void end_queue(struct writer *w, struct expr_rule *r)
-{
-	const struct table_config *c = w->config;
-
-	expr_counter(r, "queued");
-	(w->xt ? expr_queue_xt : expr_queue)(r, c->queue_first, c->queue_count, c->bypass);
-	writer_end(w, r);
-}
-
-/* In monitor mode a flow that an earlier enforce mode blocked goes on, unjudged. */
-static void end_blocked(struct writer *w, struct expr_rule *r)
-{
-	if (w->config->enforce)
-		writer_end_verdict(w, r, NFT_GOTO, "blocked");
-	else
-		writer_end_verdict(w, r, NF_ACCEPT, NULL);
-}
-
-static void mark_older(struct writer *w, enum state direction)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, STATE_OLDER);
-	writer_match_payload(&r);
-	writer_set_packet(w, &r, direction);
-	writer_end(w, &r);
-}
-
-/* So that the reader can tell the flow that it judged from another one that came to its ports since. */
-static void mark_pending(struct writer *w)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, STATE_PENDING);
-	writer_match_payload(&r);
-	writer_set_packet(w, &r, STATE_PENDING);
-	writer_end(w, &r);
-}
-
-static void judge_state(struct writer *w, enum state state, bool blocked)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, state);
-	if (blocked)
-		end_blocked(w, &r);
-	else
-		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
-}
-
-/* A flow whose first packet we see. TCP only from its SYN: what conntrack picks up in the middle stays OLDER. */
-static void mark_new(struct writer *w, uint8_t proto)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_proto(&r, proto);
-	if (proto == IPPROTO_TCP)
-		writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN);
-	writer_match_ct_state(&r, NEW_OR_RELATED);
-	writer_match_state(w, &r, STATE_OLDER);
-	writer_set_state(w, &r, STATE_INSPECTING);
-	writer_end(w, &r);
-}
-
-/* From one port of a resolver come queries for many names, good and bad. So a UDP flow that was judged by something else is still
- * asked for them, and every answer is looked at, whatever its flow's state; over TCP while it is inspected. */
-static void queue_query(struct writer *w)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_proto(&r, IPPROTO_UDP);
-	writer_match_dns_port(&r, DESTINATION);
-	writer_match_state(w, &r, STATE_PASS);
-	writer_match_dns_header(&r, false);
-	end_queue(w, &r);
-}
-
-static void queue_answer(struct writer *w, uint8_t proto)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_proto(&r, proto);
-	writer_match_dns_port(&r, SOURCE);
-	if (proto == IPPROTO_TCP) {
-		writer_match_state(w, &r, STATE_INSPECTING);
-		writer_match_payload(&r);
-	} else {
-		writer_match_dns_header(&r, true);
-	}
-	writer_set_packet(w, &r, STATE_REPLY);
-	end_queue(w, &r);
-}
-
-/* A server takes an urgent byte out of its stream, so what it reads is not what went by; even a bare ACK can announce one. While
- * a flow is undecided its bytes are all in the stream. */
-static void clear_urgent(struct writer *w)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_proto(&r, IPPROTO_TCP);
-	writer_match_flags(&r, TH_URG, TH_URG);
-	writer_clear_urgent(&r);
-	writer_end(w, &r);
-}
-
-/* On a flow that was let go, as the server has answered, a client may begin another connection of QUIC. Its first packets go
- * on being looked at; an ordinary client sends one or two more of them, to acknowledge. */
-static void watch_quic(struct writer *w, uint8_t type, uint32_t version)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_quic(&r, type, version);
-	writer_match_state(w, &r, STATE_PASS);
-	end_queue(w, &r);
-}
-
-static void ask_services(struct writer *w)
-{
-	struct expr_rule r = writer_begin(w);
-
-	if (!r.rule)
-		return;
-	writer_match_ct_state(&r, NF_CT_STATE_BIT(IP_CT_NEW));
-	writer_end_verdict(w, &r, NFT_JUMP, "services");
-}
-
-static void fill_original(struct writer *w)
-{
-	struct expr_rule r;
-
-	w->chain = "original";
-	accept_listed(w, DESTINATION);
-	if (w->config->n_services)
-		ask_services(w);
-	if (w->config->enforce)
-		refuse_learnt(w, DESTINATION);
-	judge_state(w, STATE_BLOCKED, true);
-	queue_query(w);
-	watch_quic(w, 0, 0x00000001);	/* RFC 9000 17.2.2 */
-	watch_quic(w, 1, 0x6b3343cf);	/* RFC 9369 3.2 */
-	judge_state(w, STATE_PASS, false);
-	if (w->config->enforce)
-		clear_urgent(w);
-	if (w->config->guard_offload)
-		guard_put_rules(w);
-	mark_new(w, IPPROTO_TCP);
-	mark_new(w, IPPROTO_UDP);
-	mark_older(w, STATE_OLDER_ORIGINAL);
-	mark_pending(w);
-	r = writer_begin(w);
-	if (!r.rule)
-		return;
-	writer_match_payload(&r);
-	end_queue(w, &r);
-}
-
-static void fill_reply(struct writer *w)
-{
-	struct expr_rule r;
-
-	w->chain = "reply";
-	accept_listed(w, SOURCE);
-	if (w->config->enforce)
-		refuse_learnt(w, SOURCE);
-	judge_state(w, STATE_BLOCKED, true);
-	queue_answer(w, IPPROTO_UDP);
-	judge_state(w, STATE_PASS, false);
-	starts_put_reply(w);
-	queue_answer(w, IPPROTO_TCP);
-	r = writer_begin(w);
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, STATE_PENDING);
-	writer_match_payload(&r);
-	writer_set_state(w, &r, STATE_PASS);
-	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
-	mark_older(w, STATE_OLDER_REPLY);
-	r = writer_begin(w);
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, STATE_OLDER);
-	writer_match_payload(&r);
-	end_queue(w, &r);
-}
 
 /* Without conntrack there is no direction: our side may be the source or the destination. */
 static void fill_stateless(struct writer *w)
@@ -274,8 +37,8 @@ static void fill_stateless(struct writer *w)
 		writer_match_verdict(w, &r, STATE_PASS);
 		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 	}
-	accept_listed(w, DESTINATION);
-	accept_listed(w, SOURCE);
+	judge_accept_listed(w, DESTINATION);
+	judge_accept_listed(w, SOURCE);
 	r = writer_begin(w);
 	if (!r.rule)
 		return;
@@ -423,7 +186,7 @@ static void fill_late(struct writer *w)
 		return;
 	writer_set_packet(w, &r, STATE_OLDER);
 	writer_end(w, &r);
-	judge_state(w, STATE_BLOCKED, true);
+	judge_end_blocked(w);
 }
 
 /* A rule of a way, through one interface (NULL: any). */
@@ -469,12 +232,25 @@ static void fill_late_base(struct writer *w, int hook, const char *chain)
 	writer_match_bits(&r, w->config->mark_mask, NFT_CMP_NEQ, 0);
 	writer_end_verdict(w, &r, NFT_GOTO, "late");
 	if (w->config->enforce)
-		judge_state(w, STATE_BLOCKED, true);
+		judge_end_blocked(w);
 	if (hook == NF_INET_FORWARD && w->config->offload)
 		offload_put_rule(w);
 }
 
-/* Which packets of a hook belong to outbound connections. */
+/* A TCP flow that is settled, in both directions: nearly every packet of the gateway ends here. What ends such a flow after all (an
+ * endpoint that is taught, another policy) makes its state BLOCKED. Datagrams go on, for what may begin anew among them. */
+static void accept_settled(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_state(w, &r, STATE_PASS);
+	writer_match_proto(&r, IPPROTO_TCP);
+	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
+}
+
+/* Which packets of a hook belong to outbound connections. What has no direction has no conntrack. */
 static void add_way(struct writer *w, int hook, const char *interface)
 {
 	struct expr_rule r;
@@ -483,20 +259,22 @@ static void add_way(struct writer *w, int hook, const char *interface)
 		r = begin_way(w, NFT_META_OIFNAME, interface);
 		if (!r.rule)
 			return;
-		writer_match_ct_state(&r, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
-		writer_end_verdict(w, &r, NFT_GOTO, "stateless");
-		r = begin_way(w, NFT_META_OIFNAME, interface);
-		if (!r.rule)
-			return;
 		writer_match_direction(&r, IP_CT_DIR_ORIGINAL);
-		writer_end_verdict(w, &r, NFT_GOTO, "original");
+		writer_end_verdict(w, &r, NFT_GOTO, JUDGE_ORIGINAL);
 	}
 	if (hook != NF_INET_LOCAL_OUT) {
 		r = begin_way(w, NFT_META_IIFNAME, interface);
 		if (!r.rule)
 			return;
 		writer_match_direction(&r, IP_CT_DIR_REPLY);
-		writer_end_verdict(w, &r, NFT_GOTO, "reply");
+		writer_end_verdict(w, &r, NFT_GOTO, JUDGE_REPLY);
+	}
+	if (hook != NF_INET_LOCAL_IN) {
+		r = begin_way(w, NFT_META_OIFNAME, interface);
+		if (!r.rule)
+			return;
+		writer_match_ct_state(&r, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+		writer_end_verdict(w, &r, NFT_GOTO, "stateless");
 	}
 }
 
@@ -521,7 +299,7 @@ static void add_resolver_way(struct writer *w, int hook)
 		return;
 	writer_match_dns_port(&r, in ? DESTINATION : SOURCE);
 	writer_match_direction(&r, in ? IP_CT_DIR_ORIGINAL : IP_CT_DIR_REPLY);
-	writer_end_verdict(w, &r, NFT_GOTO, in ? "original" : "reply");
+	writer_end_verdict(w, &r, NFT_GOTO, in ? JUDGE_ORIGINAL : JUDGE_REPLY);
 }
 
 /* The daemon's own answers stand in another's name: as a connection they would be taken for one of that host's. */
@@ -561,6 +339,7 @@ static void fill_base(struct writer *w, const struct base *base)
 
 	w->chain = base->name;
 	accept_own(w, base->hook);
+	accept_settled(w);
 	for (size_t i = 0; i < sizeof(protos); i++) {
 		r = writer_begin(w);
 		if (!r.rule)
@@ -580,7 +359,8 @@ static void fill_base(struct writer *w, const struct base *base)
 
 static void add_chains(struct writer *w)
 {
-	static const char *const plain[] = { "original", "reply", "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
+	static const char *const plain[] = { JUDGE_ORIGINAL, JUDGE_ORIGINAL_UDP, JUDGE_ORIGINAL_PAYLOAD, JUDGE_LEARNT, JUDGE_LEARNT6,
+					      JUDGE_REPLY, JUDGE_REPLY_PAYLOAD, JUDGE_ANSWERED, "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
 					      STARTS_LEARN, STARTS_FORGET };
 
 	for (size_t i = 0; i < BASES; i++) {
@@ -612,8 +392,7 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 			fill_base(&w, &bases[i]);
 	if (config->answers)
 		fill_answers(&w);
-	fill_original(&w);
-	fill_reply(&w);
+	judge_put(&w);
 	fill_stateless(&w);
 	fill_late(&w);
 	fill_hit(&w, SET_TRIES4, "hit4");

@@ -6,7 +6,7 @@
 #include "nft/netlink.h"
 #include "nft/table.h"
 
-#define RULES_CHAINS_MAX 24
+#define RULES_CHAINS_MAX 32
 
 /* What was made, to compare the kernel's table with. */
 struct rules_layout {

@@ -247,6 +247,11 @@ static bool is_v4(const struct table_network *n)
 	return n->prefix >= 96 && !memcmp(n->addr, prefix, sizeof(prefix));
 }
 
+static bool belongs(const struct table_network *n, enum set set)
+{
+	return is_v4(n) == !(set & 1) && !!n->port == (set >= SET_ALLOWED_PORTS4);
+}
+
 static void range_of(const struct table_network *n, struct range *r)
 {
 	r->port = n->port;
@@ -262,11 +267,10 @@ static void range_of(const struct table_network *n, struct range *r)
 /* Those of one family, with ports or without, sorted, with neighbours joined. */
 static size_t ranges_of(const struct table_network *networks, size_t n, enum set set, struct range *r)
 {
-	bool ports = set >= SET_ALLOWED_PORTS4;
 	size_t count = 0, out = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (is_v4(&networks[i]) == !(set & 1) && !!networks[i].port == ports)
+		if (belongs(&networks[i], set))
 			range_of(&networks[i], &r[count++]);
 	qsort(r, count, sizeof(*r), compare);
 	for (size_t i = 0; i < count; i++) {
@@ -334,15 +338,35 @@ static int put_ranges(struct netlink_batch *b, enum set set, const struct table_
 	return b->error;
 }
 
+/* The networks that one of these sets is made of, and others. */
+static const struct table_network *networks_for(enum set set, const struct table_config *config, size_t *n)
+{
+	bool exempt = set == SET_EXEMPT4 || set == SET_EXEMPT6;
+
+	*n = exempt ? config->n_exempt : config->n_allowed;
+	return exempt ? config->exempt : config->allowed;
+}
+
+bool sets_are_empty(enum set set, const struct table_config *config)
+{
+	size_t n;
+	const struct table_network *networks = networks_for(set, config, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (belongs(&networks[i], set))
+			return false;
+	return true;
+}
+
 int sets_put_networks(struct netlink_batch *b, const struct table_config *config)
 {
 	int rc = 0;
 
 	for (enum set set = SET_LEARNT; set < SET_COUNT && !rc; set++) {
-		bool exempt = set == SET_EXEMPT4 || set == SET_EXEMPT6;
+		size_t n;
+		const struct table_network *networks = networks_for(set, config, &n);
 
-		rc = put_ranges(b, set, exempt ? config->exempt : config->allowed,
-				exempt ? config->n_exempt : config->n_allowed);
+		rc = put_ranges(b, set, networks, n);
 	}
 	return rc;
 }

@@ -43,6 +43,9 @@ void sets_put_elements(struct netlink_batch *b, enum set set, enum sets_op op, c
 /* The networks of the policy, merged, into the sets exempt, allowed and allowed_ports. 0 or -ENOMEM. */
 int sets_put_networks(struct netlink_batch *b, const struct table_config *config);
 
+/* Does the policy put nothing into this one of them? */
+bool sets_are_empty(enum set set, const struct table_config *config);
+
 /* A growing list of elements. */
 struct sets_list {
 	struct element *element;

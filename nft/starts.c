@@ -111,13 +111,6 @@ void starts_put_reply(struct writer *w)
 	writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN | TH_ACK);
 	writer_match_state(w, &r, STATE_INSPECTING);
 	writer_end_verdict(w, &r, NFT_JUMP, STARTS_LEARN);
-	r = writer_begin(w);
-	if (!r.rule)
-		return;
-	writer_match_state(w, &r, STATE_PENDING);
-	writer_match_proto(&r, IPPROTO_TCP);
-	writer_match_payload(&r);
-	writer_end_verdict(w, &r, NFT_JUMP, STARTS_FORGET);
 }
 
 struct starts {

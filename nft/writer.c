@@ -197,7 +197,6 @@ void writer_match_quic(struct expr_rule *r, uint8_t type, uint32_t version)
 	const uint8_t head[] = { 0x80 | (uint8_t)(type << 4), (uint8_t)(version >> 24), (uint8_t)(version >> 16),
 				 (uint8_t)(version >> 8), (uint8_t)version };
 
-	writer_match_proto(r, IPPROTO_UDP);
 	expr_payload(r, NFT_PAYLOAD_INNER_HEADER, 0, sizeof(head), 0);
 	expr_bitwise(r, mask, flip, sizeof(mask));
 	expr_cmp(r, NFT_CMP_EQ, head, sizeof(head));

@@ -43,7 +43,7 @@ void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value);
 void writer_match_state(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_payload(struct expr_rule *r);
-/* UDP that begins as a QUIC packet of this type (of the two bits) and version does. */
+/* A payload that begins as a QUIC packet of this type (of the two bits) and version does. */
 void writer_match_quic(struct expr_rule *r, uint8_t type, uint32_t version);
 
 /* The port of DNS at this side; the first bytes of a UDP payload as those of a query or of an answer (RFC 1035, 4.1.1). */

@@ -444,6 +444,30 @@ def picked_up(t, puppet):
 FLOW_ONLY = "detect: {stratum: {action: block, scope: flow}}"
 
 
+@own("edge/starts-are-forgotten")
+def starts_forgotten(t):
+    """Where a flow began is known while it is undecided, and not for long behind its end, judged clean or not."""
+    t.daemon = t.make(policy()).start()
+
+    def known(address):
+        return [line for kind in (4, 6) for line in t.bed.gateway.run("nft", "list", "map", "inet", "minewall", f"starts{kind}").stdout.split(",")
+                if address in line]
+
+    for family in families(t):
+        open_one, ended = t.fresh(), t.fresh()
+        client = t.bed.client.start(*beds.PYTHON, "-c", f"import socket, sys\ns = socket.create_connection(('{open_one}', 80))\n"
+                                    "print('open', flush=True)\nsys.stdin.read()", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            need(client.stdout.readline() and until(lambda a=open_one: known(a), 2), f"IPv{family}: the start of an open flow is not known")
+            got = t.bed.curl(ended, 80, UNLISTED, "http")
+            need(got["code"] == 200, f"IPv{family}: {got['why']}")
+            need(until(lambda a=ended: not known(a), 2), f"IPv{family}: the start of a flow that has ended is still there")
+            need(known(open_one), f"IPv{family}: the start of an open flow is forgotten")
+        finally:
+            client.kill()
+            client.communicate()
+
+
 @own("edge/ignored-reset", "conntrack", "forgotten")
 def ignored_reset(t, how):
     """Scope flow, so that no endpoint helps: the client goes on as if there had been no reset."""

@@ -12,7 +12,7 @@ import time
 
 import bed as beds
 import wire
-from bed import CLIENT
+from bed import CLIENT, STATES
 from run import BLOCKED_ADDRESS, FROM_LIST, LISTED, UNLISTED, Skipped, families, need, own, policy, until
 
 TALK_PORT = 9400
@@ -119,6 +119,25 @@ def reload_cuts(t, by):
             need(talk.ended(meant[family], 5) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant[family])} at the server")
         for family in families(t):
             need(talk.ended(other[family], 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
+    finally:
+        talk.close()
+
+
+@own("teach/ends-open-flows", 1, 2)
+def teach_ends(t, queues):
+    """A flow that was let go is ended when its endpoint is taught, though the kernel does not look it up any more; another's goes on."""
+    t.daemon = t.make(policy(queues=queues)).start()
+    talk = Talk(t)
+    try:
+        for family in families(t):
+            meant, other = t.fresh(), t.fresh()
+            for address in (meant, other):
+                talk.open(address, wire.client_hello(UNLISTED))
+                need(until(lambda a=address: any(STATES[f["state"]] == "pass" for f in t.kernel.flows(family, a, TALK_PORT)), 2),
+                     f"IPv{family}: the flow is not let go")
+            need(t.bed.send(meant, TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
+            need(talk.ended(meant, 1) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant)} at the server")
+            need(talk.ended(other, 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
     finally:
         talk.close()
 

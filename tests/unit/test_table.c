@@ -643,6 +643,7 @@ static void test_owned(void **state)
 /* Each outbound flow gets a helper; the kernel offloads none that has one. */
 static void test_guard(void **state)
 {
+	static const struct table_network six = { .addr = { 0x20, 1, 0xd, 0xb8 }, .prefix = 32 };
 	struct table_config config = plain;
 	char buf[16384];
 
@@ -655,12 +656,15 @@ static void test_guard(void **state)
 		skip();
 	}
 	config.guard_offload = true;
+	config.allowed = &six;
+	config.n_allowed = 1;
 	install(&config);
 	assert_int_equal(table_check(table), 1);
 	output("nft list chain inet minewall original", buf, sizeof(buf));
 	assert_non_null(strstr(buf, "meta l4proto tcp ct state related,new ct helper set \"guard_tcp\""));
 	assert_non_null(strstr(buf, "meta nfproto ipv4 meta l4proto udp ct state related,new ct helper set \"guard_udp4\""));
 	assert_non_null(strstr(buf, "meta nfproto ipv6 meta l4proto udp ct state related,new ct helper set \"guard_udp6\""));
+	assert_non_null(strstr(buf, "@allowed6"));
 	assert_true(strstr(buf, "guard_tcp") > strstr(buf, "@allowed6"));	/* what is allowed may be offloaded */
 	output("nft list ct helpers table inet minewall", buf, sizeof(buf));
 	assert_non_null(strstr(buf, "type \"sane\" protocol tcp"));
