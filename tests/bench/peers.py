@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Other programs that read ClientHellos from a queue, each as its own papers set it up, with a list of names and nothing to do for the
-bench's traffic. Only what is on PATH is started."""
+bench's traffic. Only what is on PATH is started; Debian 12 has packages of suricata alone, the others are built from their sources."""
 
 import os
 import shutil
@@ -30,6 +30,7 @@ def start(name, gateway, names):
     """None, or why it could not be started."""
     first, arguments = PEERS[name]
     folder = gateway.folder("peer")
+    os.chmod(gateway.bench.tmp, 0o755)      # some of them read their list as somebody else
     rule = ["-A", "FORWARD", "-p", "tcp"]
     if first:
         rule += ["-m", "connbytes", "--connbytes", f"0:{first}", "--connbytes-dir", "original", "--connbytes-mode", "packets"]
@@ -40,10 +41,13 @@ def start(name, gateway, names):
     program = shutil.which(name)
     gateway.start("/bin/sh", "-c", 'echo ready >&2; exec "$@" > /dev/null 2>&1', "sh", program, *arguments(plain_names(names, folder), folder))
     for _ in range(100):
-        with open(f"/proc/{gateway.process.pid}/net/netfilter/nfnetlink_queue", encoding="ascii") as f:
-            if any(int(line.split()[0]) == QUEUE for line in f):
-                return None
         if gateway.process.poll() is not None:
-            break
+            return f"ends at once, exit code {gateway.process.returncode}"
+        try:
+            with open(f"/proc/{gateway.process.pid}/net/netfilter/nfnetlink_queue", encoding="ascii") as f:
+                if any(int(line.split()[0]) == QUEUE for line in f):
+                    return None
+        except OSError:
+            pass
         gateway.namespace.run("sleep", "0.1")
     return "does not take its queue"
