@@ -413,10 +413,14 @@ log: {{file: {g.folder()}/eve.json}}
               f"user time at 100k names {self.values.get('user_us_100k') or 0:.2f} us a packet; "
               f"of all threads {self.notes.get('user_us_process')}")
         print("after the load: resident " + ", ".join(f"{n} names {self.notes['rss_after'][n]:.1f} MB" for n in SIZES))
-        print("core, ns: " + ", ".join(f"{k.removesuffix('_ns')} {v:.0f}" for k, v in micro.items() if k != "growth"))
+        print("core, ns: " + ", ".join(f"{k.removesuffix('_ns')} {v:.0f}" for k, v in micro.items() if k.endswith("_ns") or k.startswith("name_")))
         print("cost of a packet, ns:    flows     names endpoints (to 65,536)")
         for n, row in micro["growth"].items():
             print(f"{n:>18s} {row['flows_ns']:10.0f} {row['names_ns']:9.0f} {row['endpoints_ns']:9.0f}")
+        print(f"a million flows at a time: {micro['million']['flows']}, {micro['million']['resident_mb']:.0f} MB")
+        print("a flood, to a table of 65,536:   known flows, ns: before  during  grown kB  flows")
+        for kind, row in micro["floods"].items():
+            print(f"{kind:>18s} {row['quiet_ns']:37.0f} {row['during_ns']:7.0f} {row['grown_kb']:9d} {row['flows']:6d}")
         for name, why in self.notes["peers"].items():
             ratio = median(self.figures.compared("cpu", name, "plain"))
             print(f"peer {name}: " + (why if isinstance(why, str) else f"CPU a connection / plain {ratio or 0:.2f}"))

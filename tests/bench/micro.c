@@ -221,6 +221,122 @@ static void print_growth(void)
 	policy_free(small);
 }
 
+/* Flows that begin and never go on, each from another source: what the kernel's rules would queue of such a flood. */
+static const struct {
+	const char *name, *bytes;
+	size_t len;
+	uint8_t proto, flags;
+	uint16_t port;
+} floods[] = {
+	{ "syn_data", "data in a SYN", 13, IPPROTO_TCP, PACKET_SYN, 443 },
+	{ "udp", "\x91what no inspector knows", 24, IPPROTO_UDP, 0, 27015 },
+	{ "half_hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03half", 15, IPPROTO_TCP, PACKET_ACK, 443 },
+};
+
+#define KNOWN 1000u		/* flows that were judged and go on */
+#define FLOOD_STEP 16000u	/* packets between two rounds of them: fewer than the table has room for */
+#define FLOOD_ROUNDS 31
+
+static size_t resident_kb(void)
+{
+	char line[128];
+	size_t kb = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %zu", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+/* A round of the known flows: nanoseconds a packet. Each must still be known. */
+static double known_ns(struct pipeline *p, bool first)
+{
+	static uint8_t hello[600];
+	size_t len = hello_make(hello, UNLISTED, 32, 517, SEED);
+	double begin = now_ns();
+
+	for (uint32_t i = 0; i < KNOWN; i++) {
+		struct packet k = inputs_packet(i, IPPROTO_TCP, 443, first ? hello : (const uint8_t *)"\x17\x03\x03\0\x5f", first ? len : 5);
+
+		k.seq += first ? 0 : 20000;
+		if (pipeline_packet(p, &k, 1000).verdict != VERDICT_CLEAR)
+			inputs_die("a known flow was forgotten");
+	}
+	return (now_ns() - begin) / KNOWN;
+}
+
+static void flood(struct pipeline *p, size_t kind, uint32_t from)
+{
+	for (uint32_t i = from; i < from + FLOOD_STEP; i++) {
+		struct packet k = inputs_packet(KNOWN + i, floods[kind].proto, floods[kind].port, floods[kind].bytes, floods[kind].len);
+
+		k.tcp_flags = floods[kind].flags;
+		sink += (unsigned)pipeline_packet(p, &k, 1000).verdict;
+	}
+}
+
+/* What half a million packets of a flood do to the flows that are there, and to memory once the table is full. */
+static void print_flood(const struct policy *policy, size_t kind)
+{
+	struct pipeline_config config = { .flows = 65536, .reassembly = 16 << 20, .key = { 1, 2 } };
+	struct pipeline *p = pipeline_new(&config);
+	double quiet[FLOOD_ROUNDS], during[FLOOD_ROUNDS];
+	size_t full = 0;
+
+	if (!p)
+		inputs_die("no memory");
+	pipeline_policy(p, policy);
+	known_ns(p, true);
+	for (int i = 0; i < FLOOD_ROUNDS; i++)
+		quiet[i] = known_ns(p, false);
+	for (uint32_t i = 0; i < FLOOD_ROUNDS; i++) {
+		flood(p, kind, i * FLOOD_STEP);
+		during[i] = known_ns(p, false);
+		if (i == FLOOD_ROUNDS / 3)
+			full = resident_kb();
+	}
+	qsort(quiet, FLOOD_ROUNDS, sizeof(quiet[0]), by_value);
+	qsort(during, FLOOD_ROUNDS, sizeof(during[0]), by_value);
+	printf("%s\"%s\": {\"quiet_ns\": %.1f, \"during_ns\": %.1f, \"grown_kb\": %zd, \"flows\": %u}", kind ? ", " : "", floods[kind].name,
+	       quiet[FLOOD_ROUNDS / 2], during[FLOOD_ROUNDS / 2], (ssize_t)(resident_kb() - full), pipeline_flows(p));
+	pipeline_free(p);
+}
+
+static void print_floods(void)
+{
+	struct policy *policy = inputs_policy(10000);
+
+	printf("\"floods\": {");
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++)
+		print_flood(policy, i);
+	printf("}, ");
+	policy_free(policy);
+}
+
+/* A million flows at a time, all in the memory that the table was given: resident bytes for each of them. */
+static void print_million(void)
+{
+	struct pipeline_config config = { .flows = 1000000, .reassembly = 16 << 20, .key = { 1, 2 } };
+	size_t before = resident_kb();
+	struct policy *policy = inputs_policy(1000);
+	struct visitors s = { .pipeline = pipeline_new(&config) };
+
+	if (!s.pipeline)
+		inputs_die("no memory");
+	s.len = hello_make(s.hello, UNLISTED, 32, 517, SEED);
+	pipeline_policy(s.pipeline, policy);
+	connect_new(&s, config.flows);
+	if (pipeline_flows(s.pipeline) != config.flows)
+		inputs_die("not a million flows");
+	printf("\"million\": {\"flows\": %u, \"resident_mb\": %.1f}, ", pipeline_flows(s.pipeline),
+	       (double)(resident_kb() - before) / 1024);
+	pipeline_free(s.pipeline);
+	policy_free(policy);
+}
+
 static void print_names(void)
 {
 	struct name_set *few = inputs_names(10000), *many = inputs_names(1000000);
@@ -247,6 +363,8 @@ int main(void)
 	printf("\"login_ns\": %.1f, ", timed(inspect, &login, 5000));
 	printf("\"flow_ns\": %.1f, ", flow_ns(65536));
 	print_names();
+	print_million();
+	print_floods();
 	print_growth();
 	printf("}\n");
 	policy_free(policy);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* daemon/pipeline: crafted packets in, outcomes out. Every trick by which a login could reach its pool in spite of
  * the core stands here as one test, beside the harmless traffic that looks like it. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -871,6 +872,49 @@ static void test_memory_taken(void **state)
 	bed_free(b);
 }
 
+/* Floods of flows that begin and do not go on: memory stays as it is, and who was judged and goes on is known. */
+static void test_floods(void **state)
+{
+	static const struct { const char *bytes; size_t len; uint8_t proto, flags; uint16_t port; } kinds[] = {
+		{ "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03half", 15, 6, PACKET_ACK, 443 },
+		{ "{\"id\":1,\"meth", 13, 6, PACKET_ACK, 3333 },
+		{ "data in a SYN", 13, 6, PACKET_SYN, 443 },
+		{ "\x91what no inspector knows", 24, 17, 0, 27015 },
+		{ "\xc3\0\0\0\1\x08quiccid!\0\0\x44\x00", 20, 17, 0, 443 },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		struct bed *b = bed_new(NULL);
+		struct packet known = b->packet;
+		size_t before;
+
+		assert_int_equal(text(b, ISN, LOGIN), VERDICT_BLOCK);
+		b->packet.sport = 40001;
+		assert_int_equal(text(b, ISN, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), VERDICT_CLEAR);
+		before = mallinfo2().uordblks + mallinfo2().hblkhd;
+		for (uint32_t i = 0; i < 20000; i++) {
+			b->packet.src[12] = 10;
+			b->packet.src[13] = (uint8_t)(i >> 8);
+			b->packet.src[14] = (uint8_t)i;
+			b->packet.proto = kinds[k].proto;
+			b->packet.tcp_flags = kinds[k].flags;
+			b->packet.dport = kinds[k].port;
+			b->now += i % 8 == 0;
+			put(b, ISN, kinds[k].bytes, kinds[k].len);
+			assert_true(pipeline_flows(b->p) <= 1024);
+			if (i % 500)
+				continue;
+			b->packet = known;
+			assert_int_equal(text(b, ISN + 400, "more"), VERDICT_BLOCK);
+			b->packet.sport = 40001;
+			assert_int_equal(text(b, ISN + 400, "more"), VERDICT_CLEAR);
+		}
+		assert_int_equal(mallinfo2().uordblks + mallinfo2().hblkhd, before);
+		bed_free(b);
+	}
+}
+
 static void test_monitor(void **state)
 {
 	struct bed *b = bed_new("version: 1\nmode: monitor\nblock:\n  names: [pool.example]\n");
@@ -968,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(test_getwork),
 		cmocka_unit_test(test_behind_body),
 		cmocka_unit_test(test_memory_taken),
+		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_port_again),
