@@ -451,12 +451,13 @@ FAULTS[-1].passed = {"open": 1.5, "closed": 0}   # the test's own restart at its
 @fault("reloads while connections run", quick=("open",))
 def reloads(f):
     times = 20 if f.quick else 1000
-    f.start()
+    more = "memory: {endpoints: 300}"  # soon full: else each reload has more to adopt than the one before
+    f.start(more)
     once = f.teach()
     f.begin()
     begin = time.monotonic()
     for n in range(times):
-        f.daemon.write("policy.yaml", f.policy().replace("pool.listed.example", f"pool{n % 7}.listed.example, pool.listed.example"))
+        f.daemon.write("policy.yaml", f.policy(more).replace("pool.listed.example", f"pool{n % 7}.listed.example, pool.listed.example"))
         done = f.daemon.verb("reload")
         need(done.returncode == 0, f"reload {n}: exit {done.returncode}: {done.stderr.strip()}")
     left = lives(f, once)

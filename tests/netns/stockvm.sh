@@ -50,7 +50,7 @@ pack_python() {
 	for part in "/usr/lib/$version"/lib-dynload/*.so; do
 		ldd "$part" | grep -q '=> /' && carry+=(-p "$part")
 	done
-	[ ! -x "$build/tests/netns/quic_initial" ] || carry+=(-f "$build/tests/netns/quic_initial:/t/build/tests/netns/quic_initial")
+	[ ! -x "$build/tests/netns/quic_initial" ] || carry+=(-f "$build/tests/netns/quic_initial:/t/tests/netns/quic_initial")
 }
 
 outside() {
