@@ -14,18 +14,22 @@
 
 /* Elements of one batch: the kernel's locks are held for less than a millisecond. */
 #define BATCH 32
+/* A set that is full is asked again after so long: each refusal costs the kernel some ten milliseconds. */
+#define FULL_PAUSE_S 2
 
 struct adder {
 	pthread_t thread;
 	const struct worker_shared *shared;
 	pthread_mutex_t lock;
 	pthread_cond_t filled, settled;
-	bool stop, busy;
+	bool stop;
 	unsigned first, n;
+	uint64_t put, done;	/* lessons ever put here, and done with */
 	struct lesson waiting[ADDER_LESSONS];
 	/* the thread's own */
 	struct lesson batch[BATCH];
 	bool taken[BATCH];
+	uint64_t full_until_s[4];	/* of each kind of set; 0: it was not full */
 	uint64_t said_full_s;
 	atomic_uint_fast64_t failed;
 };
@@ -66,24 +70,41 @@ static void heed_tenants(struct adder *a, struct lesson *l)
 	l->event.learned = SCOPE_FLOW;
 }
 
-/* All in one batch; where the kernel does not take them all, one after the other tells which. */
+/* Until when the set that this element belongs into is not to be asked. */
+static uint64_t *full_until(struct adder *a, const struct element *e)
+{
+	return &a->full_until_s[(e->pair ? 2 : 0) + (e->family == 6)];
+}
+
+static bool add_one(struct adder *a, const struct element *e)
+{
+	uint64_t *until = full_until(a, e);
+	size_t one = 0;
+
+	if (now_s() < *until)
+		return false;
+	table_add(a->shared->table, e, 1, &one);
+	*until = one ? 0 : now_s() + FULL_PAUSE_S;
+	return one;
+}
+
+/* All in one batch; where the kernel does not take them all, or did not lately, one after the other tells which. */
 static void add(struct adder *a, unsigned n)
 {
 	struct element elements[BATCH];
 	size_t wanted = 0, done = 0;
+	bool was_full = false;
 
-	for (unsigned i = 0; i < n; i++)
-		if (a->batch[i].teach)
-			elements[wanted++] = a->batch[i].element;
-	if (wanted)
-		table_add(a->shared->table, elements, wanted, &done);
 	for (unsigned i = 0; i < n; i++) {
-		size_t one = 0;
-
-		a->taken[i] = a->batch[i].teach && done == wanted;
-		if (a->batch[i].teach && done < wanted && wanted > 1)
-			a->taken[i] = table_add(a->shared->table, &a->batch[i].element, 1, &one) == 0 && one == 1;
+		if (!a->batch[i].teach)
+			continue;
+		elements[wanted++] = a->batch[i].element;
+		was_full |= *full_until(a, &a->batch[i].element) != 0;
 	}
+	if (wanted && !was_full)
+		table_add(a->shared->table, elements, wanted, &done);
+	for (unsigned i = 0; i < n; i++)
+		a->taken[i] = a->batch[i].teach && (done == wanted || add_one(a, &a->batch[i].element));
 }
 
 static void finish(struct adder *a, struct lesson *l, bool taken)
@@ -100,22 +121,20 @@ static void finish(struct adder *a, struct lesson *l, bool taken)
 	ring_put(a->shared->events, &l->event);
 }
 
-/* Waits until there is something, and takes it out. 0: the end. */
-static unsigned take(struct adder *a)
+/* Says that `done` are done with, waits until there is something, and takes it out. 0: the end. */
+static unsigned take(struct adder *a, unsigned done)
 {
 	unsigned n = 0;
 
 	pthread_mutex_lock(&a->lock);
-	a->busy = false;
-	if (!a->n)
-		pthread_cond_broadcast(&a->settled);
+	a->done += done;
+	pthread_cond_broadcast(&a->settled);
 	while (!a->n && !a->stop)
 		pthread_cond_wait(&a->filled, &a->lock);
 	for (; a->n && n < BATCH; n++, a->n--) {
 		a->batch[n] = a->waiting[a->first];
 		a->first = (a->first + 1) % ADDER_LESSONS;
 	}
-	a->busy = n > 0;
 	pthread_mutex_unlock(&a->lock);
 	return n;
 }
@@ -123,9 +142,9 @@ static unsigned take(struct adder *a)
 static void *run(void *arg)
 {
 	struct adder *a = arg;
-	unsigned n;
+	unsigned n = 0;
 
-	while ((n = take(a)) > 0) {
+	while ((n = take(a, n)) > 0) {
 		add(a, n);
 		for (unsigned i = 0; i < n; i++)
 			finish(a, &a->batch[i], a->taken[i]);
@@ -142,6 +161,7 @@ void adder_put(struct adder *a, const struct lesson *lessons, size_t n)
 	pthread_mutex_lock(&a->lock);
 	for (i = 0; i < n && a->n < ADDER_LESSONS; i++)
 		a->waiting[(a->first + a->n++) % ADDER_LESSONS] = lessons[i];
+	a->put += i;
 	pthread_cond_signal(&a->filled);
 	pthread_mutex_unlock(&a->lock);
 	for (; i < n; i++) {
@@ -153,8 +173,11 @@ void adder_put(struct adder *a, const struct lesson *lessons, size_t n)
 
 void adder_settle(struct adder *a)
 {
+	uint64_t before;
+
 	pthread_mutex_lock(&a->lock);
-	while (a->n || a->busy)
+	before = a->put;	/* what comes meanwhile is not waited for: it may never end */
+	while (a->done < before)
 		pthread_cond_wait(&a->settled, &a->lock);
 	pthread_mutex_unlock(&a->lock);
 }
