@@ -41,6 +41,7 @@ struct cli_args {
 	const char *at;		/* --at TIME */
 	bool keep;		/* --keep */
 	bool table_only;	/* --table-only */
+	bool takeover, background;	/* --takeover, --background */
 };
 
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;

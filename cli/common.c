@@ -31,6 +31,8 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		{ "at", required_argument, NULL, 'A' },
 		{ "keep", no_argument, NULL, 'k' },
 		{ "table-only", no_argument, NULL, 't' },
+		{ "takeover", no_argument, NULL, 'T' },
+		{ "background", no_argument, NULL, 'B' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -42,7 +44,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":c:jh", options, &which)) != -1) {
 		snprintf(option, sizeof(option), "--%s", options[which].name);
-		if (strchr("fCFAkt", c) && !strstr(usage, option)) {
+		if (strchr("fCFAktTB", c) && !strstr(usage, option)) {
 			fprintf(stderr, "minewall %s: it takes no %s\n", argv[0], option);
 			return EXIT_USAGE;
 		}
@@ -65,6 +67,12 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 			break;
 		case 't':
 			out->table_only = true;
+			break;
+		case 'T':
+			out->takeover = true;
+			break;
+		case 'B':
+			out->background = true;
 			break;
 		case 'j':
 			out->json = true;

@@ -1,16 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `minewall run`: the daemon, in the foreground. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "cli/cli.h"
 
 static const char usage[] =
-	"minewall run [-c POLICY] [--table-only]\n\n"
+	"minewall run [-c POLICY] [--table-only | --takeover [--background]]\n\n"
 	"Judges the traffic of this gateway by the policy, in the foreground, until\n"
 	"SIGTERM, SIGINT or `minewall stop`. Says `ready` when the queue is bound.\n"
 	"SIGHUP opens the event log anew. Needs root, and goes on as the policy's `user`.\n\n"
 	"  --table-only  loads the rules and ends, where the policy says `fail: closed`:\n"
 	"                what is to be judged stops until `minewall run` reads it. For\n"
-	"                the boot, before the interfaces come up\n\n"
+	"                the boot, before the interfaces come up\n"
+	"  --takeover    takes the place of the daemon that runs, after an upgrade: no\n"
+	"                packet, connection or learnt endpoint is lost. If it cannot, it\n"
+	"                says why and the other one goes on\n"
+	"  --background  with that: returns when it is done\n\n"
 	"Example: minewall run -c /etc/minewall/policy.yaml\n";
+
+/* The child becomes the daemon; we wait until it is, or say its exit code. */
+static int takeover_behind(const char *policy)
+{
+	int ends[2], status;
+	char done;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) || (child = fork()) < 0) {
+		fprintf(stderr, "minewall run: %s\n", strerror(errno));
+		return EXIT_SYSTEM;
+	}
+	if (child == 0) {
+		int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		close(ends[0]);
+		setsid();
+		if (null >= 0)
+			dup2(null, STDIN_FILENO);
+		_exit((int)daemon_takeover(policy, ends[1]));
+	}
+	close(ends[1]);
+	if (read(ends[0], &done, 1) == 1)
+		return EXIT_DONE;
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SYSTEM;
+}
 
 int run_main(int argc, char **argv)
 {
@@ -19,5 +56,11 @@ int run_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	return (int)(args.table_only ? daemon_table(args.policy) : daemon_run(args.policy));
+	if (args.background && !args.takeover) {
+		fprintf(stderr, "minewall run: --background goes with --takeover\n");
+		return EXIT_USAGE;
+	}
+	if (args.background)
+		return takeover_behind(args.policy);
+	return (int)(args.table_only ? daemon_table(args.policy) : args.takeover ? daemon_takeover(args.policy, -1) : daemon_run(args.policy));
 }

@@ -302,8 +302,7 @@ static bool swap(struct daemon *d, const struct policy *now)
 	return false;
 }
 
-/* `base` with the allowances that hold now; `base` itself if there are none. */
-static const struct policy *effective(const struct daemon *d, const struct policy *base, struct policy_error *error)
+const struct policy *apply_effective(const struct daemon *d, const struct policy *base, struct policy_error *error)
 {
 	const char *texts[DAEMON_ALLOWANCES_MAX];
 
@@ -320,7 +319,7 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 
 	if (base != old_base)
 		policy_stamp(base, d->generation + 1);
-	now = effective(d, base, error);
+	now = apply_effective(d, base, error);
 	if (!now)
 		return -1;
 	/* What was refused until now was refused by the policy before. */

@@ -10,6 +10,9 @@
  * where the policy wants such answers. */
 int apply_open_refuse(struct daemon *d);
 
+/* `base` with the allowances that hold now; `base` itself if there are none, NULL with `error` filled. */
+const struct policy *apply_effective(const struct daemon *d, const struct policy *base, struct policy_error *error);
+
 /* Makes our table by the policy that runs. 0, or -errno with its line said. */
 int apply_table(struct daemon *d);
 

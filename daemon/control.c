@@ -17,6 +17,8 @@
 
 /* A request is a verb and its argument. */
 #define REQUEST_BYTES_MAX 65536
+/* Descriptors of one message at most. */
+#define FDS_MAX 100
 
 static int open_socket(const char *path, struct sockaddr_un *address)
 {
@@ -155,6 +157,91 @@ void control_reply(int fd, json_t *reply)
 {
 	write_json(fd, reply);
 	close(fd);
+}
+
+void control_reply_fds(int fd, json_t *reply, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control;
+	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	struct iovec part = { text, 1 };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
+
+	memset(&control, 0, sizeof(control));
+	control.header = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * n) };
+	if (text && n <= FDS_MAX) {
+		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * n);
+		/* with the first byte, so that they come at once and whole */
+		if (sendmsg(fd, &m, MSG_NOSIGNAL) == 1)
+			write_all(fd, text + 1, strlen(text + 1));
+	}
+	free(text);
+	json_decref(reply);
+	close(fd);
+}
+
+/* The first byte, with what came along. */
+static int read_fds(int fd, char *first, int *fds, size_t *n)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control;
+	struct iovec part = { first, 1 };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t got = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = got == 1 ? CMSG_FIRSTHDR(&m) : NULL;
+	size_t room = *n;
+
+	*n = 0;
+	if (got != 1)
+		return got < 0 ? -errno : -EBADMSG;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		*n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		if (*n > room)
+			return -EBADMSG;
+		memcpy(fds, CMSG_DATA(c), *n * sizeof(int));
+	}
+	return 0;
+}
+
+int control_ask_fds(const char *path, json_t *request, json_t **reply, int *fds, size_t *n)
+{
+	struct sockaddr_un address;
+	int fd = open_socket(path, &address), err = fd < 0 ? fd : 0;
+	char first = 0, *rest = NULL, *text = NULL;
+	size_t len = 0;
+
+	if (!err)
+		set_patience(fd, 30);
+	if (!err && connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		err = errno == ENOENT ? -ECONNREFUSED : -errno;
+	if (err) {
+		json_decref(request);
+		goto out;
+	}
+	err = write_json(fd, request);
+	if (err)
+		goto out;
+	shutdown(fd, SHUT_WR);
+	err = read_fds(fd, &first, fds, n);
+	rest = err ? NULL : read_all(fd, CONTROL_BYTES_MAX, &len);
+	text = rest ? malloc(len + 1) : NULL;
+	if (text) {
+		text[0] = first;
+		memcpy(text + 1, rest, len);
+	}
+	*reply = text ? json_loadb(text, len + 1, 0, NULL) : NULL;
+	if (!err && !*reply)
+		err = -EBADMSG;
+out:
+	free(text);
+	free(rest);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 int control_ask(const char *path, json_t *request, json_t **reply)

@@ -25,7 +25,13 @@ int control_accept(int fd, json_t **request);
 /* Sends the reply (its reference is taken over) and closes the connection. */
 void control_reply(int fd, json_t *reply);
 
+/* The same with descriptors, which stay the caller's; the reply is short. */
+void control_reply_fds(int fd, json_t *reply, const int *fds, size_t n);
+
 /* A verb's side: sends `request` (reference taken over), waits for the reply. -ECONNREFUSED: no daemon is running; -EACCES; -errno. */
 int control_ask(const char *path, json_t *request, json_t **reply);
+
+/* The same for an answer that carries descriptors: `*n` is the room, and then how many there are. */
+int control_ask_fds(const char *path, json_t *request, json_t **reply, int *fds, size_t *n);
 
 #endif

@@ -15,6 +15,7 @@
 #include "daemon/reporter.h"
 #include "daemon/notify.h"
 #include "daemon/power.h"
+#include "daemon/run.h"
 #include "daemon/worker.h"
 #include "nft/table.h"
 
@@ -40,6 +41,12 @@ struct daemon {
 	unsigned n_queues, n_workers;
 	struct clients *clients;
 	struct notify notify;		/* the service manager */
+	/* of a takeover, on either side */
+	int heir;			/* the channel to the other process; -1: there is none */
+	bool others;			/* what is bound is the other process's: nothing of it is taken back at the end */
+	int messages, table_fd, incidents, queue_fds[WATCHDOG_QUEUES_MAX];	/* what we were handed */
+	int ready;			/* somebody waits for a byte there; -1: nobody */
+	unsigned n_queue_fds;		/* 0: we have started by ourselves */
 	int control, lock, losses, signals, timer;
 	bool table_there;
 	bool table_lost;		/* somebody harmed it, and it could not be made again yet */
@@ -74,6 +81,10 @@ struct daemon {
 
 /* CLOCK_MONOTONIC in seconds. */
 uint64_t daemon_now_s(void);
+
+/* The watchdog, the adder and the workers. */
+enum exit_code daemon_start_threads(struct daemon *d);
+void daemon_stop_threads(struct daemon *d);
 
 /* Tells the service manager that all is as it should be, after a start or a reload. */
 void daemon_ready(const struct daemon *d);

@@ -115,7 +115,7 @@ static int open_link(struct reporter *r)
 	return 0;
 }
 
-int reporter_start(struct reporter **out, const struct policy *p)
+int reporter_start(struct reporter **out, const struct policy *p, int listening)
 {
 	const struct settings *s = policy_settings(p);
 	struct reporter *r = calloc(1, sizeof(*r));
@@ -132,17 +132,18 @@ int reporter_start(struct reporter **out, const struct policy *p)
 	if (r->folder < 0)
 		log_warn(r->folder, "%s/" REPORTER_FOLDER ": incidents will not survive a restart", s->state);
 	snprintf(r->socket, sizeof(r->socket), "%s" REPORTER_SOCKET, s->control);
-	r->listening = control_listen(r->socket, CONTROL_NO_GROUP);
+	r->listening = listening >= 0 ? listening : control_listen(r->socket, CONTROL_NO_GROUP);
 	if (r->listening < 0)
 		log_warn(r->listening, "%s: the verb `incidents` will not be answered", r->socket);
 	err = spawn(r);
 	if (err)
 		goto out;
-	reporter_say_settings(r, p);
+	if (listening < 0)
+		reporter_say_settings(r, p);
 	*out = r;
 	return 0;
 out:
-	reporter_stop(r);
+	reporter_stop(r, listening >= 0);
 	return err;
 }
 
@@ -165,7 +166,12 @@ static void end_child(pid_t child)
 	waitpid(child, NULL, 0);
 }
 
-void reporter_stop(struct reporter *r)
+int reporter_listening(const struct reporter *r)
+{
+	return r ? r->listening : -1;
+}
+
+void reporter_stop(struct reporter *r, bool leave_socket)
 {
 	if (!r)
 		return;
@@ -176,7 +182,8 @@ void reporter_stop(struct reporter *r)
 	if (r->child > 0)
 		end_child(r->child);
 	if (r->listening >= 0) {
-		unlink(r->socket);
+		if (!leave_socket)
+			unlink(r->socket);
 		close(r->listening);
 	}
 	if (r->folder >= 0)

@@ -34,11 +34,14 @@ enum reporter_message {
 #define REPORTER_FOLDER "incidents"
 
 /* Forks it, before there is any thread and while the rights to make its folder and socket are there. What it lacks is said once and
- * the rest goes on; 0 or -errno. */
-int reporter_start(struct reporter **r, const struct policy *p);
+ * the rest goes on; 0 or -errno. `listening` not -1: the socket of one that still works, as long as reporter_say_settings is not called. */
+int reporter_start(struct reporter **r, const struct policy *p, int listening);
 
-/* Lets it write what it knows, and ends it. NULL is allowed, here and below. */
-void reporter_stop(struct reporter *r);
+/* Lets it write what it knows, and ends it; its socket goes, or is left to another. NULL is allowed, here and below. */
+void reporter_stop(struct reporter *r, bool leave_socket);
+
+/* Its control socket, -1: none. */
+int reporter_listening(const struct reporter *r);
 
 /* True once if the one that waits was killed, too: the daemon has no rights left to give to a new one. */
 bool reporter_gone(struct reporter *r);

@@ -4,6 +4,7 @@
 #include "daemon/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,6 +27,7 @@
 #include "daemon/log.h"
 #include "daemon/neighbour.h"
 #include "daemon/state.h"
+#include "daemon/takeover.h"
 #include "nft/connmark.h"
 #include "nft/marks.h"
 
@@ -94,7 +96,9 @@ static enum exit_code open_policy(struct daemon *d)
 		return code;
 	d->generation = 1;
 	policy_stamp(d->policy, d->generation);
-	d->shared.policy = d->policy;
+	d->shared.policy = apply_effective(d, d->policy, &error);
+	if (!d->shared.policy)	/* what another process allowed for a time */
+		d->shared.policy = d->policy;
 	return EXIT_DONE;
 }
 
@@ -112,7 +116,9 @@ static enum exit_code open_kernel(struct daemon *d)
 	if (err > 0) {
 		log_info("the mark bits 0x%08x are in use: %s; set mark.mask to three other bits",
 			d->settings->mark_mask, text);
-		return EXIT_SYSTEM;
+		/* the one whose place we take lives with that, too */
+		if (!d->n_queue_fds)
+			return EXIT_SYSTEM;
 	}
 	if (err < 0)
 		log_warn(err, "cannot see whether another rule uses the mark bits");
@@ -151,6 +157,10 @@ static enum exit_code open_sockets(struct daemon *d)
 	if (apply_open_refuse(d))
 		return EXIT_SYSTEM;
 	confine_folder_of(d, d->settings->control, 0755);
+	if (d->n_queue_fds) {
+		confine_hand_over(d);
+		return EXIT_DONE;
+	}
 	d->control = control_listen(d->settings->control, confine_group(d));
 	if (d->control == -EADDRINUSE) {
 		fprintf(stderr, "minewall: it runs already and answers at %s; `minewall stop` ends it\n", d->settings->control);
@@ -171,11 +181,28 @@ static void tell_reporter(void *arg, const char *line, size_t len)
 	reporter_say(arg, REPORTER_EVENT, line, len);
 }
 
+/* Whoever waits for a takeover in the background waits for the end of our output, too: children that stay must not hold it. `aside`
+ * keeps it meanwhile; called again with what it holds, it is put back. */
+static void swap_messages(const struct daemon *d, int aside[2])
+{
+	for (int i = 0; i < 2 && d->ready >= 0; i++) {
+		int fd = STDOUT_FILENO + i, put_back = aside[i];
+
+		aside[i] = put_back < 0 ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+		dup2(put_back < 0 ? d->messages : put_back, fd);
+		if (put_back >= 0)
+			close(put_back);
+	}
+}
+
 /* Beside the judging, while there are rights to give up: it goes on without. */
 static enum exit_code open_reporter(struct daemon *d)
 {
-	int err = reporter_start(&d->reporter, d->policy);
+	int aside[2] = { -1, -1 }, err;
 
+	swap_messages(d, aside);
+	err = reporter_start(&d->reporter, d->policy, d->incidents);
+	swap_messages(d, aside);
 	if (err)
 		log_warn(err, "the reporter cannot be started: no incidents, no alerts");
 	return EXIT_DONE;
@@ -238,12 +265,13 @@ static enum exit_code open_queues(struct daemon *d)
 	const struct settings *s = d->settings;
 	int err;
 
-	for (unsigned n = queue_count(s); d->n_queues < n; d->n_queues++) {
+	for (unsigned n = d->n_queue_fds ? d->n_queue_fds : queue_count(s); d->n_queues < n; d->n_queues++) {
 		struct queue_config config = { .number = (uint16_t)(s->queue_first + d->n_queues), .length = s->queue_length,
 					       .fail_open = s->fail == FAIL_OPEN, .mark_mask = s->mark_mask };
 		struct queue_losses other = { 0 };
 
-		err = queue_open(&d->queues[d->n_queues], &config);
+		err = d->n_queue_fds ? queue_adopt(&d->queues[d->n_queues], &config, d->queue_fds[d->n_queues]) :
+		      queue_open(&d->queues[d->n_queues], &config);
 		if (!err)
 			continue;
 		if (err == -EBUSY && queue_losses_read(d->losses, config.number, &other) == 0)
@@ -254,20 +282,23 @@ static enum exit_code open_queues(struct daemon *d)
 				 err == -EPERM ? " (CAP_NET_ADMIN of the host is needed, not of a container)" : "");
 		return EXIT_SYSTEM;
 	}
-	if (s->fail == FAIL_OPEN) {
-		err = watchdog_start(&d->shared.watchdog, d->queues, d->n_queues, d->losses);
-		if (err) {
-			log_warn(err, "the watchdog cannot be started");
-			return EXIT_SYSTEM;
-		}
-	}
 	return EXIT_DONE;
 }
 
-static enum exit_code start_workers(struct daemon *d)
+enum exit_code daemon_start_threads(struct daemon *d)
 {
-	int err = adder_start(&d->shared.adder, &d->shared);
+	int aside[2] = { -1, -1 }, err = 0;
 
+	if (d->settings->fail == FAIL_OPEN) {
+		swap_messages(d, aside);
+		err = watchdog_start(&d->shared.watchdog, d->queues, d->n_queues, d->losses);
+		swap_messages(d, aside);
+	}
+	if (err) {
+		log_warn(err, "the watchdog cannot be started");
+		return EXIT_SYSTEM;
+	}
+	err = adder_start(&d->shared.adder, &d->shared);
 	if (err) {
 		log_warn(err, "the adder cannot be started");
 		return EXIT_SYSTEM;
@@ -279,6 +310,28 @@ static enum exit_code start_workers(struct daemon *d)
 			return EXIT_SYSTEM;
 		}
 	}
+	return EXIT_DONE;
+}
+
+void daemon_stop_threads(struct daemon *d)
+{
+	/* in this order: workers beat, and while they end one after the other nobody may think that they hang */
+	watchdog_blind(d->shared.watchdog);
+	for (unsigned i = 0; i < d->n_workers; i++)
+		worker_stop(d->workers[i]);
+	d->n_workers = 0;
+	adder_stop(d->shared.adder);
+	d->shared.adder = NULL;
+	watchdog_stop(d->shared.watchdog);
+	d->shared.watchdog = NULL;
+}
+
+static enum exit_code start_workers(struct daemon *d)
+{
+	enum exit_code code = daemon_start_threads(d);
+
+	if (code != EXIT_DONE)
+		return code;
 	if (apply_table(d))
 		return EXIT_SYSTEM;
 	if (*d->blind)
@@ -492,6 +545,8 @@ static json_t *heed_request(void *arg, struct client *from, const json_t *reques
 		d->stop_client = client_take(from);	/* answered when all is undone */
 		return NULL;
 	}
+	if (verb && !strcmp(verb, "takeover"))
+		return takeover_offer(d, from);
 	return answer(d, request, may_change);
 }
 
@@ -501,7 +556,9 @@ static void heed_reporter(struct daemon *d)
 	int what;
 
 	while ((what = reporter_hear(d->reporter, &text)) != 0) {
-		if (what == REPORTER_HELLO) {
+		if (what == REPORTER_HELLO && d->n_queue_fds && d->heir >= 0) {
+			continue;	/* the one before is still writing what it knows */
+		} else if (what == REPORTER_HELLO) {
 			reporter_say_settings(d->reporter, d->policy);
 		} else if (what == REPORTER_SUMMARY) {
 			json_decref(d->reported);
@@ -578,7 +635,7 @@ static bool all_move(struct daemon *d)
 
 static void loop(struct daemon *d)
 {
-	struct pollfd fds[5 + CLIENTS_FDS] = {
+	struct pollfd fds[6 + CLIENTS_FDS] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = ring_fd(d->shared.events), .events = POLLIN },
 		{ .fd = d->timer, .events = POLLIN },
@@ -587,7 +644,8 @@ static void loop(struct daemon *d)
 	};
 
 	while (!d->stop) {
-		clients_poll(d->clients, fds + 5, now_ms());
+		fds[5] = (struct pollfd){ .fd = d->heir, .events = POLLIN };
+		clients_poll(d->clients, fds + 6, now_ms());
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(d)) < 0)
 			continue;
 		apply_tick(d);
@@ -606,7 +664,9 @@ static void loop(struct daemon *d)
 			heed_reporter(d);
 		if (notify_due_ms(&d->notify, now_ms()) == 0)
 			notify_alive(&d->notify, now_ms(), all_move(d));
-		clients_serve(d->clients, fds + 5, now_ms(), heed_request, d);
+		if (fds[5].revents)
+			takeover_heed(d);
+		clients_serve(d->clients, fds + 6, now_ms(), heed_request, d);
 	}
 }
 
@@ -615,22 +675,19 @@ static void undo(struct daemon *d)
 {
 	struct connmark *connmark = NULL;
 
-	if (d->table_there) {
+	if (d->table_there && !d->others) {
 		daemon_read_tries(d);
 		state_save(d);
 		table_remove(d->shared.table);
 	}
-	for (unsigned i = 0; i < d->n_workers; i++)
-		worker_stop(d->workers[i]);
-	adder_stop(d->shared.adder);
+	daemon_stop_threads(d);
 	if (d->shared.events && d->log)
 		write_events(d);
-	reporter_stop(d->reporter);
+	reporter_stop(d->reporter, d->others);
 	json_decref(d->reported);
-	watchdog_stop(d->shared.watchdog);
 	for (unsigned i = 0; i < d->n_queues; i++)
 		queue_close(d->queues[i]);
-	if (d->table_there && connmark_open(&connmark) == 0)
+	if (d->table_there && !d->others && connmark_open(&connmark) == 0)
 		connmark_clear(connmark, d->settings->mark_mask);
 	connmark_close(connmark);
 	table_close(d->shared.table);
@@ -644,11 +701,14 @@ static void undo(struct daemon *d)
 	learnt_free(d->shared.learnt);
 	notify_close(&d->notify);
 	clients_free(d->clients);
-	if (d->control >= 0) {
+	if (d->control >= 0 && !d->others)
 		unlink(d->settings->control);
+	if (d->control >= 0)
 		close(d->control);
-	}
-	lock_release(d->lock);
+	if (d->others && d->lock >= 0)
+		close(d->lock);
+	else
+		lock_release(d->lock);
 	if (d->stop_client >= 0)
 		control_reply(d->stop_client, json_pack("{s:b}", "ok", true));
 	free(d->aside);
@@ -683,22 +743,39 @@ static enum exit_code take(struct daemon *d, step_fn *const *steps, size_t n)
 	return code;
 }
 
-enum exit_code daemon_run(const char *policy_path)
+/* The socket that owns the table, once the process before does not use it any more. */
+static enum exit_code own_table(struct daemon *d)
 {
-	static step_fn *const steps[] = {
-		open_loop, open_settings, open_lock, open_sockets, open_reporter, confine,
-		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
-	};
-	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .notify = { .fd = -1 },
-			    .timer = -1, .stop_client = -1 };
-	uint64_t gap_s;
-	enum exit_code code;
+	int err = table_adopt(d->shared.table, d->table_fd);
 
-	code = take(&d, steps, sizeof(steps) / sizeof(steps[0]));
+	if (err)
+		log_warn(err, "the table's socket cannot be taken over");
+	return err ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+/* Whoever waits for it is told, and the messages go where they went before. */
+static void detach(struct daemon *d)
+{
+	dup2(d->messages, STDOUT_FILENO);
+	dup2(d->messages, STDERR_FILENO);
+	if (write(d->ready, "", 1) == 1)
+		close(d->ready);
+	d->ready = -1;
+}
+
+static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t n, int ready)
+{
+	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .notify = { .fd = -1 },
+			    .timer = -1, .stop_client = -1, .heir = -1, .messages = -1, .table_fd = -1, .incidents = -1, .ready = ready };
+	enum exit_code code = take(&d, steps, n);
+	uint64_t gap_s;
+
 	if (code == EXIT_DONE) {
-		gap_s = state_gap_s(&d);
+		gap_s = d.n_queue_fds ? 0 : state_gap_s(&d);
 		d.started_s = daemon_now_s();
 		confine_say(&d);
+		if (d.n_queue_fds)
+			takeover_done(&d);
 		log_info("ready: %s, queue%s %u-%u by %s, fail-%s", d.settings->mode == MODE_ENFORCE ? "enforce" : "monitor",
 			 d.n_queues > 1 ? "s" : "", d.settings->queue_first, d.settings->queue_first + d.n_queues - 1,
 			 table_queue_kind(d.shared.table), d.settings->fail == FAIL_OPEN ? "open" : "closed");
@@ -706,11 +783,34 @@ enum exit_code daemon_run(const char *policy_path)
 		if (gap_s)
 			daemon_note_gap(&d, "started", d.settings->mode == MODE_ENFORCE ? "judging again: enforce" : "judging again: monitor", gap_s);
 		daemon_ready(&d);
+		if (d.ready >= 0)
+			detach(&d);
 		loop(&d);
-		notify_say(&d.notify, "STOPPING=1");
+		if (!d.others)
+			notify_say(&d.notify, "STOPPING=1");
 	}
 	undo(&d);
 	return code;
+}
+
+enum exit_code daemon_run(const char *policy_path)
+{
+	static step_fn *const steps[] = {
+		open_loop, open_settings, open_lock, open_sockets, open_reporter, confine,
+		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
+	};
+
+	return run(policy_path, steps, sizeof(steps) / sizeof(steps[0]), -1);
+}
+
+enum exit_code daemon_takeover(const char *policy_path, int ready)
+{
+	static step_fn *const steps[] = {
+		open_loop, open_settings, takeover_ask, open_sockets, open_reporter, confine,
+		open_policy, open_kernel, open_files, open_memory, open_queues, takeover_go, own_table, start_workers,
+	};
+
+	return run(policy_path, steps, sizeof(steps) / sizeof(steps[0]), ready);
 }
 
 static enum exit_code load_table(struct daemon *d)

@@ -74,6 +74,8 @@ static int allow_shaped(scmp_filter_ctx ctx)
 	static const unsigned long prctls[] = { PR_SET_NAME, PR_GET_NAME, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_VMA };
 	int err = allow_if(ctx, SCMP_SYS(socket), 0, AF_NETLINK);
 
+	if (!err)	/* the channel of a takeover */
+		err = allow_if(ctx, SCMP_SYS(socketpair), 0, AF_UNIX);
 	if (!err)
 		err = allow_if(ctx, SCMP_SYS(ioctl), 1, SIOCGIFNAME);
 	for (size_t i = 0; i < sizeof(prctls) / sizeof(prctls[0]) && !err; i++)

@@ -219,14 +219,20 @@ int watchdog_revive(struct watchdog *w)
 	return err ? err : 1;
 }
 
+void watchdog_blind(struct watchdog *w)
+{
+	if (w && w->child > 0) {
+		kill(w->child, SIGKILL);
+		waitpid(w->child, NULL, 0);
+		w->child = -1;
+	}
+}
+
 void watchdog_stop(struct watchdog *w)
 {
 	if (!w)
 		return;
-	if (w->child > 0) {
-		kill(w->child, SIGKILL);
-		waitpid(w->child, NULL, 0);
-	}
+	watchdog_blind(w);
 	munmap(w->shared, sizeof(*w->shared));
 	free(w);
 }

@@ -20,6 +20,9 @@ struct watchdog;
 int watchdog_start(struct watchdog **w, struct queue *const *queues, unsigned n, int losses_fd);
 void watchdog_stop(struct watchdog *w);
 
+/* Ends the child alone: from here on the readers may stand still. */
+void watchdog_blind(struct watchdog *w);
+
 /* Makes a new child if the old one was killed (the kernel's memory killer, a mistaken kill). 1: it was; 0; -errno. */
 int watchdog_revive(struct watchdog *w);
 

@@ -364,25 +364,56 @@ static void prepare_verdict(struct queue *q)
 	};
 }
 
-int queue_open(struct queue **out, const struct queue_config *config)
+static struct queue *queue_new(const struct queue_config *config)
 {
 	struct queue *q = calloc(1, sizeof(*q));
-	int err = -ENOMEM, size = RECEIVE_BUFFER;
-	struct timeval patience = { .tv_sec = 2 }, none = { 0 };
 
 	if (!q)
-		return err;
+		return NULL;
 	q->config = *config;
 	q->shift = (unsigned)ffs((int)config->mark_mask) - 1;
 	prepare_verdict(q);
 	q->buffers = malloc((size_t)QUEUE_BATCH * MESSAGE_BYTES);
-	if (!q->buffers)
-		goto out;
+	if (!q->buffers) {
+		free(q);
+		return NULL;
+	}
 	for (int i = 0; i < QUEUE_BATCH; i++) {
 		q->vectors[i] = (struct iovec){ q->buffers + (size_t)i * MESSAGE_BYTES, MESSAGE_BYTES };
 		q->messages[i].msg_hdr.msg_iov = &q->vectors[i];
 		q->messages[i].msg_hdr.msg_iovlen = 1;
 	}
+	return q;
+}
+
+int queue_adopt(struct queue **out, const struct queue_config *config, int fd)
+{
+	struct queue *q = queue_new(config);
+	int err;
+
+	*out = NULL;
+	if (!q)
+		return -ENOMEM;
+	q->socket = mnl_socket_fdopen(fd);
+	if (!q->socket) {
+		err = -errno;
+		queue_close(q);
+		return err;
+	}
+	q->fd = fd;
+	*out = q;
+	return 0;
+}
+
+int queue_open(struct queue **out, const struct queue_config *config)
+{
+	struct queue *q = queue_new(config);
+	int err = -ENOMEM, size = RECEIVE_BUFFER;
+	struct timeval patience = { .tv_sec = 2 }, none = { 0 };
+
+	*out = NULL;
+	if (!q)
+		return err;
 	q->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!q->socket || mnl_socket_bind(q->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		err = -errno;

@@ -42,6 +42,9 @@ struct queued {
 int queue_open(struct queue **q, const struct queue_config *config);
 void queue_close(struct queue *q);
 
+/* The same by the socket of a queue that another process has bound like this, and reads no more: what waits in it is not lost. */
+int queue_adopt(struct queue **q, const struct queue_config *config, int fd);
+
 /* Waits for packets. Number of packets in `*batch` (0: only a wake-up or a notice), -ENOBUFS: the kernel lost
  * packets for us (read queue_losses), other negative errno: the socket is of no use any more. */
 int queue_receive(struct queue *q, const struct queued **batch);

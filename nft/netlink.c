@@ -17,7 +17,7 @@
 /* A bigger batch's memory is given back. */
 #define SPARE_MAX (1u << 20)
 
-static int netlink_fd(const struct netlink *n)
+int netlink_fd(const struct netlink *n)
 {
 	return mnl_socket_get_fd(n->socket);
 }
@@ -67,6 +67,18 @@ int netlink_open(struct netlink *n, int bus)
 	setsockopt(netlink_fd(n), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	n->portid = mnl_socket_get_portid(n->socket);
 	grow_sndbuf(n, SNDBUF_START);
+	return 0;
+}
+
+int netlink_adopt(struct netlink *n, int fd)
+{
+	struct mnl_socket *socket = mnl_socket_fdopen(fd);
+
+	if (!socket)
+		return -errno;
+	mnl_socket_close(n->socket);
+	n->socket = socket;
+	n->portid = mnl_socket_get_portid(socket);
 	return 0;
 }
 

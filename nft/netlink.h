@@ -28,6 +28,10 @@ struct netlink {
 int netlink_open(struct netlink *n, int bus);
 void netlink_close(struct netlink *n);
 
+/* Goes on by a socket that another process has opened and left to us; ours is closed. 0 or -errno, and nothing has changed. */
+int netlink_adopt(struct netlink *n, int fd);
+int netlink_fd(const struct netlink *n);
+
 /* Messages between BATCH_BEGIN and BATCH_END (linux/netfilter/nfnetlink.h). Errors stick until the batch is sent. */
 struct netlink_batch {
 	struct netlink *n;

@@ -158,6 +158,21 @@ int table_open(struct table **out, struct table_error *error)
 	return 0;
 }
 
+int table_fd(const struct table *t)
+{
+	return netlink_fd(&t->netlink);
+}
+
+int table_adopt(struct table *t, int fd)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = netlink_adopt(&t->netlink, fd);
+	pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
 void table_close(struct table *t)
 {
 	if (!t)

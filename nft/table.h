@@ -142,6 +142,10 @@ struct table_counters {
 };
 int table_counters(struct table *t, struct table_counters *out);
 
+/* The socket that owns the table in the kernel, and how another process goes on by it, once this one does no more. */
+int table_fd(const struct table *t);
+int table_adopt(struct table *t, int fd);
+
 /* A descriptor that becomes readable when any nftables change is committed by another program (nfnetlink group
  * NFTABLES); table_watch_drain empties it and returns 1 if our own table was touched by somebody else. -errno if not possible. */
 int table_watch_fd(struct table *t);

@@ -231,6 +231,14 @@ def alive(pid):
         return False
 
 
+def alive_process(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def remove_namespace(name):
     done = command("ip", "netns", "pids", name, check=False)
     for pid in done.stdout.split():

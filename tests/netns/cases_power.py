@@ -3,6 +3,7 @@
 that it has to do later is still possible."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -10,9 +11,10 @@ import subprocess
 import time
 
 import bed as beds
+import wire
 from bed import DAEMON_USER
-from cases_restart import reload, taught, teach
-from run import LISTED, families, need, own, policy, until
+from cases_restart import Talk, reload, taught, teach
+from run import LISTED, UNLISTED, families, need, own, policy, until
 
 NET_ADMIN = f"{1 << 12:016x}"
 
@@ -289,3 +291,121 @@ def notify(t):
         need(until(lambda: "WATCHDOG=1" in messages(s, 0.3), 3), "no sign of life after the worker goes on")
         need(t.daemon.stop() == 0, "its exit status is not 0")
         need("STOPPING=1" in messages(s, 0.2), "it does not say that it ends")
+
+
+def take_over(t, *arguments):
+    """Starts the next daemon in the place of the one that runs, as an upgrade does; returns what it said."""
+    done = t.bed.gateway.run("sh", "-c", 'mount --bind "$0" /var/lib && exec "$@"', t.daemon.state, t.daemon.binary, "run", "--takeover",
+                             "-c", t.daemon.policy, *arguments, check=False, timeout=20)
+    return done
+
+
+class Process:
+    """A daemon that is nobody's child here, as far as the bed asks."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None and not beds.alive_process(self.pid):
+            self.returncode = 0
+        return self.returncode
+
+    def wait(self, timeout):
+        need(until(lambda: self.poll() is not None, timeout), "it does not end")
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
+@own("power/takeover", "open", "closed")
+def takeover(t, fail):
+    """Ten upgrades in place under steady traffic: not one connection is lost or stalls, no mining passes, what was learnt stays."""
+    t.family = 4
+    t.daemon = t.make(policy(fail=fail, queues=2)).start()
+    talk, bad = Talk(t), t.fresh()
+    endpoint = teach(t)
+    need(t.daemon.verb("allow", "later.unlisted.example", "--for", "1h").returncode == 0, "allow failed")
+    try:
+        held = [t.fresh() for _ in range(4)]
+        for one in held:
+            talk.open(one, wire.http_get(UNLISTED))
+        steady = t.bed.load(t.fresh(), 8, clients=6)
+        listed = t.bed.load(bad, 8, clients=4, host=LISTED)
+        time.sleep(0.4)
+        pids = [t.daemon.process.pid]
+        for _ in range(10):
+            first = t.daemon.process
+            done = take_over(t, "--background")
+            need(done.returncode == 0, f"exit {done.returncode}: {done.stderr.strip()}")
+            pid = t.daemon.json("status")["pid"]
+            need(pid not in pids, f"{pid} runs as before")
+            pids.append(pid)
+            need(until(lambda: first.poll() is not None, 5), "the process before is still there")
+            need(first.returncode == 0, f"the process before ended with {first.returncode}")
+            t.daemon.process = Process(pid)
+            time.sleep(0.2)
+        steady, listed = (json.loads(p.communicate(timeout=30)[0]) for p in (steady, listed))
+        need(len(steady["good"]) > 100 and not steady["bad"], f"{len(steady['good'])} good, bad: {steady['bad'][:3]}")
+        slow = max(end - begin for begin, end in steady["good"])
+        need(slow < 0.9, f"one of the connections stalled for {slow:.2f} s")   # a lost packet costs a second
+        need(len(listed["bad"]) > 50 and not listed["good"], f"{len(listed['good'])} of the listed passed")
+        gaps = talk.gaps_ms()
+        status = t.daemon.json("status")
+        need(taught(t, endpoint), "what was learnt is gone")
+        need([a["what"] for a in status["allowed"]] == ["later.unlisted.example"], f"allowed for a time: {status['allowed']}")
+        need(all(q["lost_full"] + q["lost_unread"] == 0 and q["bound"] for q in status["queues"]), f"queues: {status['queues']}")
+        need(status["watchdog"] == 0, "the watchdog let traffic pass")
+        need(endpoint in t.daemon.verb("blocked").stdout and "stratum" in json.dumps(t.daemon.json("blocked")), "the reasons are gone")
+        confined(t, t.daemon.process.pid, 1)
+        need(t.daemon.json("incidents"), "the incidents are gone")
+        need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "no reset afterwards")
+    finally:
+        talk.close()
+    need(len(gaps) == 4 and max(gaps) < 900, f"open connections were silent for {gaps} ms")
+    need(t.daemon.verb("stop").returncode == 0, "stop failed")
+    need("inet minewall" not in t.kernel.tables(), "the table is still there")
+
+
+@own("power/takeover-fails")
+def takeover_fails(t):
+    """A new process that cannot go on leaves the old one as it is: a broken policy, another queue, a kill at any moment."""
+    t.daemon = t.make(policy()).start()
+    endpoint = teach(t)
+    broken = (("mode: enforce", "mode: perhaps", 4, "perhaps"), ("first: 10", "first: 30", 4, "queues has changed"),
+              ("miners.txt", "none.txt", 4, "none.txt"), ("control:", "user: no-such-user\ncontrol:", 5, "no-such-user"))
+    for before, after_, code, says in broken:
+        t.daemon.write("policy.yaml", policy().replace(before, after_))
+        done = take_over(t)
+        need(done.returncode == code and says in done.stderr, f"{after_}: exit {done.returncode}: {done.stderr.strip()}")
+        t.daemon.write("policy.yaml", policy())
+        need(t.daemon.json("status")["pid"] == t.daemon.process.pid, f"{after_}: another process answers")
+    need(t.daemon.verb("pause", "10m").returncode == 0, "pause failed")
+    done = take_over(t)
+    need(done.returncode == 5 and "pause" in done.stderr, f"during a pause: exit {done.returncode}: {done.stderr.strip()}")
+    need(t.daemon.verb("pause", "off").returncode == 0, "pause off failed")
+    load = t.bed.load(t.fresh(), 6, clients=4)
+    for ms in range(0, 60, 4):     # in all of its steps
+        p = t.bed.gateway.start(t.daemon.binary, "run", "--takeover", "-c", t.daemon.policy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(ms / 1000)
+        p.kill()
+        p.wait(5)
+        pid = until(lambda: t.daemon.json("status")["pid"], 12)
+        need(pid in (t.daemon.process.pid, p.pid), f"{pid} answers after {ms} ms")
+        if t.daemon.process.poll() is not None:     # it had taken over before it was killed: as any daemon that is killed
+            break
+    load = json.loads(load.communicate(timeout=30)[0])
+    need(not load["bad"], f"{len(load['good'])} good, bad: {load['bad'][:3]}")
+    if t.daemon.process.poll() is None:
+        need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "no reset afterwards")
+        need(taught(t, endpoint), "what was learnt is gone")
+    t.daemon.stop()
+    done = take_over(t)
+    need(done.returncode == 3, f"without a daemon: exit {done.returncode}")
