@@ -192,7 +192,7 @@ static bool comes_back(const struct step *s)
 	const struct flow *f = s->flow;
 	unsigned n = f->n_given_up < FLOW_GIVEN_UP ? f->n_given_up : FLOW_GIVEN_UP;
 
-	if (f->older || f->state != FLOW_INSPECTING || f->seen_ms - f->given_up_ms > FLOW_GIVEN_UP_MS)
+	if (!n || f->older || f->state != FLOW_INSPECTING || f->seen_ms - f->given_up_ms > FLOW_GIVEN_UP_MS)
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		if (s->packet->seq - f->given_up[i] < STREAM_BYTES_MAX)

@@ -88,7 +88,7 @@ static int send_message(struct queue *q, const void *buf, size_t len)
  * attribute: of several the kernel keeps the last. */
 int queue_bind(struct queue *q)
 {
-	char buf[512];
+	char buf[512] = "";
 	struct nlmsghdr *bind, *params;
 	uint32_t flags = NFQA_CFG_F_GSO | (q->config.fail_open ? NFQA_CFG_F_FAIL_OPEN : 0);
 
@@ -104,7 +104,7 @@ int queue_bind(struct queue *q)
 
 int queue_release(struct queue *q)
 {
-	char buf[256];
+	char buf[256] = "";
 	struct nlmsghdr *h = config_message(q, buf);
 
 	nfq_nlmsg_cfg_put_cmd(h, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
@@ -113,7 +113,7 @@ int queue_release(struct queue *q)
 
 int queue_wake(struct queue *q)
 {
-	char buf[256];
+	char buf[256] = "";
 	struct nlmsghdr *h = config_message(q, buf);
 
 	/* Says again what holds already; only the answer matters. */

@@ -163,7 +163,7 @@ static int scan_map(const struct nlmsghdr *h, void *arg)
 
 static int scan_maps(struct netlink *n, struct scan *s)
 {
-	char buf[1024];
+	char buf[1024] = "";
 	int rc = 0;
 
 	for (size_t i = 0; i < s->n_pending && !rc; i++) {
@@ -188,7 +188,7 @@ static int scan_maps(struct netlink *n, struct scan *s)
 static int scan_nftables(struct scan *s)
 {
 	struct netlink n;
-	char buf[256];
+	char buf[256] = "";
 	int rc = netlink_open(&n, NETLINK_NETFILTER), tries = 10;
 
 	if (rc)

@@ -91,7 +91,7 @@ void netlink_batch_init(struct netlink_batch *b, struct netlink *n)
 	n->spare = NULL;
 	if (!b->buf) {
 		b->cap = 4 * MESSAGE_ROOM;
-		b->buf = malloc(b->cap);
+		b->buf = calloc(1, b->cap);
 	}
 	if (!b->buf) {
 		b->error = -ENOMEM;

@@ -460,7 +460,7 @@ static void drop_doubles(struct sets_list *list, size_t from)
 static int read_once(struct netlink *n, enum set set, struct sets_list *list)
 {
 	struct reading reading = { .set = set, .list = list };
-	char buf[512];
+	char buf[512] = "";
 	int rc, tries = 10;
 
 	do {

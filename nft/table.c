@@ -427,7 +427,7 @@ static int count_set(const struct nlmsghdr *h, void *arg)
 /* Asks for all objects of one kind in our table. */
 static int dump(struct table *t, uint16_t type, netlink_each *each, void *arg)
 {
-	char buf[256];
+	char buf[256] = "";
 	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, type, NFPROTO_INET, 0, 0);
 
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, SETS_TABLE);

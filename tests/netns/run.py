@@ -1033,6 +1033,8 @@ class Runner:
         try:
             if self.t.daemon and self.t.daemon.process:
                 self.t.daemon.stop()
+            if self.t.daemon and self.t.daemon.process and re.search(r"Sanitizer|runtime error:", self.t.daemon.said()):
+                self.say("failed", "a sanitizer's word", self.t.daemon.said()[-3000:])
         except beds.BedError as why:
             print(f"# {why}", flush=True)
         for pid in self.t.bed.gateway.pids():
