@@ -44,6 +44,11 @@ ifeq ($(shell pkg-config --exists libmicrohttpd && echo yes),yes)
 CPPFLAGS += -DHAVE_MICROHTTPD $(shell pkg-config --cflags libmicrohttpd)
 endif
 
+# So it is with net-snmp, for `cpu:`, in a process beside the reporter.
+ifeq ($(shell pkg-config --exists netsnmp && echo yes),yes)
+CPPFLAGS += -DHAVE_NETSNMP $(shell pkg-config --cflags netsnmp)
+endif
+
 SRC := $(wildcard $(DIRS:%=%/*.c))
 OBJ := $(SRC:%.c=$(BUILD)/%.o)
 

@@ -19,7 +19,8 @@ static const char usage[] =
 	"minewall incidents [-c POLICY] ack ID\n"
 	"minewall incidents [-c POLICY] clean ID [--note TEXT]\n"
 	"minewall incidents [-c POLICY] quarantine ID [--for DURATION]\n"
-	"minewall incidents [-c POLICY] release ID\n\n"
+	"minewall incidents [-c POLICY] release ID\n"
+	"minewall incidents [-c POLICY] reading ID --cpu PERCENT [--gpu PERCENT]\n\n"
 	"An incident is a device that tried to mine: open, acknowledged (somebody looks\n"
 	"into it), cleaned, and reopened when it tries again after that. `list` shows\n"
 	"what waits for somebody first. ID is the incident's number, or the device's\n"
@@ -37,6 +38,7 @@ static const struct incidents_action {
 	{ "ack", true, incidents_set },
 	{ "clean", true, incidents_set },
 	{ "quarantine", true, incidents_quarantine },
+	{ "reading", true, incidents_reading },
 	{ "release", true, incidents_quarantine },
 };
 
@@ -77,6 +79,38 @@ int incidents_set(struct incidents_args *a)
 	return EXIT_DONE;
 }
 
+static int usage_error(const char *what, const char *which)
+{
+	fprintf(stderr, "minewall incidents: '%s' %s; see minewall incidents --help\n", which, what);
+	return EXIT_USAGE;
+}
+
+/* -1: no load. */
+static int read_percent(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && n <= 100 ? (int)n : -1;
+}
+
+int incidents_reading(struct incidents_args *a)
+{
+	int cpu = a->cpu ? read_percent(a->cpu) : -1, gpu = a->gpu ? read_percent(a->gpu) : -1, code;
+	json_t *reply, *request;
+
+	if (cpu < 0 || (a->gpu && gpu < 0))
+		return usage_error("wants --cpu, and a load from 0 to 100", a->action);
+	request = json_pack("{s:s, s:s, s:i}", "verb", "reading", "which", a->id, "cpu", cpu);
+	if (a->gpu)
+		json_object_set_new(request, "gpu", json_integer(gpu));
+	code = incidents_ask(a, request, &reply);
+	if (code >= 0)
+		return code;
+	json_decref(reply);
+	return EXIT_DONE;
+}
+
 /* The reporter knows who it is, the daemon keeps it from the rest. */
 int incidents_quarantine(struct incidents_args *a)
 {
@@ -107,18 +141,13 @@ int incidents_quarantine(struct incidents_args *a)
 	return EXIT_DONE;
 }
 
-static int usage_error(const char *what, const char *which)
-{
-	fprintf(stderr, "minewall incidents: '%s' %s; see minewall incidents --help\n", which, what);
-	return EXIT_USAGE;
-}
-
 /* -1: go on. */
 static int read_options(int argc, char **argv, struct incidents_args *a)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
-		{ "note", required_argument, NULL, 'n' }, { "for", required_argument, NULL, 'f' }, { NULL, 0, NULL, 0 },
+		{ "note", required_argument, NULL, 'n' }, { "for", required_argument, NULL, 'f' },
+		{ "cpu", required_argument, NULL, 'C' }, { "gpu", required_argument, NULL, 'G' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -136,6 +165,12 @@ static int read_options(int argc, char **argv, struct incidents_args *a)
 			break;
 		case 'f':
 			a->duration = optarg;
+			break;
+		case 'C':
+			a->cpu = optarg;
+			break;
+		case 'G':
+			a->gpu = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -172,6 +207,8 @@ int incidents_main(int argc, char **argv)
 		return usage_error("is one argument too many", argv[optind]);
 	if (a.note && strcmp(a.action, "clean"))
 		return usage_error("takes no --note", a.action);
+	if ((a.cpu || a.gpu) && strcmp(a.action, "reading"))
+		return usage_error("takes no --cpu or --gpu", a.action);
 	if (a.duration && strcmp(a.action, "quarantine"))
 		return usage_error("takes no --for", a.action);
 	return action->act(&a);

@@ -9,7 +9,7 @@
 
 struct incidents_args {
 	struct cli_args common;
-	const char *action, *id, *note, *duration;
+	const char *action, *id, *note, *duration, *cpu, *gpu;
 };
 
 /* Asks the reporter; as cli_ask. */
@@ -22,6 +22,7 @@ void incidents_flush(const struct incidents_args *a);
 int incidents_list(struct incidents_args *a);
 int incidents_show(struct incidents_args *a);
 int incidents_set(struct incidents_args *a);
+int incidents_reading(struct incidents_args *a);
 int incidents_quarantine(struct incidents_args *a);
 
 /* Prints one incident as a line. */

@@ -78,6 +78,16 @@ static void print_hook(const json_t *summary)
 			(long long)number(hook, "dropped"));
 }
 
+static void print_busy(const json_t *list)
+{
+	json_t *one;
+	size_t k;
+
+	json_array_foreach(list, k, one)
+		printf("busy  %s: %lld %% for %lld readings in a row\n", event_text(one, NULL, "address"), (long long)number(one, "cpu"),
+		       (long long)number(one, "readings"));
+}
+
 int incidents_list(struct incidents_args *a)
 {
 	json_t *reply, *list, *one;
@@ -95,6 +105,7 @@ int incidents_list(struct incidents_args *a)
 	} else {
 		json_array_foreach(list, k, one)
 			incidents_line(one);
+		print_busy(json_object_get(reply, "busy"));
 		if (!n)
 			fprintf(stderr, "minewall: there is no incident\n");
 		print_hook(json_object_get(reply, "summary"));
@@ -127,6 +138,29 @@ static void print_others(const json_t *i)
 		putchar('\n');
 }
 
+/* "blocked at 03:12, CPU fell from 98 % to 4 %": what the load says. */
+static void print_load(const json_t *i)
+{
+	const json_t *load = json_object_get(i, "load");
+	const char *verdict = event_text(load, NULL, "verdict");
+	long long before = (long long)number(load, "before"), after = (long long)number(load, "after");
+	char at[WHEN_MAX];
+
+	if (!load)
+		return;
+	printf("%-13s blocked at %s, ", "load:", when(at, number(i, "since_s")));
+	if (!strcmp(verdict, "confirmed"))
+		printf("it fell from %lld %% to %lld %%: confirmed\n", before, after);
+	else if (!strcmp(verdict, "still_busy"))
+		printf("still %lld %%: it mines another way, or is busy with something else\n", after);
+	else if (!strcmp(verdict, "never_busy"))
+		printf("it was %lld %% before and is %lld %% now: not confirmed\n", before, after);
+	else if (json_object_get(load, "after"))
+		printf("it is %lld %% now: nothing is certain yet\n", after);
+	else
+		printf("it was %lld %% before: nothing is certain yet\n", before);
+}
+
 static void print_whole(const json_t *i)
 {
 	char text[WHEN_MAX];
@@ -147,6 +181,7 @@ static void print_whole(const json_t *i)
 	print_others(i);
 	if (number(i, "quarantine_until_s") > (json_int_t)time(NULL))
 		printf("%-13s until %s\n", "quarantine:", when(text, number(i, "quarantine_until_s")));
+	print_load(i);
 	if (*event_text(i, NULL, "note"))
 		printf("%-13s %s\n", "note:", event_text(i, NULL, "note"));
 }

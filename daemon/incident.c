@@ -176,6 +176,28 @@ unsigned incident_level(const struct incident *i)
 	return level;
 }
 
+/* The agent's figure is the mean of the minute before (RFC 2790): what it says this soon is about the time before the block. */
+#define LOAD_LAG_S 30
+/* A reading from longer before says nothing about the miner. */
+#define LOAD_BEFORE_S 900
+
+static int busier(const struct reading *r)
+{
+	return r->gpu > r->cpu ? r->gpu : r->cpu;
+}
+
+static bool is_before(const struct incident *i, const struct reading *r)
+{
+	return r->when_s <= i->since_s + (r->pushed ? 0 : LOAD_LAG_S);
+}
+
+/* The first readings would fall off, so what they said is kept. */
+static void note_before(struct incident *i, const struct reading *r)
+{
+	if (is_before(i, r) && r->when_s >= i->since_s - LOAD_BEFORE_S && busier(r) > i->before)
+		i->before = busier(r);
+}
+
 static void begin(struct incident *i, const struct sighting *s, enum incident_state state)
 {
 	i->state = state;
@@ -184,6 +206,9 @@ static void begin(struct incident *i, const struct sighting *s, enum incident_st
 	i->level_told = 0;
 	i->points = 0;
 	memset(i->slots, 0, sizeof(i->slots));
+	i->before = -1;
+	for (unsigned k = 0; k < i->n_readings; k++)
+		note_before(i, &i->readings[k]);
 }
 
 static struct incident *open_one(struct incident_book *b, const struct sighting *s)
@@ -289,6 +314,43 @@ void incident_read_load(struct incident *i, const struct reading *r)
 	i->readings[0] = *r;
 	if (i->n_readings < INCIDENT_READINGS)
 		i->n_readings++;
+	note_before(i, r);
+}
+
+struct incident_load incident_load_of(const struct incident *i, unsigned threshold, unsigned polls)
+{
+	struct incident_load load = { LOAD_UNKNOWN, i->before, -1 };
+	unsigned after = 0, busy = 0;
+
+	for (unsigned k = 0; k < i->n_readings; k++) {
+		const struct reading *r = &i->readings[k];
+
+		if (is_before(i, r))
+			continue;
+		busy += after == busy && busier(r) >= (int)threshold;
+		load.after = after++ ? load.after : busier(r);
+	}
+	if (load.before >= 0 || after)
+		load.verdict = LOAD_WAITING;
+	if (busy >= polls)
+		load.verdict = LOAD_STILL_BUSY;
+	else if (load.before >= (int)threshold && after && load.after <= load.before / 2)
+		load.verdict = LOAD_CONFIRMED;
+	else if (load.before >= 0 && load.before < (int)threshold && after >= polls)
+		load.verdict = LOAD_NEVER_BUSY;
+	return load;
+}
+
+const char *incident_verdict_text(enum incident_verdict v)
+{
+	switch (v) {
+	case LOAD_UNKNOWN:	return "unknown";
+	case LOAD_WAITING:	return "waiting";
+	case LOAD_CONFIRMED:	return "confirmed";
+	case LOAD_STILL_BUSY:	return "still_busy";
+	case LOAD_NEVER_BUSY:	return "never_busy";
+	}
+	return "";
 }
 
 static bool same_payee(const struct incident *a, const struct incident *b)

@@ -76,6 +76,7 @@ struct incident {
 	int64_t quarantine_until_s;		/* 0: it is not */
 	struct reading readings[INCIDENT_READINGS];	/* the last first */
 	unsigned n_readings;
+	int before;				/* how busy it was until it was blocked, percent; -1: not known */
 	struct { int64_t from_s; uint64_t weight; } slots[INCIDENT_SLOTS];	/* blocked attempts of the alert's span */
 };
 
@@ -127,6 +128,17 @@ unsigned incident_level(const struct incident *i);
 const char *incident_state_text(enum incident_state s);
 const char *incident_level_text(unsigned level);
 const char *incident_alert_text(enum incident_alert a);
+
+/* What the load says of it. `threshold`: busy from here on; `polls`: so many readings in a row count. */
+enum incident_verdict { LOAD_UNKNOWN, LOAD_WAITING, LOAD_CONFIRMED, LOAD_STILL_BUSY, LOAD_NEVER_BUSY };
+
+struct incident_load {
+	enum incident_verdict verdict;
+	int before, after;		/* percent, the busier of CPU and GPU; -1: not known */
+};
+
+struct incident_load incident_load_of(const struct incident *i, unsigned threshold, unsigned polls);
+const char *incident_verdict_text(enum incident_verdict v);
 
 /* Other devices of the same payee: at most `max` ids into `to`; answers how many there are. */
 size_t incident_campaign(const struct incident_book *b, const struct incident *i, uint32_t *to, size_t max);

@@ -18,10 +18,12 @@ static json_t *failure(enum exit_code code, const char *what)
 static struct incident *find(struct reporting_loop *l, const char *which)
 {
 	const char *digits = *which == '#' ? which + 1 : which;
+	struct incident *i;
 
 	if (*digits && strspn(digits, "0123456789") == strlen(digits) && strlen(digits) < 10)
 		return incident_get(&l->book, (uint32_t)strtoul(digits, NULL, 10));
-	return incident_of(&l->book, which, which);
+	i = incident_of(&l->book, which, "");
+	return i ? i : incident_of(&l->book, "", which);
 }
 
 static json_t *others_json(struct reporting_loop *l, const struct incident *i)
@@ -35,13 +37,58 @@ static json_t *others_json(struct reporting_loop *l, const struct incident *i)
 	return list;
 }
 
+static json_t *load_json(const struct reporting_loop *l, const struct incident *i)
+{
+	const struct reporting *r = &l->settings.reporting;
+	struct incident_load load = incident_load_of(i, r->cpu_threshold, r->cpu_polls);
+	json_t *o = json_pack("{s:s}", "verdict", incident_verdict_text(load.verdict));
+
+	if (load.before >= 0)
+		json_object_set_new(o, "before", json_integer(load.before));
+	if (load.after >= 0)
+		json_object_set_new(o, "after", json_integer(load.after));
+	return o;
+}
+
+/* Named devices that are busy without having tried anything that was seen. */
+static json_t *busy_json(const struct reporting_loop *l)
+{
+	const struct reporting *r = &l->settings.reporting;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->n_cpu_hosts; i++)
+		if (l->load.hosts[i].busy >= r->cpu_polls)
+			json_array_append_new(list, json_pack("{s:s, s:i, s:I}", "address", r->cpu_hosts[i], "cpu", l->load.hosts[i].last.cpu,
+							      "readings", (json_int_t)l->load.hosts[i].busy));
+	return list;
+}
+
 static json_t *whole(struct reporting_loop *l, const struct incident *i)
 {
 	json_t *o = incident_json(i);
 
 	if (o)
 		json_object_set_new(o, "same_payee", others_json(l, i));
+	if (o && i->n_readings)
+		json_object_set_new(o, "load", load_json(l, i));
 	return o;
+}
+
+/* {which, cpu, gpu}: what the device itself, or whoever watches it, says. */
+static json_t *push_reading(struct reporting_loop *l, struct incident *i, const json_t *request)
+{
+	json_int_t cpu = json_integer_value(json_object_get(request, "cpu")), gpu = -1;
+	struct reading r = { .when_s = time(NULL), .pushed = true };
+
+	if (json_object_get(request, "gpu"))
+		gpu = json_integer_value(json_object_get(request, "gpu"));
+	if (!json_is_integer(json_object_get(request, "cpu")) || cpu < 0 || cpu > 100 || gpu > 100)
+		return failure(EXIT_USAGE, "a load from 0 to 100 is expected");
+	r.cpu = (uint8_t)cpu;
+	r.gpu = gpu < 0 ? -1 : (int16_t)gpu;
+	incident_read_load(i, &r);
+	reporting_changed(l, true);
+	return json_pack("{s:b, s:o}", "ok", true, "incident", whole(l, i));
 }
 
 /* What waits for somebody first, the heaviest of it first. */
@@ -69,7 +116,7 @@ static json_t *list_all(struct reporting_loop *l)
 			json_array_append_new(list, whole(l, sorted[i]));
 	}
 	free(sorted);
-	return json_pack("{s:b, s:o, s:o}", "ok", true, "incidents", list, "summary", reporting_summary(l));
+	return json_pack("{s:b, s:o, s:o, s:o}", "ok", true, "incidents", list, "summary", reporting_summary(l), "busy", busy_json(l));
 }
 
 /* Control bytes would reach a terminal; a letter of several bytes is not cut in two. */
@@ -116,5 +163,7 @@ json_t *incident_answer(struct reporting_loop *l, const json_t *request)
 		return json_pack("{s:b, s:o}", "ok", true, "incident", whole(l, i));
 	if (verb && (!strcmp(verb, "ack") || !strcmp(verb, "clean")))
 		return set_state(l, i, verb, request);
+	if (verb && !strcmp(verb, "reading"))
+		return push_reading(l, i, request);
 	return failure(EXIT_SYSTEM, "unknown request");
 }

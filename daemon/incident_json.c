@@ -76,6 +76,8 @@ json_t *incident_json(const struct incident *i)
 	put_items(o, "pools", i->pools, INCIDENT_POOLS);
 	put_items(o, "agents", i->agents, INCIDENT_AGENTS);
 	put_items(o, "payees", i->payees, INCIDENT_PAYEES);
+	if (i->before >= 0)
+		json_object_set_new(o, "load_before", json_integer(i->before));
 	if (i->n_readings)
 		json_object_set_new(o, "readings", readings_json(i));
 	return o;
@@ -168,6 +170,7 @@ static void fill(struct incident *i, const json_t *o)
 	get_items(o, "pools", i->pools, INCIDENT_POOLS);
 	get_items(o, "agents", i->agents, INCIDENT_AGENTS);
 	get_items(o, "payees", i->payees, INCIDENT_PAYEES);
+	i->before = json_object_get(o, "load_before") ? (int)number(o, "load_before", 100) : -1;
 	get_readings(o, i);
 }
 

@@ -222,6 +222,10 @@ static void see(struct reporting_loop *l, const char *line, size_t len)
 		s.outside = hours->set && !schedule_holds(hours, s.when_s, &left_s);
 		name_device(l, &s);
 		change = incident_see(&l->book, &s);
+		if (change.opened || change.reopened) {
+			load_seed(&l->load, &l->settings.reporting, change.incident);
+			load_hurry(&l->load);
+		}
 		if (change.incident)
 			reporting_changed(l, change.opened || change.reopened || change.alert != ALERT_NONE);
 		if (change.alert != ALERT_NONE)
@@ -235,6 +239,8 @@ static void take_settings(struct reporting_loop *l, const char *bytes, size_t le
 	/* The first ones come twice: at the start, and when the new reporter asks. */
 	if (len != sizeof(l->settings) || (l->has_settings && !memcmp(&l->settings, bytes, len)))
 		return;
+	load_end(&l->load);
+	load_init(&l->load);
 	memcpy(&l->settings, bytes, sizeof(l->settings));
 	l->book.max = l->settings.reporting.incidents_max;
 	l->book.alert_attempts = l->settings.reporting.alert_attempts;
@@ -405,6 +411,9 @@ static int due_ms(const struct reporting_loop *l)
 		at = at > 0 ? at : 0;
 		due = due < 0 || at < due ? at : due;
 	}
+	at = load_due_ms(&l->load, &l->settings.reporting, now);
+	if (at >= 0 && (due < 0 || at < due))
+		due = at;
 	at = metrics_serve_due_ms(l->server);
 	if (at >= 0 && (due < 0 || at < due))
 		due = at;
@@ -422,6 +431,8 @@ static void tick(struct reporting_loop *l)
 		l->file_waits = true;
 		reporting_send(l, REPORTER_ASK_STATUS, NULL);
 	}
+	if (load_tick(&l->load, &l->settings.reporting, &l->book, now, (int64_t)time(NULL)))
+		reporting_changed(l, true);
 	l->summary_due |= hook_tick(&l->hook, &l->settings.reporting, now);
 	if (l->unsaved && now - l->saved_ms >= (l->urgent ? SAVE_URGENT_MS : SAVE_EVERY_MS))
 		incident_file_save(l);
@@ -449,11 +460,12 @@ int reporting_run(int link, int folder, int listening)
 {
 	static struct reporting_loop l;
 	struct pollfd fds[] = { { .fd = link, .events = POLLIN }, { .fd = listening, .events = POLLIN }, { .events = POLLIN },
-			       { .events = POLLIN } };
+			       { .events = POLLIN }, { .events = POLLIN } };
 
 	l = (struct reporting_loop) { .link = link, .folder = folder, .listening = listening };
 	l.saved_ms = l.summary_ms = reporting_now_ms() - SAVE_EVERY_MS;
 	incident_book_init(&l.book, 512);
+	load_init(&l.load);
 	if (!open_signals(&l))
 		return 1;
 	fds[2].fd = l.signals;
@@ -461,7 +473,8 @@ int reporting_run(int link, int folder, int listening)
 	l.summary_due = true;
 	while (!l.stop) {
 		fds[3].fd = metrics_serve_fd(l.server);
-		if (poll(fds, 4, due_ms(&l)) < 0 && errno != EINTR)
+		fds[4].fd = l.load.fd;
+		if (poll(fds, 5, due_ms(&l)) < 0 && errno != EINTR)
 			break;
 		heed_signals(&l);
 		if (fds[0].revents && !heed_link(&l))
@@ -473,6 +486,7 @@ int reporting_run(int link, int folder, int listening)
 	}
 	if (l.unsaved)
 		incident_file_save(&l);
+	load_end(&l.load);
 	metrics_serve_end(l.server);
 	json_decref(l.status);
 	hook_fini(&l.hook);

@@ -12,6 +12,7 @@
 #include "daemon/hook.h"
 #include "daemon/incident.h"
 #include "daemon/leases.h"
+#include "daemon/load.h"
 #include "daemon/metrics.h"
 #include "policy/reporting.h"
 
@@ -28,6 +29,7 @@ struct reporting_loop {
 	struct incident_book book;
 	struct alert_hook hook;
 	uint64_t alerts;
+	struct load load;
 	struct leases leases;
 	struct { int64_t mtime_ns; int64_t size; uint64_t inode; int error; } lease_files[REPORTING_LEASES_MAX];
 	bool unsaved, urgent, save_failed;	/* urgent: more than counters */

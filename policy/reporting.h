@@ -16,6 +16,12 @@ enum quarantine { QUARANTINE_OFF, QUARANTINE_MANUAL, QUARANTINE_AUTO };
 /* Update servers of a house; each is a rule or two that only a device in quarantine passes. */
 #define REPORTING_ALLOWED_MAX 64
 
+/* Devices whose load is watched, incident or not. */
+#define REPORTING_CPU_HOSTS_MAX 32
+#define REPORTING_SECRET_MAX 64
+
+enum cpu_auth { CPU_SHA256, CPU_SHA };
+
 struct reporting_network {
 	uint8_t addr[16];	/* IPv4 v4-mapped, prefix + 96 */
 	uint8_t prefix;
@@ -43,6 +49,16 @@ struct reporting {
 	uint32_t quarantine_time_s;
 	unsigned n_allowed;			/* what a device in quarantine may reach */
 	struct reporting_network allowed[REPORTING_ALLOWED_MAX];
+	char cpu_community[REPORTING_SECRET_MAX];	/* SNMP v2c; both "": no device is asked */
+	char cpu_user[REPORTING_SECRET_MAX];		/* v3 */
+	enum cpu_auth cpu_auth;
+	char cpu_password[REPORTING_SECRET_MAX], cpu_privacy[REPORTING_SECRET_MAX];	/* privacy "": none */
+	uint8_t cpu_threshold;			/* percent: busy from here on */
+	uint32_t cpu_polls;			/* so often in a row */
+	uint32_t cpu_every_s;
+	struct schedule cpu_hours;		/* not set: always */
+	unsigned n_cpu_hosts;
+	char cpu_hosts[REPORTING_CPU_HOSTS_MAX][46];
 	uint16_t metrics_port;			/* 0: figures are not served */
 	uint8_t metrics_address[16];		/* IPv4 v4-mapped */
 	char metrics_file[REPORTING_PATH_MAX];	/* "": none */

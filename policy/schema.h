@@ -27,7 +27,8 @@ extern const struct doc_keys schema_hours;
 int schema_resolve_path(struct doc *doc, yaml_node_t *value, const struct doc_key *key, char *to, size_t size);
 
 /* Keys of policy/schema_reporting.c; `to` is the struct policy. */
-extern const struct doc_keys schema_incidents, schema_alert, schema_quarantine, schema_metrics, schema_cpu;
+extern const struct doc_keys schema_incidents, schema_alert, schema_quarantine, schema_metrics;
+int schema_read_cpu(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
 extern const struct doc_list schema_leases;
 
 /* Looks up the groups and lists that the rules from the `first` on name. 0, or -1 with the error filled. */

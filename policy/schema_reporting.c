@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The keys about incidents as tables: `leases`, `incidents`, `alert`, `metrics` and `quarantine`. It reads the policy's own text; whether a
+/* The keys about incidents as tables: `leases`, `incidents`, `alert`, `metrics`,
+ * `quarantine` and `cpu`. It reads the policy's own text; whether a
  * hook can be executed, or a lease file be read, shows when that is tried. */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 void reporting_defaults(struct reporting *r)
 {
 	*r = (struct reporting) { .incidents_max = 512, .alert_attempts = 5, .alert_within_s = 600, .alert_timeout_s = 10,
-				   .quarantine_time_s = 3600 };
+				   .quarantine_time_s = 3600, .cpu_threshold = 90, .cpu_polls = 3, .cpu_every_s = 60 };
 }
 
 const struct reporting *policy_reporting(const struct policy *p)
@@ -162,3 +163,74 @@ static const struct doc_key quarantine_keys[] = {
 	{ "addresses", "quarantine.addresses", doc_read_list, 0, &reachable_list },
 };
 const struct doc_keys schema_quarantine = KEYS(quarantine_keys, 0, "{mode: manual, time: 1h, addresses: [192.0.2.7]}");
+
+/* ---- cpu ---- */
+
+static const char *const auth_names[] = { [CPU_SHA256] = "sha256", [CPU_SHA] = "sha" };
+static const struct doc_words auths = { auth_names, COUNT(auth_names) };
+
+static int read_secret(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (doc_text(doc, value, key, REPORTING_SECRET_MAX - 1, "a word"))
+		return -1;
+	strcpy((char *)to + key->offset, (const char *)value->data.scalar.value);
+	return 0;
+}
+
+/* RFC 3414, 11.2: a shorter one is no key. */
+static int read_password(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	if (read_secret(doc, value, key, to))
+		return -1;
+	if (strlen((const char *)value->data.scalar.value) < 8)
+		return doc_fail(doc, value, "%s is too short, expected at least 8 letters", key->path);
+	return 0;
+}
+
+static int item_cpu_host(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct reporting *r = reporting_of(to);
+	struct network net;
+	char quote[DOC_QUOTE];
+
+	if (schema_read_endpoint(doc, value, key, &net))
+		return -1;
+	if (net.prefix != 128 || net.port || r->n_cpu_hosts == REPORTING_CPU_HOSTS_MAX)
+		return doc_fail(doc, value, "%s: %s is too much, expected at most %d single addresses", key->path, doc_quote(value, quote),
+				REPORTING_CPU_HOSTS_MAX);
+	address_print(&net, quote);
+	snprintf(r->cpu_hosts[r->n_cpu_hosts++], sizeof(r->cpu_hosts[0]), "%.*s", (int)strcspn(quote, "/"), quote);
+	return 0;
+}
+
+static const struct doc_number threshold_number = { NUMBER_PLAIN, 1, 100, 1, "a number from 1 to 100" };
+static const struct doc_number polls_number = { NUMBER_PLAIN, 1, 8, 4, "a number from 1 to 8" };
+static const struct doc_number every_number = { NUMBER_DURATION, 1, 3600, 4, "a duration from 1s to 1h, such as 60s" };
+static const struct doc_list cpu_host_list = { REPORTING_CPU_HOSTS_MAX, "a list of addresses, such as [192.168.1.50]", item_cpu_host };
+
+static const struct doc_key cpu_keys[] = {
+	{ "community", "cpu.community", read_secret, AT(cpu_community), NULL },
+	{ "user", "cpu.user", read_secret, AT(cpu_user), NULL },
+	{ "auth", "cpu.auth", doc_read_word, AT(cpu_auth), &auths },
+	{ "password", "cpu.password", read_password, AT(cpu_password), NULL },
+	{ "privacy", "cpu.privacy", read_password, AT(cpu_privacy), NULL },
+	{ "threshold", "cpu.threshold", doc_read_number, AT(cpu_threshold), &threshold_number },
+	{ "polls", "cpu.polls", doc_read_number, AT(cpu_polls), &polls_number },
+	{ "every", "cpu.every", doc_read_number, AT(cpu_every_s), &every_number },
+	{ "hours", "cpu.hours", schema_read_schedule, AT(cpu_hours), &schema_hours },
+	{ "hosts", "cpu.hosts", doc_read_list, 0, &cpu_host_list },
+};
+static const struct doc_keys cpu_mapping = KEYS(cpu_keys, 0, "{community: public, threshold: 90, polls: 3, every: 60s}");
+
+int schema_read_cpu(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	const struct reporting *r = reporting_of(to);
+	struct doc_key as = *key;
+
+	as.arg = &cpu_mapping;
+	if (doc_read_mapping(doc, value, &as, to))
+		return -1;
+	if (*r->cpu_user && !*r->cpu_password)
+		return doc_fail(doc, value, "cpu has a user without a password, expected both");
+	return 0;
+}

@@ -38,6 +38,7 @@ LIBRARIES = {
     "seccomp.h": ("daemon",),
     "curl/": ("cli",),
     "microhttpd.h": ("daemon",),
+    "net-snmp/": ("daemon",),
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }
 

@@ -918,6 +918,7 @@ import cases_power  # noqa: E402,F401
 import cases_metrics  # noqa: E402
 import cases_doctor  # noqa: E402,F401
 import cases_quarantine  # noqa: E402
+import cases_load  # noqa: E402
 
 # -- running them ---------------------------------------------------------------------------------
 

@@ -350,13 +350,69 @@ static void leases_cut(void **state)
 	}
 }
 
+static void load(struct incident *i, int64_t when_s, int cpu, int gpu, bool pushed)
+{
+	struct reading r = { .when_s = when_s, .cpu = (uint8_t)cpu, .gpu = (int16_t)gpu, .pushed = pushed };
+
+	incident_read_load(i, &r);
+}
+
+/* The agent's figure is a minute's mean: what it says within 30 s is about the time before the block. */
+static void load_verdicts(void **state)
+{
+	struct incident i;
+	struct incident_load l;
+
+	(void)state;
+	memset(&i, 0, sizeof(i));
+	i.since_s = NIGHT;
+	i.before = -1;
+	assert_int_equal(incident_load_of(&i, 90, 2).verdict, LOAD_UNKNOWN);
+	load(&i, NIGHT + 5, 98, -1, false);
+	assert_int_equal(incident_load_of(&i, 90, 2).verdict, LOAD_WAITING);
+	load(&i, NIGHT + 90, 4, -1, false);
+	l = incident_load_of(&i, 90, 2);
+	assert_int_equal(l.verdict, LOAD_CONFIRMED);
+	assert_int_equal(l.before, 98);
+	assert_int_equal(l.after, 4);
+	load(&i, NIGHT + 150, 97, -1, false);
+	assert_int_equal(incident_load_of(&i, 90, 2).verdict, LOAD_WAITING);
+	load(&i, NIGHT + 210, 97, -1, false);
+	l = incident_load_of(&i, 90, 2);
+	assert_int_equal(l.verdict, LOAD_STILL_BUSY);
+	assert_int_equal(l.after, 97);
+	memset(&i, 0, sizeof(i));
+	i.since_s = NIGHT;
+	i.before = -1;
+	load(&i, NIGHT - 1000, 99, -1, true);	/* too long ago */
+	load(&i, NIGHT - 10, 20, -1, true);
+	load(&i, NIGHT + 1, 15, -1, true);
+	load(&i, NIGHT + 2, 15, -1, true);
+	assert_int_equal(incident_load_of(&i, 90, 2).verdict, LOAD_NEVER_BUSY);
+	/* The processor idles while the graphics card mines. */
+	memset(&i, 0, sizeof(i));
+	i.since_s = NIGHT;
+	i.before = -1;
+	load(&i, NIGHT, 3, 99, true);
+	load(&i, NIGHT + 1, 2, 1, true);
+	l = incident_load_of(&i, 90, 3);
+	assert_int_equal(l.verdict, LOAD_CONFIRMED);
+	assert_int_equal(l.before, 99);
+	/* The oldest go. */
+	for (int k = 0; k < 40; k++)
+		load(&i, NIGHT + 100 + k, 50, -1, false);
+	assert_int_equal(i.n_readings, INCIDENT_READINGS);
+	assert_int_equal(i.readings[0].when_s, NIGHT + 139);
+	assert_int_equal(incident_load_of(&i, 90, 3).before, 99);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_once_and_counts), cmocka_unit_test(a_device_is_its_mac),
 		cmocka_unit_test(what_is_let_pass_opens_nothing), cmocka_unit_test(told_once_each_time),
 		cmocka_unit_test(slow_ones_are_not_told), cmocka_unit_test(weights), cmocka_unit_test(bounded), cmocka_unit_test(campaign),
-		cmocka_unit_test(survives_its_file), cmocka_unit_test(events), cmocka_unit_test(leases), cmocka_unit_test(leases_cut),
+		cmocka_unit_test(survives_its_file), cmocka_unit_test(events), cmocka_unit_test(leases), cmocka_unit_test(leases_cut), cmocka_unit_test(load_verdicts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
