@@ -86,6 +86,15 @@ uint64_t daemon_now_s(void);
 enum exit_code daemon_start_threads(struct daemon *d);
 void daemon_stop_threads(struct daemon *d);
 
+/* Until the end is asked for. */
+void daemon_loop(struct daemon *d);
+
+/* Writes the events that wait. */
+void daemon_write_events(struct daemon *d);
+
+/* Has the log's files looked after, by the policy that runs. */
+void daemon_tick_log(struct daemon *d);
+
 /* Tells the service manager that all is as it should be, after a start or a reload. */
 void daemon_ready(const struct daemon *d);
 
