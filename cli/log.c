@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/event_line.h"
 #include "cli/log_fold.h"
 #include "cli/log_read.h"
+#include "cli/log_render.h"
 #include "cli/when.h"
 #include "daemon/control.h"
 #include "daemon/escape.h"
@@ -19,7 +21,7 @@
 static const char usage[] =
 	"minewall log [-c POLICY] [--since TIME] [--until TIME] [--host HOST]\n"
 	"             [--name NAME] [--rule RULE] [--list LIST] [--all] [--follow]\n"
-	"             [--json]\n\n"
+	"             [--json] [--format ecs|syslog]\n\n"
 	"Shows the events: when, which machine, what it tried to reach, the evidence,\n"
 	"the rule, and the number that `minewall explain '#NUMBER'` takes. \"blocked\" was\n"
 	"stopped; \"allowed\" was seen and let through, by mode or by a rule that says\n"
@@ -33,13 +35,16 @@ static const char usage[] =
 	"  --list LIST            a list's name\n"
 	"  -a, --all              each attempt on a line of its own\n"
 	"  -f, --follow           goes on with what comes, each attempt on its own\n"
-	"  -j, --json             the lines as they are, each attempt on its own\n\n"
+	"  -j, --json             the lines as they are, each attempt on its own\n"
+	"  --format FORMAT        ecs (Elastic's schema) or syslog (RFC 5424) instead\n\n"
 	"Example: minewall log --since 02:00 --host 192.168.1.50\n";
 
 struct arguments {
 	const char *policy, *since, *until;
 	struct log_query query;
 	bool all, json;
+	enum { FORMAT_LINE, FORMAT_ECS, FORMAT_SYSLOG } format;
+	char machine[256];		/* this one's name, for syslog */
 };
 
 struct printing {
@@ -75,7 +80,11 @@ static int each(const struct log_line *line, void *arg)
 	struct printing *p = arg;
 
 	p->n++;
-	if (p->args->json) {
+	if (p->args->format == FORMAT_ECS) {
+		log_render_ecs(stdout, line);
+	} else if (p->args->format == FORMAT_SYSLOG) {
+		log_render_syslog(stdout, line, p->args->machine);
+	} else if (p->args->json) {
 		print_raw(line->raw);
 	} else if (p->fold) {
 		return log_fold_add(p->fold, line);
@@ -91,6 +100,17 @@ static int idle(void *arg)
 	return fflush(stdout) ? -EIO : 0;
 }
 
+static int read_format(struct arguments *a, const char *word)
+{
+	if (!strcmp(word, "ecs"))
+		a->format = FORMAT_ECS;
+	else if (!strcmp(word, "syslog"))
+		a->format = FORMAT_SYSLOG;
+	else
+		fprintf(stderr, "minewall log: --format is '%s', expected ecs or syslog\n", word);
+	return a->format == FORMAT_LINE ? EXIT_USAGE : -1;
+}
+
 static int read_arguments(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
@@ -98,6 +118,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 		{ "until", required_argument, NULL, 'u' }, { "host", required_argument, NULL, 'H' },
 		{ "name", required_argument, NULL, 'n' }, { "rule", required_argument, NULL, 'r' },
 		{ "list", required_argument, NULL, 'l' }, { "all", no_argument, NULL, 'a' }, { "follow", no_argument, NULL, 'f' },
+		{ "format", required_argument, NULL, 'F' },
 		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -115,6 +136,10 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 		case 'a':	a->all = true; break;
 		case 'f':	a->query.follow = true; break;
 		case 'j':	a->json = true; break;
+		case 'F':
+			if (read_format(a, optarg) >= 0)
+				return EXIT_USAGE;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_DONE;
@@ -169,7 +194,7 @@ static int print_log(const char *path, const struct arguments *a)
 	int err, code;
 
 	setvbuf(stdout, NULL, _IOFBF, 256 * 1024);
-	if (!a->all && !a->json && !a->query.follow)
+	if (!a->all && !a->json && !a->query.follow && a->format == FORMAT_LINE)
 		p.fold = log_fold_new(print_folded, &p);
 	do {
 		err = log_read(path, &a->query, each, idle, &p, &result);
@@ -203,6 +228,7 @@ int log_main(int argc, char **argv)
 	if (!p)
 		return code;
 	log_flush(policy_settings(p)->control);
+	gethostname(a.machine, sizeof(a.machine) - 1);
 	code = print_log(policy_settings(p)->log_file, &a);
 	policy_free(p);
 	return code;

@@ -15,7 +15,9 @@ import sys
 import termios
 import time
 
-from run import need, own, policy, until
+import formats
+import wire
+from run import LISTED, need, own, policy, until
 
 MAKE_LOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench", "make_log.py")
 
@@ -170,3 +172,21 @@ def top(t):
         process.kill()
         os.close(ours)
         os.close(theirs)
+
+
+@own("log/eve-fields")
+def eve_fields(t):
+    """What the daemon really writes has the names and types of Suricata's schema, and its renderings are right."""
+    t.daemon = t.make(policy(), "fields").start()
+    address = attempt(t)
+    t.bed.send(t.fresh(), 443, wire.client_hello(LISTED).hex())
+    t.bed.send(t.fresh(), 80, f"GET / HTTP/1.1\r\nHost: {LISTED}\r\n\r\n".encode().hex())
+    t.bed.send(address, 3333, "stratum-v1")
+    need(until(lambda: len(t.daemon.json("log")) >= 4), "the events are missing")
+    need(t.daemon.verb("pause", "1h").returncode == 0, "no note")
+    events = t.daemon.json("log")
+    need({"tls", "http", "mining", "minewall"} <= {k for e in events for k in e}, "not every kind of event is there")
+    for event in events:
+        formats.check_eve(event)
+    formats.check_ecs(t.daemon.verb("log", "--format", "ecs").stdout, events)
+    formats.check_syslog(t.daemon.verb("log", "--format", "syslog").stdout, events)
