@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import signal
 import statistics
@@ -444,7 +445,7 @@ def build_floor(build):
     program = os.path.join(build, "tests", "bench", "nullq")
     if not os.path.exists(FLOOR):
         return False
-    return subprocess.run([os.environ.get("CC", "cc"), "-O2", "-w", "-o", program, FLOOR, "-lmnl", "-lpthread"], check=False).returncode == 0
+    return subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-O2", "-w", "-o", program, FLOOR, "-lmnl", "-lpthread"], check=False).returncode == 0
 
 
 def main():

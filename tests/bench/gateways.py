@@ -227,6 +227,7 @@ class Bench(bed.Bed):
             self.sweep()
             self.cpu = Cpu()
             self.tmp = tempfile.mkdtemp(prefix=f"{self.base}.bed.")
+            os.chmod(self.tmp, 0o755)       # the daemon reads its policy as nobody, and some peers their list
             self.build()
         except BaseException:
             self.__exit__()
