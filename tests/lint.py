@@ -69,7 +69,7 @@ CORPUS_SPEAKERS = ("Makefile", "README.md", "tests/")
 
 NO_SPDX = ("LICENSE", ".gitignore", "contrib/debian/changelog", "contrib/debian/copyright", "contrib/debian/source/format")
 NO_SPDX_SUFFIX = (".md", ".pcap", ".pcapng", ".bin", ".json", ".jsonl", ".tsv", ".hex", ".in", ".out", ".svg", ".png")
-NO_SPDX_FOLDER = ("tests/policy-errors/",)  # broken on purpose, to the byte
+NO_SPDX_FOLDER = ("tests/policy-errors/", "tests/corpus/fuzz/")  # broken on purpose, to the byte
 
 
 class Findings:

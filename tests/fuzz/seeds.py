@@ -176,9 +176,19 @@ def requests():
                 b'{"verb":"allow","target":"*.a.example","for_s":3600}', b'{"verb":"allow","target":"[2001:db8::7]:443","for_s":0}')
 
 
+def bodies():
+    """Requests whose body is what is looked at: with a length, in chunks, one behind the other."""
+    login = b'{"id":1,"method":"mining.authorize","params":["wallet.rig","x"]}'
+    head = b"POST / HTTP/1.1\r\nHost: www.example\r\nContent-Type: application/json\r\n"
+    chunks = b"%x\r\n%s\r\n%x;a=b\r\n%s\r\n0\r\nTrailer: x\r\n\r\n" % (20, login[:20], len(login) - 20, login[20:])
+    for body in (b"Content-Length: %d\r\n\r\n%s" % (len(login), login), b"Transfer-Encoding: chunked\r\n\r\n" + chunks,
+                 b"Content-Length: 2\r\n\r\n{}" + head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks):
+        yield head + body
+
+
 # Target -> what it reads. A stream goes on from a byte of flags (client, not ended; server, ended) and one for the first cut.
 FORMS = {
-    "inspect": lambda c: (head + s for s in streams(c) for head in (b"\0\x80", b"\5\x40")),
+    "inspect": lambda c: (head + s for s in (*streams(c), *bodies()) for head in (b"\0\x80", b"\5\x40")),
     "packet": lambda c: (b"\1" + p.data for packets in c for p in packets),
     "policy": lambda c: policies(),
     "lists": lambda c: lists(),

@@ -916,6 +916,7 @@ import cases_incidents  # noqa: E402
 import cases_log  # noqa: E402,F401
 import cases_power  # noqa: E402,F401
 import cases_metrics  # noqa: E402
+import cases_hostile  # noqa: E402,F401
 import cases_doctor  # noqa: E402,F401
 import cases_quarantine  # noqa: E402
 import cases_load  # noqa: E402

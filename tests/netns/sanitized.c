@@ -8,7 +8,7 @@ const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void)
 {
-	return "detect_leaks=0:exitcode=99:detect_stack_use_after_return=1";
+	return "detect_leaks=0:handle_segv=0:exitcode=99:detect_stack_use_after_return=1";
 }
 
 const char *__ubsan_default_options(void)
