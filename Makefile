@@ -105,12 +105,32 @@ check-all:
 	$(Q)contrib/install-deps --large || echo "some tests will be skipped"
 	$(Q)tests/check-all $(MAKE) $(BUILD) $(ONLY)
 
-install: $(BUILD)/minewall
+install: $(BUILD)/minewall install-papers
 	install -D -m 0755 $(BUILD)/minewall $(DESTDIR)$(PREFIX)/sbin/minewall
 	install -d $(DESTDIR)/etc/minewall $(DESTDIR)$(PREFIX)/share/minewall/lists
 	install -m 0644 contrib/lists/starter.txt contrib/lists/shared.txt $(DESTDIR)$(PREFIX)/share/minewall/lists/
 	[ -e $(DESTDIR)/etc/minewall/policy.yaml ] || sed 's|\.\./lists/|$(PREFIX)/share/minewall/lists/|' \
 		contrib/policies/minewall.yaml > $(DESTDIR)/etc/minewall/policy.yaml
+
+# Man pages, made of the program's own help and the sample policy. A program for another machine cannot be asked: PAPERS= leaves them out.
+RELEASED := November 25, 2026
+PAPERS := $(BUILD)/man/made
+papers: $(PAPERS)
+$(BUILD)/man/made: $(BUILD)/minewall contrib/policies/minewall.yaml $(wildcard contrib/man/*)
+	$(call say,MAN,$(BUILD)/man)
+	$(Q)rm -rf $(BUILD)/man && mkdir -p $(BUILD)/man
+	$(Q)contrib/man/main-page contrib/man/minewall.8 '$(RELEASED)' $(BUILD)/minewall > $(BUILD)/man/minewall.8
+	$(Q)contrib/man/main-page contrib/man/minewall.yaml.5 '$(RELEASED)' contrib/policies/minewall.yaml > $(BUILD)/man/minewall.yaml.5
+	$(Q)for verb in $$($(BUILD)/minewall --help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p'); do \
+		contrib/man/verb-page $(BUILD)/minewall $$verb '$(RELEASED)' > $(BUILD)/man/minewall-$$verb.1 || exit 1; done
+	$(Q)touch $@
+
+install-papers: $(PAPERS)
+	for n in $(if $(PAPERS),1 5 8); do install -d $(DESTDIR)$(PREFIX)/share/man/man$$n && \
+		install -m 0644 $(BUILD)/man/*.$$n $(DESTDIR)$(PREFIX)/share/man/man$$n/ || exit 1; done
+	install -D -m 0644 contrib/completions/minewall.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minewall
+	install -D -m 0644 contrib/completions/_minewall $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_minewall
+	install -D -m 0644 contrib/completions/minewall.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/minewall.fish
 
 # What a system with systemd has besides: units, the daemon's user, folders, rotation of the log. Enables and starts nothing.
 UNITDIR ?= /lib/systemd/system
@@ -128,4 +148,4 @@ clean:
 
 -include $(OBJ:.o=.d)
 
-.PHONY: all units units-asan lint check check-all install install-system clean
+.PHONY: all units units-asan lint check check-all install install-papers install-system papers clean

@@ -13,9 +13,12 @@ deb:
 		dpkg-buildpackage -us -uc -b >../build.log 2>&1 || { tail -30 ../build.log; exit 1; }
 	$(Q)ls $(DEB)/*.deb
 
+check-papers: $(BUILD)/man/made
+	$(Q)/usr/bin/python3 tests/package/papers.py $(BUILD)/minewall $(BUILD)/man
+
 # Builds it, installs it into a clean Debian, lets traffic through, upgrades and purges it. Minutes; needs root and a mirror of Debian.
 check-package:
 	$(Q)contrib/install-deps --large
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/package.py
 
-.PHONY: deb check-package
+.PHONY: check-papers deb check-package

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is written beside the program: man pages without a warning, one for each verb and with each of its options; completions that know
+the verbs and options in bash, zsh and fish; units that systemd calls tight; policies that are good."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+import help as helps
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+COMPLETIONS = os.path.join(ROOT, "contrib", "completions")
+EXPOSURE_MAX = 2.0
+skipped = 0
+
+
+def skip(why):
+    global skipped
+    skipped += 1
+    print(f"skipped: {why}")
+
+
+def run(*command, env=None):
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+
+
+def options(binary, verb):
+    """Those at the beginning of a line of its help, and in its first lines' brackets."""
+    text = run(binary, verb, "--help").stdout
+    return set(re.findall(r"(?:^|[\[ |])(--[a-z][a-z-]+)", re.sub(r"(?m)^Example.*$", "", text)))
+
+
+def pages(binary, folder, known):
+    files = sorted(glob.glob(os.path.join(folder, "*.[158]")))
+    wanted = {"minewall.8", "minewall.yaml.5", *(f"minewall-{v}.1" for v in known)}
+    missing = wanted ^ {os.path.basename(f) for f in files}
+    helps.expect("a page for each verb", [f"missing, or too much: {missing}"] if missing else [])
+    for verb in known:
+        with open(os.path.join(folder, f"minewall-{verb}.1"), encoding="utf-8") as f:
+            page = f.read()
+        problems = [f"{o} is not in it" for o in options(binary, verb) if o not in page]
+        problems += [f"no section {s}" for s in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO") if f".Sh {s}" not in page]
+        helps.expect(f"minewall-{verb}(1)", problems)
+    if not shutil.which("mandoc"):
+        return skip("no mandoc: pages are not linted")
+    for file in files:
+        done = run("mandoc", "-T", "lint", "-W", "warning", file)
+        helps.expect(os.path.basename(file) + ", linted", (done.stdout + done.stderr).splitlines())
+    return None
+
+
+def complete(shell, binary, words):
+    """What the shell would offer for the last word."""
+    env = dict(os.environ, PATH=os.path.dirname(os.path.abspath(binary)) + ":" + os.environ.get("PATH", ""), HOME="/nonexistent")
+    line = " ".join(words)
+    if shell == "bash":
+        script = (f'source {COMPLETIONS}/minewall.bash; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; '
+                  '_minewall; printf "%s\\n" "${COMPREPLY[@]}"')
+        return run("bash", "--norc", "-c", script, env=env).stdout.split()
+    if shell == "zsh":
+        # compadd is what the shell's editor gives the words to
+        script = (f'compadd() {{ print -l -- "$@" }}; _files() {{ print FILES }}; source {COMPLETIONS}/_minewall; '
+                  f'words=({" ".join(repr(w) for w in words)}); CURRENT={len(words)}; _minewall')
+        return [w for w in run("zsh", "-f", "-c", script, env=env).stdout.split() if w != "--" and w.startswith(words[-1])]
+    done = run("fish", "--no-config", "-c", f"source {COMPLETIONS}/minewall.fish; complete -C '{line}'", env=env)
+    return [w.split("\t")[0] for w in done.stdout.splitlines()]
+
+
+def completions(binary, known):
+    for shell in ("bash", "zsh", "fish"):
+        if not shutil.which(shell):
+            skip(f"no {shell}: its completion is not tried")
+            continue
+        problems = []
+        offered = complete(shell, binary, ["minewall", ""])
+        problems += [f"the verb {v} is not offered: {offered}" for v in known if v not in offered]
+        if "log" not in complete(shell, binary, ["minewall", "lo"]):
+            problems.append("lo does not become log")
+        for verb in known:
+            got = set(complete(shell, binary, ["minewall", verb, "--"]))
+            lost = {o for o in options(binary, verb) if o not in got}
+            if lost or "--help" not in got:
+                problems.append(f"{verb}: {sorted(lost)} not offered, but {sorted(got)}")
+        if "update" not in complete(shell, binary, ["minewall", "lists", "u"]):
+            problems.append("lists u does not become update")
+        helps.expect(f"completion in {shell}", problems)
+
+
+def unit():
+    if not shutil.which("systemd-analyze"):
+        return skip("no systemd-analyze")
+    done = run("systemd-analyze", "security", "--offline=yes", os.path.join(ROOT, "contrib", "systemd", "minewall.service"))
+    found = re.search(r"Overall exposure level.*?: ([0-9.]+)", done.stdout)
+    if not found:
+        return skip("this systemd-analyze reads no unit files")
+    helps.expect("exposure of minewall.service", [] if float(found[1]) <= EXPOSURE_MAX else [f"{found[1]}, more than {EXPOSURE_MAX}"])
+    return None
+
+
+def policies(binary):
+    for file in sorted(glob.glob(os.path.join(ROOT, "contrib", "policies", "*.yaml"))):
+        done = run(binary, "check", "-c", file)
+        helps.expect(os.path.relpath(file, ROOT), [] if done.returncode == 0 else [done.stdout + done.stderr])
+
+
+def main():
+    binary, folder = sys.argv[1], sys.argv[2]
+    known = helps.verbs(binary)
+    pages(binary, folder, known)
+    completions(binary, known)
+    unit()
+    policies(binary)
+    print(f"papers: {helps.passed} passed, {helps.failed} failed, {skipped} skipped")
+    return 1 if helps.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
