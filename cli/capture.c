@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,13 @@
 #include "cli/link.h"
 
 #define PCAP_FILE_HEADER 24
+/* A mirror port is read by one thread: room for what comes while it judges. Frames may be larger than the MTU (GRO). */
+#define LIVE_BUFFER (32 << 20)
+#define LIVE_FRAME_MAX 262144
+#define LIVE_WAIT_MS 500
 
 struct capture {
-	FILE *file;		/* kept for rewinding; libpcap reads a duplicate */
+	FILE *file;		/* kept for rewinding; libpcap reads a duplicate. NULL: live */
 	pcap_t *pcap;
 	int dlt;
 	struct defrag *defrag;
@@ -203,6 +208,57 @@ out:
 	return r;
 }
 
+enum capture_result capture_live(const char *interface, struct capture **out, char error[256])
+{
+	struct capture *c = calloc(1, sizeof(*c));
+	char text[PCAP_ERRBUF_SIZE] = "";
+	int rc = -1;
+
+	if (!c || !(c->defrag = defrag_new())) {
+		free(c);
+		snprintf(error, 256, "%s", strerror(ENOMEM));
+		return CAPTURE_NO_MEMORY;
+	}
+	c->pcap = pcap_create(interface, text);
+	if (c->pcap) {
+		pcap_set_snaplen(c->pcap, LIVE_FRAME_MAX);
+		pcap_set_promisc(c->pcap, 1);
+		pcap_set_timeout(c->pcap, 100);
+		pcap_set_buffer_size(c->pcap, LIVE_BUFFER);
+		rc = pcap_activate(c->pcap);
+		snprintf(text, sizeof(text), "%s", rc < 0 ? pcap_geterr(c->pcap) : "");
+		if (rc < 0 && !*text)
+			snprintf(text, sizeof(text), "%s", pcap_statustostr(rc));
+	}
+	if (rc >= 0 && pcap_setnonblock(c->pcap, 1, text) < 0)
+		rc = -1;
+	c->dlt = rc >= 0 ? pcap_datalink(c->pcap) : 0;
+	snprintf(c->error, sizeof(c->error), "%.250s", text);
+	if (rc >= 0 && check_link(c) == CAPTURE_PACKET) {
+		*out = c;
+		return CAPTURE_PACKET;
+	}
+	snprintf(error, 256, "%s", c->error);
+	capture_close(c);
+	return CAPTURE_NOTHING;
+}
+
+uint64_t capture_lost(struct capture *c)
+{
+	struct pcap_stat s;
+
+	return pcap_stats(c->pcap, &s) ? 0 : s.ps_drop;
+}
+
+/* Nothing is there now: waits a moment, so that the caller can look at the clock and at signals. */
+static enum capture_result wait_live(struct capture *c)
+{
+	struct pollfd p = { .fd = pcap_get_selectable_fd(c->pcap), .events = POLLIN };
+
+	poll(&p, 1, LIVE_WAIT_MS);
+	return CAPTURE_IDLE;
+}
+
 enum capture_result capture_rewind(struct capture *c)
 {
 	api.close(c->pcap);
@@ -254,6 +310,8 @@ enum capture_result capture_next(struct capture *c, struct capture_packet *out)
 		out->now_ms = c->now_ms;
 		return CAPTURE_PACKET;
 	}
+	if (r == 0)
+		return wait_live(c);
 	if (r == PCAP_ERROR_BREAK)
 		return CAPTURE_END;
 	snprintf(c->error, sizeof(c->error), "%.250s", api.error(c->pcap));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A capture file as a row of whole IP packets: libpcap reads the file, the link layer is taken off and
+/* A capture file or a mirror port as a row of whole IP packets: libpcap reads them, the link layer is taken off and
  * fragments are put together. Prints nothing; errors are one line of text for the caller. */
 #ifndef MINEWALL_CAPTURE_H
 #define MINEWALL_CAPTURE_H
@@ -18,6 +18,7 @@ enum capture_result {
 	CAPTURE_NOTHING,	/* cannot be read at all: no such file, no capture, unknown link type */
 	CAPTURE_BROKEN,		/* cut or damaged: what came before is good */
 	CAPTURE_NO_MEMORY,
+	CAPTURE_IDLE,		/* live only: nothing came for a moment, or a signal did */
 };
 
 struct capture_packet {
@@ -30,6 +31,12 @@ struct capture_packet {
 /* Opens `path`; "-" is standard input. On CAPTURE_PACKET (it can be read) *out is the caller's to close; else
  * `error` holds why, without the path. */
 enum capture_result capture_open(const char *path, struct capture **out, char error[256]);
+
+/* Listens at an interface instead (promiscuous, sends nothing). CAPTURE_NOTHING: `error` says why. */
+enum capture_result capture_live(const char *interface, struct capture **out, char error[256]);
+
+/* Packets that the kernel had no room for since capture_live. */
+uint64_t capture_lost(struct capture *c);
 
 /* The next TCP or UDP packet; all else is passed over. Checksums are verified. */
 enum capture_result capture_next(struct capture *c, struct capture_packet *out);

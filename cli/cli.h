@@ -13,6 +13,7 @@
 
 #define CLI_POLICY "/etc/minewall/policy.yaml"
 
+int init_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int stop_main(int argc, char **argv);
 int check_main(int argc, char **argv);
@@ -42,6 +43,7 @@ struct cli_args {
 	bool keep;		/* --keep */
 	bool table_only;	/* --table-only */
 	bool takeover, background;	/* --takeover, --background */
+	const char *tap;	/* --tap IFACE */
 };
 
 /* Reads them. -1: go on; else the exit code (0 after --help, EXIT_USAGE with a line said). `usage` is the text of --help;

@@ -33,6 +33,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 		{ "table-only", no_argument, NULL, 't' },
 		{ "takeover", no_argument, NULL, 'T' },
 		{ "background", no_argument, NULL, 'B' },
+		{ "tap", required_argument, NULL, 'M' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -44,7 +45,7 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":c:jh", options, &which)) != -1) {
 		snprintf(option, sizeof(option), "--%s", options[which].name);
-		if (strchr("fCFAktTB", c) && !strstr(usage, option)) {
+		if (strchr("fCFAktTBM", c) && !strstr(usage, option)) {
 			fprintf(stderr, "minewall %s: it takes no %s\n", argv[0], option);
 			return EXIT_USAGE;
 		}
@@ -73,6 +74,9 @@ int cli_parse(int argc, char **argv, const char *usage, const char *argument, st
 			break;
 		case 'B':
 			out->background = true;
+			break;
+		case 'M':
+			out->tap = optarg;
 			break;
 		case 'j':
 			out->json = true;

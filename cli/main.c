@@ -16,6 +16,7 @@ static const struct verb {
 	int (*main)(int argc, char **argv);
 	const char *text;
 } verbs[] = {
+	{ "init", init_main, "look at this machine and write a policy for it" },
 	{ "run", run_main, "judge the traffic of this gateway until stopped" },
 	{ "stop", stop_main, "end the daemon and take everything back" },
 	{ "check", check_main, "read a policy and say what is wrong with it" },
@@ -49,9 +50,9 @@ static void help(FILE *out)
 static void next(FILE *out)
 {
 	static const char *const stations[][3] = {
-		{ "minewall check -c FILE    is the policy in FILE right?",
-		  "minewall run -c FILE      judge traffic by it, as root",
-		  "minewall replay CAPTURE   judge a capture file, without root" },
+		{ "minewall init      look at this machine and write a policy that only watches",
+		  "minewall doctor    is this machine ready, and what is in the way?",
+		  "minewall run       judge traffic by the policy" },
 		{ "minewall check     is the policy right?",
 		  "minewall run       judge traffic by it",
 		  "minewall doctor    is this machine ready, and what is in the way?" },

@@ -206,6 +206,7 @@ static int replay_file(struct replay *r, const char *name)
 	}
 	switch (got) {
 	case CAPTURE_PACKET:
+	case CAPTURE_IDLE:
 	case CAPTURE_END:
 		break;
 	case CAPTURE_NOTHING:

@@ -301,6 +301,8 @@ struct replay_step replay_table_glimpse(struct replay_table *t, const struct pac
 
 	if (t->n_keys > t->n_buckets)
 		grow(t);
+	if (step.flow)
+		step.flow->seen_s = when.tv_sec;
 	return step;
 }
 
@@ -327,6 +329,38 @@ struct replay_step replay_table_see(struct replay_table *t, struct packet *packe
 		packet->pending = f->state == REPLAY_PENDING;
 	}
 	return step;
+}
+
+size_t replay_table_expire(struct replay_table *t, int64_t before_s, int64_t closed_s, void (*gone)(void *arg, struct replay_flow *f),
+			   void *arg)
+{
+	struct replay_flow **at, *f;
+
+	/* out of the buckets, which hold one line of each 5-tuple, */
+	for (size_t i = 0; i < t->n_buckets; i++) {
+		for (at = &t->buckets[i]; (f = *at) != NULL;) {
+			if (f->seen_s < before_s + (f->closed ? closed_s : 0)) {
+				*at = f->chain;
+				t->n_keys--;
+			} else {
+				at = &f->chain;
+			}
+		}
+	}
+	/* then out of the row, which holds all: a line whose 5-tuple has another by now is older than that */
+	t->last = &t->first;
+	for (at = &t->first; (f = *at) != NULL;) {
+		if (f->seen_s < before_s + (f->closed ? closed_s : 0)) {
+			*at = f->line_next;
+			t->n_lines--;
+			gone(arg, f);
+			free(f);
+		} else {
+			at = &f->line_next;
+			t->last = at;
+		}
+	}
+	return t->n_lines;
 }
 
 void replay_flow_judged(struct replay_flow *f, enum verdict verdict)

@@ -26,6 +26,7 @@ struct replay_result;
 /* One line of output: a 5-tuple from its first packet until a new SYN behind a FIN or RST. */
 struct replay_flow {
 	struct timeval when;		/* of its first packet */
+	int64_t seen_s;			/* of its last one */
 	uint8_t family, proto;
 	uint8_t src[16], dst[16];	/* src opened it; IPv4 v4-mapped */
 	uint16_t sport, dport;
@@ -65,6 +66,11 @@ struct replay_step replay_table_glimpse(struct replay_table *t, const struct pac
 
 /* The core's verdict on a packet that was handed on. */
 void replay_flow_judged(struct replay_flow *f, enum verdict verdict);
+
+/* For traffic without an end: forgets the flows whose last packet came before `before_s`, those that are closed `closed_s` sooner. Each is
+ * handed to `gone` first, to be forgotten elsewhere. Returns how many are left. */
+size_t replay_table_expire(struct replay_table *t, int64_t before_s, int64_t closed_s, void (*gone)(void *arg, struct replay_flow *f),
+			   void *arg);
 
 /* The first line; go on with line_next. */
 struct replay_flow *replay_table_first(const struct replay_table *t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `minewall run`: the daemon, in the foreground. */
+/* `minewall run`: the daemon, in the foreground; with --tap a listener at a mirror port instead. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/tap.h"
 
 static const char usage[] =
-	"minewall run [-c POLICY] [--table-only | --takeover [--background]]\n\n"
+	"minewall run [-c POLICY] [--table-only | --takeover [--background]]\n"
+	"             [--tap IFACE]\n\n"
 	"Judges the traffic of this gateway by the policy, in the foreground, until\n"
 	"SIGTERM, SIGINT or `minewall stop`. Says `ready` when the queue is bound.\n"
 	"SIGHUP opens the event log anew. Needs root, and goes on as the policy's `user`.\n\n"
@@ -20,7 +22,10 @@ static const char usage[] =
 	"  --takeover    takes the place of the daemon that runs, after an upgrade: no\n"
 	"                packet, connection or learnt endpoint is lost. If it cannot, it\n"
 	"                says why and the other one goes on\n"
-	"  --background  with that: returns when it is done\n\n"
+	"  --background  with that: returns when it is done\n"
+	"  --tap IFACE   judges what a switch mirrors to this interface, with the same\n"
+	"                policy and log, and only reports: no table, no queue, no\n"
+	"                control socket\n\n"
 	"Example: minewall run -c /etc/minewall/policy.yaml\n";
 
 /* The child becomes the daemon; we wait until it is, or say its exit code. */
@@ -56,6 +61,12 @@ int run_main(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
+	if (args.tap && (args.table_only || args.takeover)) {
+		fprintf(stderr, "minewall run: --tap goes with neither --table-only nor --takeover; see minewall run --help\n");
+		return EXIT_USAGE;
+	}
+	if (args.tap)
+		return tap_run(args.policy, args.tap);
 	if (args.background && !args.takeover) {
 		fprintf(stderr, "minewall run: --background goes with --takeover\n");
 		return EXIT_USAGE;

@@ -920,6 +920,8 @@ import cases_hostile  # noqa: E402,F401
 import cases_doctor  # noqa: E402,F401
 import cases_quarantine  # noqa: E402
 import cases_load  # noqa: E402
+import cases_tap  # noqa: E402,F401
+import cases_init  # noqa: E402,F401
 
 # -- running them ---------------------------------------------------------------------------------
 

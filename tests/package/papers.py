@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 import help as helps
@@ -102,10 +103,47 @@ def unit():
     return None
 
 
+# What each sample is for: (file, what `explain` is asked, a word of its first lines). All with `mode: enforce`.
+PROMISES = (
+    ("home.yaml", ("bohemianpool.com", "--from", "192.168.1.20"), "blocked"),
+    ("home.yaml", ("www.example.org", "--from", "if:br-guest"), "not blocked"),
+    ("school.yaml", ("exchange.example", "--from", "10.20.1.5", "--at", "2026-11-25 10:00"), "blocked"),
+    ("school.yaml", ("exchange.example", "--from", "10.20.1.5", "--at", "2026-11-25 18:00"), "not blocked"),
+    ("school.yaml", ("exchange.example", "--from", "10.20.1.5", "--at", "2026-11-28 10:00"), "not blocked"),
+    ("school.yaml", ("exchange.example", "--from", "10.30.1.5", "--at", "2026-11-25 10:00"), "not blocked"),
+    ("school.yaml", ("bohemianpool.com", "--from", "10.20.1.5", "--at", "2026-11-28 10:00"), "blocked"),
+    ("office.yaml", ("pool.mycompany.example", "--from", "192.168.10.50"), "allowed"),
+    ("office.yaml", ("198.51.100.20:3333", "--from", "192.168.10.50"), "allowed"),
+    ("office.yaml", ("198.51.100.20:3333", "--from", "192.168.10.51"), "not blocked"),
+    ("office.yaml", ("bohemianpool.com", "--from", "192.168.10.50"), "blocked"),
+    ("hosting.yaml", ("bohemianpool.com", "--from", "203.0.113.70"), "allowed"),
+    ("hosting.yaml", ("bohemianpool.com", "--from", "203.0.113.80"), "blocked"),
+    ("mirror.yaml", ("bohemianpool.com",), "blocked"),
+)
+
+
 def policies(binary):
-    for file in sorted(glob.glob(os.path.join(ROOT, "contrib", "policies", "*.yaml"))):
+    folder = os.path.join(ROOT, "contrib", "policies")
+    for file in sorted(glob.glob(os.path.join(folder, "*.yaml"))):
         done = run(binary, "check", "-c", file)
-        helps.expect(os.path.relpath(file, ROOT), [] if done.returncode == 0 else [done.stdout + done.stderr])
+        name = os.path.basename(file)
+        problems = [] if done.returncode == 0 else [done.stdout + done.stderr]
+        with open(file, encoding="utf-8") as f:
+            text = f.read()
+        if not re.search(r"(?m)^mode: monitor\b", text):
+            problems.append("a sample begins with mode: monitor")
+        text = re.sub(r"(?m)^mode: monitor.*$", "mode: enforce", text).replace("../lists/", os.path.join(ROOT, "contrib", "lists") + "/")
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+            f.write(text)
+            f.flush()
+            for _, question, answer in (p for p in PROMISES if p[0] == name):
+                done = run(binary, "explain", "-c", f.name, *question)
+                first = done.stdout.splitlines()[0] if done.stdout else ""
+                if not first.endswith(": " + answer) and not (answer == "blocked" and re.search(r": blocked\b", first)):
+                    problems.append(f"{' '.join(question)}: {first or done.stderr}, not {answer}")
+        if name != "minewall.yaml" and not any(p[0] == name for p in PROMISES):
+            problems.append("no promise of it is tried")
+        helps.expect(os.path.relpath(file, ROOT), problems)
 
 
 def main():

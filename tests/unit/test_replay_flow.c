@@ -345,6 +345,47 @@ static void test_many(void **state)
 	replay_table_free(t);
 }
 
+static void count_gone(void *arg, struct replay_flow *f)
+{
+	(void)f;
+	++*(unsigned *)arg;
+}
+
+/* Live traffic: what is idle goes, what goes on stays what it was, and the table is as usable as before. */
+static void test_expire(void **state)
+{
+	struct replay_table *t = replay_table_new();
+	struct timeval later = { noon.tv_sec + 100, 0 };
+	struct packet k = from(CLIENT, PACKET_SYN, 0), other = from(CLIENT, PACKET_SYN, 0);
+	struct replay_flow *kept;
+	unsigned gone = 0;
+
+	(void)state;
+	handshake(t);
+	other.sport = 50001;
+	kept = replay_table_see(t, &other, noon).flow;
+	other.tcp_flags = PACKET_ACK;
+	assert_ptr_equal(replay_table_see(t, &other, later).flow, kept);
+	assert_int_equal(replay_table_expire(t, noon.tv_sec, 0, count_gone, &gone), 2);
+	assert_int_equal(gone, 0);
+	assert_int_equal(replay_table_expire(t, noon.tv_sec + 50, 0, count_gone, &gone), 1);
+	assert_int_equal(gone, 1);
+	assert_ptr_equal(replay_table_first(t), kept);
+	assert_ptr_equal(replay_table_see(t, &other, later).flow, kept);
+	assert_ptr_not_equal(replay_table_see(t, &k, later).flow, kept);	/* begun anew, at the row's end */
+	assert_int_equal(replay_table_count(t), 2);
+	/* one that is closed goes sooner */
+	other.tcp_flags = PACKET_ACK | PACKET_FIN;
+	replay_table_see(t, &other, later);
+	assert_int_equal(replay_table_expire(t, later.tv_sec - 50, 60, count_gone, &gone), 1);
+	assert_int_equal(gone, 2);
+	assert_int_equal(replay_table_expire(t, later.tv_sec + 1, 0, count_gone, &gone), 0);
+	assert_null(replay_table_first(t));
+	handshake(t);
+	assert_int_equal(replay_table_count(t), 1);
+	replay_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_udp), cmocka_unit_test(test_dns), cmocka_unit_test(test_dns_over_tcp),
 		cmocka_unit_test(test_glimpse),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_expire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
