@@ -38,11 +38,36 @@ static struct {
 	__typeof__(pcap_next_ex) *next;
 	__typeof__(pcap_geterr) *error;
 	__typeof__(pcap_close) *close;
+	/* of a mirror port */
+	__typeof__(pcap_create) *create;
+	__typeof__(pcap_set_snaplen) *snaplen;
+	__typeof__(pcap_set_promisc) *promisc;
+	__typeof__(pcap_set_timeout) *timeout;
+	__typeof__(pcap_set_buffer_size) *buffer;
+	__typeof__(pcap_activate) *activate;
+	__typeof__(pcap_statustostr) *status;
+	__typeof__(pcap_setnonblock) *nonblock;
+	__typeof__(pcap_get_selectable_fd) *fd;
+	__typeof__(pcap_stats) *stats;
 } api;
 
 /* False: it is not there; `error` says so. */
 static bool load(char error[256])
 {
+	/* POSIX lets a data pointer carry a function's address here, ISO C knows no cast for it. */
+	static const struct {
+		void **to;
+		const char *name;
+	} symbols[] = {
+		{ (void **)&api.open, "pcap_fopen_offline" }, { (void **)&api.datalink, "pcap_datalink" },
+		{ (void **)&api.name, "pcap_datalink_val_to_name" }, { (void **)&api.next, "pcap_next_ex" },
+		{ (void **)&api.error, "pcap_geterr" }, { (void **)&api.close, "pcap_close" },
+		{ (void **)&api.create, "pcap_create" }, { (void **)&api.snaplen, "pcap_set_snaplen" },
+		{ (void **)&api.promisc, "pcap_set_promisc" }, { (void **)&api.timeout, "pcap_set_timeout" },
+		{ (void **)&api.buffer, "pcap_set_buffer_size" }, { (void **)&api.activate, "pcap_activate" },
+		{ (void **)&api.status, "pcap_statustostr" }, { (void **)&api.nonblock, "pcap_setnonblock" },
+		{ (void **)&api.fd, "pcap_get_selectable_fd" }, { (void **)&api.stats, "pcap_stats" },
+	};
 	static bool loaded;
 	void *lib;
 
@@ -55,14 +80,11 @@ static bool load(char error[256])
 		snprintf(error, 256, "libpcap is not installed (neither libpcap.so.0.8 nor libpcap.so.1 can be loaded)");
 		return false;
 	}
-	/* POSIX lets a data pointer carry a function's address here, ISO C knows no cast for it. */
-	*(void **)&api.open = dlsym(lib, "pcap_fopen_offline");
-	*(void **)&api.datalink = dlsym(lib, "pcap_datalink");
-	*(void **)&api.name = dlsym(lib, "pcap_datalink_val_to_name");
-	*(void **)&api.next = dlsym(lib, "pcap_next_ex");
-	*(void **)&api.error = dlsym(lib, "pcap_geterr");
-	*(void **)&api.close = dlsym(lib, "pcap_close");
-	loaded = api.open && api.datalink && api.name && api.next && api.error && api.close;
+	loaded = true;
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+		*symbols[i].to = dlsym(lib, symbols[i].name);
+		loaded &= *symbols[i].to != NULL;
+	}
 	if (!loaded) {
 		snprintf(error, 256, "libpcap lacks functions");
 		dlclose(lib);
@@ -214,25 +236,29 @@ enum capture_result capture_live(const char *interface, struct capture **out, ch
 	char text[PCAP_ERRBUF_SIZE] = "";
 	int rc = -1;
 
+	if (!load(error)) {
+		free(c);
+		return CAPTURE_NOTHING;
+	}
 	if (!c || !(c->defrag = defrag_new())) {
 		free(c);
 		snprintf(error, 256, "%s", strerror(ENOMEM));
 		return CAPTURE_NO_MEMORY;
 	}
-	c->pcap = pcap_create(interface, text);
+	c->pcap = api.create(interface, text);
 	if (c->pcap) {
-		pcap_set_snaplen(c->pcap, LIVE_FRAME_MAX);
-		pcap_set_promisc(c->pcap, 1);
-		pcap_set_timeout(c->pcap, 100);
-		pcap_set_buffer_size(c->pcap, LIVE_BUFFER);
-		rc = pcap_activate(c->pcap);
-		snprintf(text, sizeof(text), "%s", rc < 0 ? pcap_geterr(c->pcap) : "");
+		api.snaplen(c->pcap, LIVE_FRAME_MAX);
+		api.promisc(c->pcap, 1);
+		api.timeout(c->pcap, 100);
+		api.buffer(c->pcap, LIVE_BUFFER);
+		rc = api.activate(c->pcap);
+		snprintf(text, sizeof(text), "%s", rc < 0 ? api.error(c->pcap) : "");
 		if (rc < 0 && !*text)
-			snprintf(text, sizeof(text), "%s", pcap_statustostr(rc));
+			snprintf(text, sizeof(text), "%s", api.status(rc));
 	}
-	if (rc >= 0 && pcap_setnonblock(c->pcap, 1, text) < 0)
+	if (rc >= 0 && api.nonblock(c->pcap, 1, text) < 0)
 		rc = -1;
-	c->dlt = rc >= 0 ? pcap_datalink(c->pcap) : 0;
+	c->dlt = rc >= 0 ? api.datalink(c->pcap) : 0;
 	snprintf(c->error, sizeof(c->error), "%.250s", text);
 	if (rc >= 0 && check_link(c) == CAPTURE_PACKET) {
 		*out = c;
@@ -247,13 +273,13 @@ uint64_t capture_lost(struct capture *c)
 {
 	struct pcap_stat s;
 
-	return pcap_stats(c->pcap, &s) ? 0 : s.ps_drop;
+	return api.stats(c->pcap, &s) ? 0 : s.ps_drop;
 }
 
 /* Nothing is there now: waits a moment, so that the caller can look at the clock and at signals. */
 static enum capture_result wait_live(struct capture *c)
 {
-	struct pollfd p = { .fd = pcap_get_selectable_fd(c->pcap), .events = POLLIN };
+	struct pollfd p = { .fd = api.fd(c->pcap), .events = POLLIN };
 
 	poll(&p, 1, LIVE_WAIT_MS);
 	return CAPTURE_IDLE;
