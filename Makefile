@@ -55,6 +55,21 @@ CPPFLAGS += -DHAVE_NETSNMP $(shell pkg-config --cflags netsnmp)
 endif
 
 SRC := $(wildcard $(DIRS:%=%/*.c))
+
+# `make TINY=1`, for routers with little flash: no fetching of lists, no metrics' server, no SNMP, no report, no Unicode names, and one
+# library less for each. A folder of its own, since the objects differ.
+ifeq ($(TINY),1)
+override BUILD := $(BUILD)/tiny
+SRC := $(filter-out cli/report%.c,$(SRC))
+PKGS := $(filter-out libidn2,$(PKGS))
+CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
+CFLAGS := -Os
+all: tiny-size
+tiny-size: $(BUILD)/minewall
+	$(Q)strip -o $(BUILD)/minewall.stripped $(BUILD)/minewall
+	$(Q)echo "TINY: $$(stat -c %s $(BUILD)/minewall.stripped) bytes, stripped, $$(gzip -9c $(BUILD)/minewall.stripped | wc -c) compressed; needs $$(objdump -p $< | awk '/NEEDED/ { printf "%s ", $$2 }')"
+.PHONY: tiny-size
+endif
 OBJ := $(SRC:%.c=$(BUILD)/%.o)
 
 all: $(BUILD)/minewall

@@ -24,7 +24,9 @@ static const struct verb {
 	{ "status", status_main, "how the daemon is doing" },
 	{ "log", log_main, "what was blocked, and which machine tried" },
 	{ "top", top_main, "who tries to mine now, live in the terminal" },
+#ifndef MINEWALL_TINY
 	{ "report", report_main, "the log of some days as a page, and what to do" },
+#endif
 	{ "incidents", incidents_main, "the machines that keep trying, one by one" },
 	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },
 	{ "unblock", unblock_main, "let go of an address or a name" },

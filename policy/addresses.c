@@ -70,7 +70,7 @@ static enum address_problem parse_prefix(const char *text, struct network *net)
 
 static enum address_problem parse_port(const char *text, struct network *net)
 {
-	unsigned port;
+	unsigned port = 0;
 
 	if (!parse_number(text, 65535, &port) || !port)
 		return ADDRESS_PORT;

@@ -21,4 +21,9 @@ check-package:
 	$(Q)contrib/install-deps --large
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/package.py
 
-.PHONY: check-papers deb check-package
+# From a fresh Debian to the first blocked connection in `minewall log`: commands, things to know, seconds.
+newcomer:
+	$(Q)contrib/install-deps --large
+	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/newcomer.py
+
+.PHONY: newcomer check-papers deb check-package
