@@ -128,7 +128,7 @@ def show(copy, handler, test, changes):
         if why:
             return False, f"does not build: {why}"
         done = subprocess.run(["/usr/bin/python3", os.path.join(copy, "tests/faults/faults.py"), "--only", test,
-                               os.path.join(copy, "build/minewall")], capture_output=True, text=True, timeout=120)
+                               os.path.join(copy, "build/minewall")], capture_output=True, text=True, timeout=600)
         said = re.search(rf"^FAIL {re.escape(test)}: (.*)$", done.stdout, re.M)
         return bool(said), said[1] if said else "the test passes without it: " + done.stdout.strip()[-300:]
     finally:
