@@ -105,11 +105,11 @@ struct flow {
 
 _Static_assert(FLOW_HEAD <= 192 && sizeof(struct flow) == 320, "three cache lines, and five in all");
 
-/* side[1], for use; with it `given_up` may be used. */
+/* side[1], for use; with it `given_up` may be used. What stands behind these is told by `start_known` and `syn_len`, and may be there. */
 static inline struct flow_side *flow_second(struct flow *f)
 {
 	if (!f->two)
-		memset(&f->side[1], 0, sizeof(*f) - FLOW_HEAD);
+		memset(&f->side[1], 0, offsetof(struct flow, start) - FLOW_HEAD);
 	f->two = true;
 	return &f->side[1];
 }

@@ -213,6 +213,27 @@ static void test_start_of_another_connection(void **state)
 	end_started(b);
 }
 
+/* Where a flow begins is still known when its second place is taken: neither does all that follows count as below it, nor is the
+ * data of its SYN forgotten. */
+static void test_start_outlives_a_far_segment(void **state)
+{
+	const uint32_t first = 0xf0000000u;
+	struct bed *b = bed_started(first);
+
+	(void)state;
+	assert_int_equal(put(b, first, LOGIN, 1), VERDICT_ACCEPT);
+	text(b, first + 20000, "far from it");
+	assert_int_equal(text(b, first + 1, LOGIN + 1), VERDICT_BLOCK);
+	another_flow(b);
+	start_at = ISN + 21;
+	b->packet.tcp_flags = PACKET_SYN;
+	put(b, ISN + 1, LOGIN, 20);
+	b->packet.tcp_flags = PACKET_ACK;
+	text(b, ISN + 20001, "far from it");
+	assert_int_equal(text(b, ISN + 21, LOGIN + 20), VERDICT_BLOCK);
+	end_started(b);
+}
+
 /* Data in a SYN that the server took belongs to the stream. */
 static void test_start_with_syn_data(void **state)
 {
@@ -985,6 +1006,7 @@ int main(void)
 		cmocka_unit_test(test_start_is_seldom_asked),
 		cmocka_unit_test(test_start_below),
 		cmocka_unit_test(test_start_of_another_connection),
+		cmocka_unit_test(test_start_outlives_a_far_segment),
 		cmocka_unit_test(test_start_with_syn_data),
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_reversed),
