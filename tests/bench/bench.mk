@@ -2,7 +2,7 @@
 # make bench: minewall beside plain forwarding, a null verdict and peers, in namespaces; root. make bench-instructions: what the core
 # executes for fixed inputs. make bench-profile: where it does.
 
-BENCH_ROUNDS ?= 50
+BENCH_ROUNDS ?= 40
 BENCH_CORE   := $(filter-out $(BUILD)/cli/%,$(OBJ))
 BENCH_TOOLS  := $(BUILD)/tests/bench/load $(BUILD)/tests/bench/nullverdict $(BUILD)/tests/bench/micro $(BUILD)/tests/bench/elements
 

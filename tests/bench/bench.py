@@ -450,7 +450,7 @@ def build_floor(build):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("build")
     options = parser.parse_args()
     why = bed.usable() or (None if shutil.which("ethtool") else "needs the program ethtool")
