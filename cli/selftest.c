@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -218,17 +219,18 @@ static void run_child(const char *folder, int fd)
 	_exit(write(fd, &r, sizeof(r)) == sizeof(r) ? 0 : 1);
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st;
+	(void)kind;
+	(void)where;
+	return remove(path);
+}
+
+/* Whatever the daemon wrote; links are removed, not followed. */
 static void remove_folder(const char *folder)
 {
-	static const char *const inside[] = {
-		"run/control.sock", "log/eve.json", "state/key", "state/learnt.json", "state/incidents.json", "policy.yaml", "run", "log", "state", "",
-	};
-	char path[192];
-
-	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, inside[i]);
-		remove(path);
-	}
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void tell(struct doctor *d, const struct result *r)
