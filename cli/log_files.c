@@ -100,7 +100,7 @@ static void part_close(struct part *p)
 
 static void parts_free(struct part *parts, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; parts && i < n; i++)
 		part_close(&parts[i]);
 	free(parts);
 }

@@ -106,7 +106,7 @@ static int next_row(void *session, oid *name, size_t *len, long *value)
 	api.add(pdu, name, *len);
 	status = api.ask(session, pdu, &answer);
 	v = answer ? answer->variables : NULL;
-	if (status != STAT_SUCCESS)
+	if (status != STAT_SUCCESS || !answer)
 		is = status == STAT_TIMEOUT ? -ETIMEDOUT : -EACCES;
 	else if (answer->errstat != SNMP_ERR_NOERROR)
 		is = answer->errstat == SNMP_ERR_NOSUCHNAME ? 0 : -EACCES;

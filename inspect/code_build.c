@@ -136,7 +136,7 @@ static bool code_capture(struct dialect_code *code, const struct require_term *t
 /* From operands before what joins them to steps over what no longer matters: "a, b, or" becomes "a, if true over the next, b". */
 static void code_jumps(uint16_t *out, const uint8_t *ops, size_t n_ops, const uint16_t *tests)
 {
-	size_t starts[REQUIRE_OPS_MAX], depth = 0, n = 0, b;
+	size_t starts[REQUIRE_OPS_MAX] = { 0 }, depth = 0, n = 0, b;
 
 	for (size_t i = 0; i < n_ops; i++)
 		switch ((enum require_op)ops[i]) {
