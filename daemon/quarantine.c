@@ -131,6 +131,30 @@ static bool meets(const struct quarantined *a, const struct quarantined *b)
 	return false;
 }
 
+/* One address that two MACs have used does not make them one device: else a second machine could free the first by taking its address. */
+static bool is_other(const struct quarantined *a, const struct quarantined *b)
+{
+	return a->mac_known && b->mac_known && memcmp(a->mac, b->mac, sizeof(a->mac));
+}
+
+/* What was known of the device stays known, whoever asks for it anew by one of its addresses. */
+static void absorb(struct quarantined *to, const struct quarantined *from)
+{
+	unsigned n = to->n_addresses;
+
+	if (!to->mac_known)
+		memcpy(to->mac, from->mac, sizeof(to->mac));
+	to->mac_known |= from->mac_known;
+	for (unsigned k = 0; k < from->n_addresses && to->n_addresses < QUARANTINE_ADDRESSES; k++) {
+		unsigned i = 0;
+
+		while (i < n && memcmp(&to->addresses[i], &from->addresses[k], sizeof(to->addresses[i])))
+			i++;
+		if (i == n)
+			to->addresses[to->n_addresses++] = from->addresses[k];
+	}
+}
+
 static json_t *device_json(const struct quarantined *q)
 {
 	json_t *addresses = json_array(), *o = json_pack("{s:o}", "addresses", addresses);
@@ -176,7 +200,9 @@ static const char *change(struct daemon *d, struct quarantined *q, uint64_t for_
 
 	memcpy(before, d->quarantined, sizeof(before));
 	for (size_t i = d->n_quarantined; i-- > 0;)
-		if (meets(&d->quarantined[i], q)) {
+		if (meets(&d->quarantined[i], q) && !(for_s && is_other(&d->quarantined[i], q))) {
+			if (for_s)
+				absorb(q, &d->quarantined[i]);
 			drop(d, i);
 			met++;
 		}
