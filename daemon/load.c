@@ -106,7 +106,8 @@ static bool next(struct load *l, const struct reporting *r, const struct inciden
 
 	memset(q, 0, sizeof(*q));
 	for (size_t k = 0; k < b->n && l->next < LOAD_HOSTS_FROM; k++)
-		if (b->items[k]->id > l->next && b->items[k]->state != INCIDENT_CLEANED && (!found || b->items[k]->id < found->id))
+		if (b->items[k]->id > l->next && b->items[k]->id < LOAD_HOSTS_FROM && b->items[k]->state != INCIDENT_CLEANED &&
+		    (!found || b->items[k]->id < found->id))
 			found = b->items[k];
 	if (found) {
 		q->who = l->next = found->id;
@@ -149,8 +150,13 @@ void load_seed(const struct load *l, const struct reporting *r, struct incident 
 static bool hear(struct load *l, const struct reporting *r, struct incident_book *b, int64_t now_s)
 {
 	struct reply reply;
+	ssize_t len = l->fd < 0 ? -1 : recv(l->fd, &reply, sizeof(reply), MSG_DONTWAIT);
 
-	if (l->fd < 0 || recv(l->fd, &reply, sizeof(reply), MSG_DONTWAIT) != sizeof(reply) || reply.who != l->asked)
+	if (len == 0) {		/* it died: poll would report this end for ever */
+		l->failures += l->asked != 0;
+		load_end(l);
+	}
+	if (len != sizeof(reply) || reply.who != l->asked)
 		return false;
 	l->asked = 0;
 	l->polls++;
