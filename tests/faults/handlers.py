@@ -73,8 +73,6 @@ HANDLERS = (
      (("daemon/run.c", "else if (rc < 0 && !d->watchdog_gone)", "else if (false)"),)),
     ("a reload takes the sets over", "reloads while connections run/open",
      (("nft/table.c", "n = list.n < set_size ? list.n : set_size;", "n = 0;"),)),
-    ("a full set does not hold up a reload", "reloads while connections run/open",
-     (("daemon/adder.c", "\tif (now_s() < *until)\n\t\treturn false;\n", ""), ("daemon/adder.c", "while (a->done < before)", "while (a->n || !before)"))),
     ("a broken policy changes nothing", "broken policies reloaded/open",
      (("daemon/apply.c", "\tif (!p || key || become(d, p, error)) {", "\tif (!p)\n\t\tabort();\n\tif (!p || key || become(d, p, error)) {"),)),
 )
