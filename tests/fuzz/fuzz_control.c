@@ -14,6 +14,8 @@
 #include "daemon/clients.h"
 #include "daemon/control.h"
 #include "daemon/escape.h"
+#include "daemon/notify.h"
+#include "daemon/quarantine.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -154,6 +156,10 @@ int table_delete(struct table *t, const struct element *elements, size_t n, size
 
 int table_counters(struct table *t, struct table_counters *out) { (void)t; (void)out; return 0; }
 const char *table_queue_kind(const struct table *t) { (void)t; return "none"; }
+json_t *quarantine_json(const struct daemon *of) { (void)of; return json_object(); }
+json_t *quarantine_answer(struct daemon *of, const json_t *request) { (void)of; (void)request; return json_pack("{s:b}", "ok", true); }
+void notify_reloading(const struct notify *n) { (void)n; }
+void daemon_ready(const struct daemon *of) { (void)of; }
 json_t *confine_json(void) { return json_object(); }
 json_t *listwatch_old(const struct daemon *of) { (void)of; return json_array(); }
 json_t *listwatch_answer(const struct daemon *of) { (void)of; return json_pack("{s:b}", "ok", true); }
