@@ -32,6 +32,8 @@
 #define FILE_EVERY_MS 15000
 /* Messages that are taken before the other ends of the loop get their turn. */
 #define MESSAGES_AT_ONCE 256
+/* Messages kept until the settings come: more than the link holds while a new reporter is made. */
+#define EARLY_MAX 4096
 
 int64_t reporting_now_ms(void)
 {
@@ -287,6 +289,44 @@ static void take_status(struct reporting_loop *l, const char *text, size_t len)
 		write_metrics(l);
 }
 
+static void take_message(struct reporting_loop *l, const char *bytes, size_t len)
+{
+	if (bytes[0] == REPORTER_EVENT)
+		see(l, bytes + 1, len - 1);
+	else if (bytes[0] == REPORTER_QUARANTINED)
+		take_quarantined(l, bytes + 1, len - 1);
+}
+
+/* Without settings nothing can be counted, and what the file knows is not here yet. */
+static void keep(struct reporting_loop *l, const char *bytes, size_t len)
+{
+	struct reporting_early *at;
+
+	if (!l->early)
+		l->early = calloc(EARLY_MAX, sizeof(*l->early));
+	if (!l->early || l->n_early == EARLY_MAX)
+		return;
+	at = &l->early[l->n_early];
+	at->len = len;
+	at->bytes = malloc(len);
+	if (!at->bytes)
+		return;
+	memcpy(at->bytes, bytes, len);
+	l->n_early++;
+}
+
+static void take_early(struct reporting_loop *l)
+{
+	for (size_t i = 0; i < l->n_early; i++) {
+		if (l->has_settings)
+			take_message(l, l->early[i].bytes, l->early[i].len);
+		free(l->early[i].bytes);
+	}
+	free(l->early);
+	l->early = NULL;
+	l->n_early = 0;
+}
+
 /* False: the daemon is gone. */
 static bool heed_link(struct reporting_loop *l)
 {
@@ -301,12 +341,14 @@ static bool heed_link(struct reporting_loop *l)
 			return false;
 		if (bytes[0] == REPORTER_SETTINGS)
 			take_settings(l, bytes + 1, (size_t)n - 1);
-		else if (bytes[0] == REPORTER_EVENT && l->has_settings)
-			see(l, bytes + 1, (size_t)n - 1);
-		else if (bytes[0] == REPORTER_QUARANTINED)
-			take_quarantined(l, bytes + 1, (size_t)n - 1);
 		else if (bytes[0] == REPORTER_STATUS)
 			take_status(l, bytes + 1, (size_t)n - 1);
+		else if (l->has_settings)
+			take_message(l, bytes, (size_t)n);
+		else
+			keep(l, bytes, (size_t)n);
+		if (l->has_settings && l->n_early)
+			take_early(l);
 	}
 	return true;
 }
@@ -486,6 +528,7 @@ int reporting_run(int link, int folder, int listening)
 	}
 	if (l.unsaved)
 		incident_file_save(&l);
+	take_early(&l);
 	load_end(&l.load);
 	metrics_serve_end(l.server);
 	json_decref(l.status);

@@ -26,6 +26,8 @@ struct reporting_loop {
 	int link, folder, listening, signals;
 	struct reporter_settings settings;
 	bool has_settings;
+	struct reporting_early { char *bytes; size_t len; } *early;	/* what was said before the settings */
+	size_t n_early;
 	struct incident_book book;
 	struct alert_hook hook;
 	uint64_t alerts;
