@@ -68,7 +68,8 @@ void incident_file_save(struct reporting_loop *l)
 	if (err && !l->save_failed)
 		log_warn(err, "the incidents cannot be written");
 	l->save_failed = err != 0;
-	l->unsaved = l->urgent = false;
+	l->unsaved = err != 0;		/* tried again, but not each second */
+	l->urgent = false;
 	l->saved_ms = reporting_now_ms();
 	json_decref(root);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* daemon/incident, sighting, leases: what is folded into an incident, when it is told, and whose name a device gets. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "daemon/incident.h"
 #include "daemon/leases.h"
+#include "daemon/reporting.h"
 #include "daemon/sighting.h"
 
 #define NIGHT 1700000000
@@ -406,6 +410,37 @@ static void load_verdicts(void **state)
 	assert_int_equal(incident_load_of(&i, 90, 3).before, 99);
 }
 
+/* The clock of the reporter's loop. */
+int64_t reporting_now_ms(void)
+{
+	return 5000;
+}
+
+/* What could not be written is still to be written. */
+static void full_disk(void **state)
+{
+	struct reporting_loop *l = calloc(1, sizeof(*l));
+	char folder[] = "/tmp/test_incident.XXXXXX";
+	struct stat st;
+
+	(void)state;
+	l->folder = open("/dev/null", O_RDONLY);	/* no folder at all */
+	l->unsaved = l->urgent = l->save_failed = true;	/* it has been said */
+	incident_file_save(l);
+	assert_true(l->unsaved);
+	assert_false(l->urgent);
+	close(l->folder);
+	assert_non_null(mkdtemp(folder));
+	l->folder = open(folder, O_RDONLY | O_DIRECTORY);
+	incident_file_save(l);
+	assert_false(l->unsaved);
+	assert_int_equal(fstatat(l->folder, "incidents.json", &st, 0), 0);
+	unlinkat(l->folder, "incidents.json", 0);
+	rmdir(folder);
+	close(l->folder);
+	free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +448,7 @@ int main(void)
 		cmocka_unit_test(what_is_let_pass_opens_nothing), cmocka_unit_test(told_once_each_time),
 		cmocka_unit_test(slow_ones_are_not_told), cmocka_unit_test(weights), cmocka_unit_test(bounded), cmocka_unit_test(campaign),
 		cmocka_unit_test(survives_its_file), cmocka_unit_test(events), cmocka_unit_test(leases), cmocka_unit_test(leases_cut), cmocka_unit_test(load_verdicts),
+		cmocka_unit_test(full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
