@@ -8,21 +8,9 @@
 #include "cli/event_line.h"
 #include "cli/incidents.h"
 
-#define WHEN_MAX 24
-
 static json_int_t number(const json_t *i, const char *key)
 {
 	return json_integer_value(json_object_get(i, key));
-}
-
-static const char *when(char to[WHEN_MAX], json_int_t s)
-{
-	time_t t = (time_t)s;
-	struct tm tm;
-
-	localtime_r(&t, &tm);
-	strftime(to, WHEN_MAX, "%Y-%m-%d %H:%M:%S", &tm);
-	return to;
 }
 
 static void print_device(const json_t *i)
@@ -46,11 +34,11 @@ void incidents_line(const json_t *i)
 {
 	const json_t *pools = json_object_get(i, "pools");
 	size_t n = json_array_size(pools);
-	char first[WHEN_MAX], last[WHEN_MAX];
+	char first[INCIDENTS_WHEN_MAX], last[INCIDENTS_WHEN_MAX];
 
 	printf("#%-4lld %-12s %-8s", (long long)number(i, "id"), event_text(i, NULL, "state"), event_text(i, NULL, "level"));
 	print_device(i);
-	printf("  %s - %s  %lld blocked", when(first, number(i, "first_s")), when(last, number(i, "last_s")), (long long)number(i, "blocked"));
+	printf("  %s - %s  %lld blocked", incidents_when(first, number(i, "first_s")), incidents_when(last, number(i, "last_s")), (long long)number(i, "blocked"));
 	if (number(i, "allowed"))
 		printf(", %lld let through", (long long)number(i, "allowed"));
 	if (number(i, "outside_hours"))
@@ -116,13 +104,13 @@ int incidents_list(struct incidents_args *a)
 
 static void print_items(const json_t *i, const char *key, const char *title)
 {
-	char last[WHEN_MAX];
+	char last[INCIDENTS_WHEN_MAX];
 	json_t *one;
 	size_t k;
 
 	json_array_foreach(json_object_get(i, key), k, one)
 		printf("%-13s %s  (%lld, last %s)\n", k ? "" : title, event_text(one, NULL, "text"), (long long)number(one, "count"),
-		       when(last, number(one, "last_s")));
+		       incidents_when(last, number(one, "last_s")));
 }
 
 static void print_others(const json_t *i)
@@ -138,39 +126,16 @@ static void print_others(const json_t *i)
 		putchar('\n');
 }
 
-/* "blocked at 03:12, CPU fell from 98 % to 4 %": what the load says. */
-static void print_load(const json_t *i)
-{
-	const json_t *load = json_object_get(i, "load");
-	const char *verdict = event_text(load, NULL, "verdict");
-	long long before = (long long)number(load, "before"), after = (long long)number(load, "after");
-	char at[WHEN_MAX];
-
-	if (!load)
-		return;
-	printf("%-13s blocked at %s, ", "load:", when(at, number(i, "since_s")));
-	if (!strcmp(verdict, "confirmed"))
-		printf("it fell from %lld %% to %lld %%: confirmed\n", before, after);
-	else if (!strcmp(verdict, "still_busy"))
-		printf("still %lld %%: it mines another way, or is busy with something else\n", after);
-	else if (!strcmp(verdict, "never_busy"))
-		printf("it was %lld %% before and is %lld %% now: not confirmed\n", before, after);
-	else if (json_object_get(load, "after"))
-		printf("it is %lld %% now: nothing is certain yet\n", after);
-	else
-		printf("it was %lld %% before: nothing is certain yet\n", before);
-}
-
 static void print_whole(const json_t *i)
 {
-	char text[WHEN_MAX];
+	char text[INCIDENTS_WHEN_MAX], load[INCIDENTS_LOAD_MAX];
 
 	printf("incident #%lld: %s, %s, since %s\n", (long long)number(i, "id"), event_text(i, NULL, "state"),
-	       event_text(i, NULL, "level"), when(text, number(i, "changed_s")));
+	       event_text(i, NULL, "level"), incidents_when(text, number(i, "changed_s")));
 	printf("%-13s", "device:");
 	print_device(i);
-	printf("\n%-13s %s\n", "first seen:", when(text, number(i, "first_s")));
-	printf("%-13s %s\n", "last seen:", when(text, number(i, "last_s")));
+	printf("\n%-13s %s\n", "first seen:", incidents_when(text, number(i, "first_s")));
+	printf("%-13s %s\n", "last seen:", incidents_when(text, number(i, "last_s")));
 	printf("%-13s %lld blocked, %lld let through; %lld outside hours, %lld for names that only a miner asks for, %lld of a service "
 	       "by which worms spread\n", "attempts:", (long long)number(i, "blocked"), (long long)number(i, "allowed"),
 	       (long long)number(i, "outside_hours"), (long long)number(i, "telltales"), (long long)number(i, "spreading"));
@@ -180,8 +145,9 @@ static void print_whole(const json_t *i)
 	print_items(i, "payees", "payees:");
 	print_others(i);
 	if (number(i, "quarantine_until_s") > (json_int_t)time(NULL))
-		printf("%-13s until %s\n", "quarantine:", when(text, number(i, "quarantine_until_s")));
-	print_load(i);
+		printf("%-13s until %s\n", "quarantine:", incidents_when(text, number(i, "quarantine_until_s")));
+	if (*incidents_load(load, i))
+		printf("%-13s %s\n", "load:", load);
 	if (*event_text(i, NULL, "note"))
 		printf("%-13s %s\n", "note:", event_text(i, NULL, "note"));
 }

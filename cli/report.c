@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/event_line.h"
 #include "cli/list_meta.h"
 #include "cli/log_read.h"
 #include "daemon/control.h"
@@ -21,8 +22,9 @@ static const char usage[] =
 	"minewall report [-c POLICY] [--since TIME] [--until TIME] [-o FILE.html]\n"
 	"                [--json]\n\n"
 	"Makes one page of the event log: attempts over time, by hour and weekday, the\n"
-	"devices and what to do about each, pools, wallets that several devices mine for,\n"
-	"how the lists are, what could not be seen, and for how long nobody judged.\n"
+	"devices, their incidents and what to do about each, pools, wallets that several\n"
+	"devices mine for, how the lists are, what could not be seen, and for how long\n"
+	"nobody judged.\n"
 	"The page loads nothing from elsewhere, and can be printed or sent by mail. It\n"
 	"goes to standard output unless -o names a file. TIME is as for `minewall log`;\n"
 	"without --since it is the last 7 days. Exit code 1 if there is no event in that\n"
@@ -125,6 +127,35 @@ struct report_list report_list_of(const struct report *r, const struct list_sour
 			l.hits = json_integer_value(json_object_get(one, "hits"));
 	}
 	return l;
+}
+
+const json_t *report_incident(const struct report *r, const struct tally_device *d)
+{
+	const char *addresses[TALLY_ADDRESSES];
+
+	for (unsigned i = 0; i < d->n_addresses; i++)
+		addresses[i] = d->addresses[i];
+	return incidents_of(r->incidents.list, d->has_mac ? d->key : "", addresses, d->n_addresses);
+}
+
+size_t report_others_waiting(const struct report *r)
+{
+	json_t *shown = json_object(), *one;
+	size_t waiting = 0, i;
+	char id[24];
+
+	for (i = 0; i < r->tally->n_devices; i++) {
+		const json_t *its = report_incident(r, &r->tally->devices[i]);
+
+		snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(its, "id")));
+		json_object_set_new(shown, id, json_true());
+	}
+	json_array_foreach(r->incidents.list, i, one) {
+		snprintf(id, sizeof(id), "%lld", (long long)json_integer_value(json_object_get(one, "id")));
+		waiting += strcmp(event_text(one, NULL, "state"), "cleaned") && !json_object_get(shown, id);
+	}
+	json_decref(shown);
+	return waiting;
 }
 
 size_t report_advice(const struct report *r, const struct tally_device *d, const char *advice[REPORT_ADVICE_MAX])
@@ -238,6 +269,7 @@ int report_main(int argc, char **argv)
 	ask(policy_settings(p)->control, "lists", &lists);
 	r.status = status;
 	r.lists = lists;
+	incidents_read(&r.incidents, p);
 	step = step_of(r.until_us - r.since_us);
 	r.tally = tally_new(&policy_reporting(p)->hours, midnight(r.since_us) + (r.since_us - midnight(r.since_us)) / step * step, step);
 	if (r.tally) {
@@ -247,6 +279,7 @@ int report_main(int argc, char **argv)
 		code = EXIT_SYSTEM;
 	}
 	tally_free(r.tally);
+	incidents_read_fini(&r.incidents);
 	json_decref(status);
 	json_decref(lists);
 	policy_free(p);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "cli/incidents.h"
 #include "cli/tally.h"
 #include "policy/policy.h"
 
@@ -17,6 +18,7 @@ struct report {
 	int64_t since_us, until_us, now_us;
 	const struct policy *policy;	/* its settings and sources */
 	const json_t *status, *lists;	/* the daemon's answers; NULL: it does not run */
+	struct incidents_read incidents;
 	uint64_t unprotected_s;		/* nobody judged: while it was stopped or paused, as far as the log says */
 	char host[65];			/* this machine's name */
 };
@@ -29,6 +31,12 @@ struct report_list {
 	int64_t hits;			/* since the daemon's start; -1: not known */
 };
 struct report_list report_list_of(const struct report *r, const struct list_source *source);
+
+/* The device's incident; NULL: it has none, or none can be read. */
+const json_t *report_incident(const struct report *r, const struct tally_device *d);
+
+/* The incidents of no device of this report that still wait for somebody. */
+size_t report_others_waiting(const struct report *r);
 
 /* What to do about a device, the most urgent first; answers how many there are. */
 #define REPORT_ADVICE_MAX 6

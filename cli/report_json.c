@@ -43,10 +43,40 @@ static json_t *count_json(const struct tally_count *c)
 	return j;
 }
 
+/* Its texts were escaped when it was read. */
+static json_t *incident_json_of(const json_t *i)
+{
+	static const char *const keys[] = { "id", "state", "level", "reopened", "note", "same_payee", "quarantine_until_s", "load" };
+	json_t *j = json_object();
+	char load[INCIDENTS_LOAD_MAX];
+
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+		if (json_object_get(i, keys[k]))
+			json_object_set(j, keys[k], json_object_get(i, keys[k]));
+	json_object_set_new(j, "first", when(json_integer_value(json_object_get(i, "first_s")) * 1000000));
+	json_object_set_new(j, "last", when(json_integer_value(json_object_get(i, "last_s")) * 1000000));
+	if (*incidents_load(load, i))
+		json_object_set_new(j, "load_text", text(load));
+	return j;
+}
+
+/* Where they come from, and what keeps them away. */
+static json_t *incidents_json(const struct report *r)
+{
+	json_t *j = json_object();
+
+	json_object_set_new(j, "from", !r->incidents.list ? json_null() : json_string(r->incidents.from_file ? "file" : "reporter"));
+	if (*r->incidents.why)
+		json_object_set_new(j, "why", text(r->incidents.why));
+	json_object_set_new(j, "others_waiting", number(report_others_waiting(r)));
+	return j;
+}
+
 static json_t *device_json(const struct report *r, const struct tally_device *d)
 {
 	const char *advice[REPORT_ADVICE_MAX];
 	size_t n = report_advice(r, d, advice);
+	const json_t *incident = report_incident(r, d);
 	json_t *j = count_json(&d->count), *addresses = json_array(), *pools = json_array(), *todo = json_array();
 
 	json_object_set_new(j, "device", text(d->key));
@@ -69,6 +99,7 @@ static json_t *device_json(const struct report *r, const struct tally_device *d)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(todo, json_string(advice[i]));
 	json_object_set_new(j, "advice", todo);
+	json_object_set_new(j, "incident", incident ? incident_json_of(incident) : json_null());
 	return j;
 }
 
@@ -214,6 +245,7 @@ json_t *report_json(const struct report *r)
 	json_object_set_new(j, "undated", number(t->undated));
 	json_object_set_new(j, "outside_hours", t->hours ? number(t->outside) : json_null());
 	json_object_set_new(j, "devices", devices_json(r));
+	json_object_set_new(j, "incidents", incidents_json(r));
 	json_object_set_new(j, "pools", pools_json(r));
 	json_object_set_new(j, "wallets", wallets_json(r));
 	json_object_set_new(j, "week", week_json(t));

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/event_line.h"
 #include "cli/report.h"
 #include "daemon/escape.h"
 
@@ -165,7 +166,36 @@ static void entry(FILE *out, const char *what, const char *text)
 	fputs("</dd>", out);
 }
 
-static void device_facts(FILE *out, const struct report *r, const struct tally_device *d)
+/* "#3 open, serious, since ..."; what the processor says of it; who shares its payee. */
+static void device_incident(FILE *out, const json_t *i)
+{
+	const json_t *others = json_object_get(i, "same_payee");
+	char load[INCIDENTS_LOAD_MAX];
+	json_t *one;
+	size_t k;
+
+	fprintf(out, "<dt>incident</dt><dd>#%lld <span%s>", (long long)json_integer_value(json_object_get(i, "id")),
+		strcmp(event_text(i, NULL, "state"), "cleaned") ? " class=\"bad\"" : "");
+	report_text(out, event_text(i, NULL, "state"));
+	fputs("</span>, ", out);
+	report_text(out, event_text(i, NULL, "level"));
+	fputs(", from ", out);
+	put_when(out, json_integer_value(json_object_get(i, "first_s")) * 1000000);
+	fputs(" to ", out);
+	put_when(out, json_integer_value(json_object_get(i, "last_s")) * 1000000);
+	if (json_integer_value(json_object_get(i, "reopened")) > 0) {
+		fputs(", times it came back: ", out);
+		put_number(out, (uint64_t)json_integer_value(json_object_get(i, "reopened")));
+	}
+	fputs(json_array_size(others) ? ", same payee as" : "", out);
+	json_array_foreach(others, k, one)
+		fprintf(out, " #%lld", (long long)json_integer_value(one));
+	fputs("</dd>", out);
+	entry(out, "load", incidents_load(load, i));
+	entry(out, "note", event_text(i, NULL, "note"));
+}
+
+static void device_facts(FILE *out, const struct report *r, const struct tally_device *d, const json_t *incident)
 {
 	fputs("<dl><dt>attempts</dt><dd>", out);
 	put_number(out, d->count.blocked);
@@ -193,6 +223,8 @@ static void device_facts(FILE *out, const struct report *r, const struct tally_d
 		}
 		fputs("</dd>", out);
 	}
+	if (incident)
+		device_incident(out, incident);
 	entry(out, "speaks", d->dialect);
 	entry(out, "program", d->agent);
 	if (d->pools[0].pool)
@@ -207,16 +239,18 @@ static void device_facts(FILE *out, const struct report *r, const struct tally_d
 static void device(FILE *out, const struct report *r, const struct tally_device *d)
 {
 	const char *advice[REPORT_ADVICE_MAX];
+	const json_t *incident = report_incident(r, d);
+	const char *name = *d->name ? d->name : event_text(incident, NULL, "name");
 	size_t n = report_advice(r, d, advice);
 
 	fputs("<section class=\"device\"><h3>", out);
-	if (*d->name) {
-		report_text(out, d->name);
+	if (*name) {
+		report_text(out, name);
 		fputs(" <span class=\"soft\">", out);
 	}
 	report_text(out, d->key);
-	fputs(*d->name ? "</span></h3>\n" : "</h3>\n", out);
-	device_facts(out, r, d);
+	fputs(*name ? "</span></h3>\n" : "</h3>\n", out);
+	device_facts(out, r, d, incident);
 	if (n)
 		fputs("<p><b>What to do</b></p><ol>", out);
 	for (size_t i = 0; i < n; i++) {
@@ -235,6 +269,24 @@ static void more(FILE *out, size_t n, const char *what, uint64_t beyond)
 		fprintf(out, "<p class=\"soft\">%llu attempts are of %s that there was no room for.</p>\n", (unsigned long long)beyond, what);
 }
 
+/* Without the incidents the page must not look as if there were none. */
+static void incidents_said(FILE *out, const struct report *r)
+{
+	size_t others = report_others_waiting(r);
+
+	if (!r->incidents.list) {
+		fputs("<p class=\"soft\">Their incidents are not shown: ", out);
+		report_text(out, r->incidents.why);
+		fputs(".</p>\n", out);
+		return;
+	}
+	if (r->incidents.from_file)
+		fputs("<p class=\"soft\">The reporter does not answer: the incidents are as it wrote them last.</p>\n", out);
+	if (others)
+		fprintf(out, "<p>%zu incident%s of other devices, which tried nothing in this time, wait%s for somebody: <code>minewall "
+			"incidents</code>.</p>\n", others, others == 1 ? "" : "s", others == 1 ? "s" : "");
+}
+
 static void devices(FILE *out, const struct report *r)
 {
 	const struct tally *t = r->tally;
@@ -245,6 +297,7 @@ static void devices(FILE *out, const struct report *r)
 	for (size_t i = 0; order && i < t->n_devices && i < REPORT_ROWS; i++)
 		device(out, r, &t->devices[order[i]]);
 	more(out, t->n_devices, "devices", t->other_devices);
+	incidents_said(out, r);
 	free(order);
 }
 

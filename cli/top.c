@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/event_line.h"
+#include "cli/incidents.h"
 #include "cli/log_read.h"
 #include "cli/tally.h"
 #include "daemon/control.h"
@@ -22,7 +24,8 @@
 static const char usage[] =
 	"minewall top [-c POLICY] [--once] [--json]\n\n"
 	"Shows the devices that try to mine and the pools they try to reach, live:\n"
-	"attempts of the last minute, quarter of an hour and hour. q ends it. Where the\n"
+	"attempts of the last minute, quarter of an hour and hour, and the devices'\n"
+	"incidents (in a terminal of 96 columns or more). q ends it. Where the\n"
 	"output is no terminal it prints one picture, as with --once. NO_COLOR in the\n"
 	"environment leaves colours out.\n\n"
 	"  --once      one picture, and that is it\n"
@@ -35,11 +38,16 @@ static const char usage[] =
 #define ASK_EVERY_US 5000000
 /* Rows of each table where no height is known. */
 #define ROWS 20
+/* The incident has a column of its own in terminals of this width. */
+#define INCIDENT_FROM 96
+#define INCIDENT_WIDTH 17
 
 struct top {
 	const char *path, *control;
 	struct tally *tally;
+	const struct policy *policy;
 	json_t *status;
+	struct incidents_read incidents;
 	int64_t drawn_us, asked_us;
 	bool live, colour;
 	struct termios before;		/* of the terminal, to be put back */
@@ -145,14 +153,36 @@ static void device_text(const struct tally_device *d, char to[256])
 		snprintf(to, 256, d->has_mac ? "%s %s" : "%s", d->has_mac ? address : d->key, d->key);
 }
 
+static const json_t *incident_of_row(const struct top *t, const struct tally_device *d)
+{
+	const char *addresses[TALLY_ADDRESSES];
+
+	for (unsigned i = 0; i < d->n_addresses; i++)
+		addresses[i] = d->addresses[i];
+	return incidents_of(t->incidents.list, d->has_mac ? d->key : "", addresses, d->n_addresses);
+}
+
+static void incident(const struct screen *s, const struct top *t, const struct tally_device *d)
+{
+	const json_t *its = incident_of_row(t, d);
+	char text[64] = "";
+
+	if (its)
+		snprintf(text, sizeof(text), "#%lld %s", (long long)json_integer_value(json_object_get(its, "id")), event_text(its, NULL, "state"));
+	column(s, text, INCIDENT_WIDTH);
+}
+
 static void draw_devices(const struct screen *s, const struct top *t, int64_t now, int most)
 {
 	size_t n;
 	struct row *rows = ROWS_OF(t->tally, devices, now, &n);
-	int width = text_width(s, 18);
+	bool wide = s->columns >= INCIDENT_FROM;
+	int width = text_width(s, wide ? 18 + INCIDENT_WIDTH + 1 : 18);
 
 	colour(s, "7");
 	fprintf(s->out, "%-*s %8s %8s %8s %-17s", width, "DEVICE", "1 MIN", "15 MIN", "1 HOUR", "PROGRAM");
+	if (wide)
+		fprintf(s->out, "%-*s", INCIDENT_WIDTH + 1, "INCIDENT");
 	colour(s, "0");
 	fputs("\n", s->out);
 	for (size_t i = 0; rows && i < n && (int)i < most; i++) {
@@ -164,6 +194,8 @@ static void draw_devices(const struct screen *s, const struct top *t, int64_t no
 		column(s, text, width);
 		counts(s, &rows[i]);
 		column(s, *d->agent ? d->agent : d->dialect, 16);
+		if (wide)
+			incident(s, t, d);
 		colour(s, "0");
 		fputs("\n", s->out);
 	}
@@ -268,6 +300,10 @@ static void ask(struct top *t)
 	log_flush(t->control);
 	json_decref(t->status);
 	t->status = control_ask(t->control, json_pack("{s:s}", "verb", "status"), &reply) == 0 ? reply : NULL;
+	if (!t->incidents.hangs) {	/* else each picture would wait for it */
+		incidents_read_fini(&t->incidents);
+		incidents_read(&t->incidents, t->policy);
+	}
 	t->asked_us = now_us();
 }
 
@@ -327,6 +363,7 @@ static json_t *row_json(const struct row *r, const char *key, const char *text)
 static int print_json(const struct top *t)
 {
 	json_t *devices = json_array(), *pools = json_array();
+	const json_t *its;
 	int64_t now = now_us();
 	size_t n;
 	struct row *rows = ROWS_OF(t->tally, devices, now, &n);
@@ -337,6 +374,9 @@ static int print_json(const struct top *t)
 
 		if (d->n_addresses)
 			json_object_set_new(j, "address", json_string(d->addresses[0]));
+		its = incident_of_row(t, d);
+		if (its)
+			json_object_set_new(j, "incident", json_pack("{s:O, s:O}", "id", json_object_get(its, "id"), "state", json_object_get(its, "state")));
 		json_array_append_new(devices, j);
 	}
 	free(rows);
@@ -440,6 +480,7 @@ int top_main(int argc, char **argv)
 		return code;
 	t.path = policy_settings(p)->log_file;
 	t.control = policy_settings(p)->control;
+	t.policy = p;
 	t.live = !single && !args.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	t.colour = t.live && !(no_colour && *no_colour);
 	t.tally = tally_new(NULL, 0, 0);
@@ -452,6 +493,7 @@ int top_main(int argc, char **argv)
 	}
 	tally_free(t.tally);
 	json_decref(t.status);
+	incidents_read_fini(&t.incidents);
 	policy_free(p);
 	return code;
 }

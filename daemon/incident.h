@@ -145,6 +145,8 @@ size_t incident_campaign(const struct incident_book *b, const struct incident *i
 
 /* daemon/incident_json.c: for files, verbs and hooks; a new reference, NULL without memory. */
 json_t *incident_json(const struct incident *i);
+/* The same for readers: with `same_payee` (ids of others in the book) and, if its load was read, `load` {verdict, before, after}. */
+json_t *incident_whole(const struct incident_book *b, const struct incident *i, unsigned threshold, unsigned polls);
 /* Takes one that was written so into the book. False: not whole, or its id is there already. */
 bool incident_load(struct incident_book *b, const json_t *j);
 

@@ -26,30 +26,6 @@ static struct incident *find(struct reporting_loop *l, const char *which)
 	return i ? i : incident_of(&l->book, "", which);
 }
 
-static json_t *others_json(struct reporting_loop *l, const struct incident *i)
-{
-	uint32_t ids[64];
-	size_t n = incident_campaign(&l->book, i, ids, 64);
-	json_t *list = json_array();
-
-	for (size_t k = 0; k < n && k < 64; k++)
-		json_array_append_new(list, json_integer(ids[k]));
-	return list;
-}
-
-static json_t *load_json(const struct reporting_loop *l, const struct incident *i)
-{
-	const struct reporting *r = &l->settings.reporting;
-	struct incident_load load = incident_load_of(i, r->cpu_threshold, r->cpu_polls);
-	json_t *o = json_pack("{s:s}", "verdict", incident_verdict_text(load.verdict));
-
-	if (load.before >= 0)
-		json_object_set_new(o, "before", json_integer(load.before));
-	if (load.after >= 0)
-		json_object_set_new(o, "after", json_integer(load.after));
-	return o;
-}
-
 /* Named devices that are busy without having tried anything that was seen. */
 static json_t *busy_json(const struct reporting_loop *l)
 {
@@ -63,15 +39,9 @@ static json_t *busy_json(const struct reporting_loop *l)
 	return list;
 }
 
-static json_t *whole(struct reporting_loop *l, const struct incident *i)
+static json_t *whole(const struct reporting_loop *l, const struct incident *i)
 {
-	json_t *o = incident_json(i);
-
-	if (o)
-		json_object_set_new(o, "same_payee", others_json(l, i));
-	if (o && i->n_readings)
-		json_object_set_new(o, "load", load_json(l, i));
-	return o;
+	return incident_whole(&l->book, i, l->settings.reporting.cpu_threshold, l->settings.reporting.cpu_polls);
 }
 
 /* {which, cpu, gpu}: what the device itself, or whoever watches it, says. */

@@ -83,6 +83,39 @@ json_t *incident_json(const struct incident *i)
 	return o;
 }
 
+static json_t *others_json(const struct incident_book *b, const struct incident *i)
+{
+	uint32_t ids[64];
+	size_t n = incident_campaign(b, i, ids, 64);
+	json_t *list = json_array();
+
+	for (size_t k = 0; k < n && k < 64; k++)
+		json_array_append_new(list, json_integer(ids[k]));
+	return list;
+}
+
+static json_t *load_json(struct incident_load load)
+{
+	json_t *o = json_pack("{s:s}", "verdict", incident_verdict_text(load.verdict));
+
+	if (load.before >= 0)
+		json_object_set_new(o, "before", json_integer(load.before));
+	if (load.after >= 0)
+		json_object_set_new(o, "after", json_integer(load.after));
+	return o;
+}
+
+json_t *incident_whole(const struct incident_book *b, const struct incident *i, unsigned threshold, unsigned polls)
+{
+	json_t *o = incident_json(i);
+
+	if (o)
+		json_object_set_new(o, "same_payee", others_json(b, i));
+	if (o && i->n_readings)
+		json_object_set_new(o, "load", load_json(incident_load_of(i, threshold, polls)));
+	return o;
+}
+
 static void get(const json_t *o, const char *key, char *to, size_t size)
 {
 	const char *text = json_string_value(json_object_get(o, key));

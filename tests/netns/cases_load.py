@@ -2,12 +2,13 @@
 """Cases of the load of a device: asked by SNMP of Debian's own snmpd in the client's namespace, whose hrProcessorLoad is a file of
 the case, or pushed; and the story of an incident from its first night to its relapse. No processor is kept busy."""
 
+import json
 import os
 import shutil
 import time
 
 from bed import CLIENT
-from cases_incidents import alerts, attempt, incidents, make
+from cases_incidents import alerts, attempt, client_mac, incidents, make
 from run import Skipped, need, own, until
 
 PASS = """#!/bin/sh
@@ -123,9 +124,31 @@ def pushed(t):
     need("still 97 %" in text, f"it says {text}")
 
 
+def reported(t):
+    """The report's one device, whose figures are those of the raw events and whose incident is that of the reporter."""
+    done = t.daemon.verb("report", "--json")
+    need(done.returncode == 0, f"report: exit {done.returncode}: {done.stderr.strip()[:200]}")
+    report = json.loads(done.stdout)
+    with open(os.path.join(t.daemon.folder, "eve.json"), encoding="utf-8") as f:
+        raw = [e for e in map(json.loads, f) if e["event_type"] == "alert"]
+    tries = {action: sum(e["mining"]["count"] for e in raw if e["alert"]["action"] == action) for action in ("blocked", "allowed")}
+    need([d["device"] for d in report["devices"]] == [client_mac(t)], f"its devices are {[d['device'] for d in report['devices']]}")
+    device = report["devices"][0]
+    for where in (report, device):
+        need({k: where[k] for k in tries} == tries, f"it says {where['blocked']} and {where['allowed']}, the events {tries}")
+        need(where["attempts"] == where["outside_hours"] == sum(tries.values()), f"{where['outside_hours']} outside the hours, not all {tries}")
+    need({a for e in raw for a in [e["src_ip"]]} == set(device["addresses"]), f"its addresses are {device['addresses']}")
+    one, shown = incidents(t, "show", "1"), device["incident"]
+    for key in ("id", "state", "level", "note", "load", "reopened"):
+        need(shown.get(key) == one.get(key), f"the report says {key} {shown.get(key)}, the reporter {one.get(key)}")
+    need(report["incidents"] == {"from": "reporter", "others_waiting": 0}, f"of the incidents: {report['incidents']}")
+    page = t.daemon.verb("report").stdout
+    return shown, page
+
+
 @own("story")
 def story(t):
-    """A device starts at 02:00 by the log's clock, is blocked, told, corroborated, cleaned, and relapses."""
+    """A device starts at 02:00 by the log's clock, is blocked, told, corroborated, cleaned, and relapses; the report shows each step."""
     now = time.time()
     seconds = int((now - 2 * 3600) % 86400)  # the zone in which it is 02:00 now
     zone = f"SIM{seconds // 3600:02}:{seconds // 60 % 60:02}"
@@ -147,11 +170,19 @@ def story(t):
     need(t.daemon.verb("incidents", "reading", "1", "--cpu", "4").returncode == 0, "pushing failed")
     text = t.daemon.verb("incidents", "show", "1").stdout
     need("it fell from 98 % to 4 %: confirmed" in text, f"it says {text}")
+    shown, page = reported(t)
+    need(shown["state"] == "open" and "#1 <span class=\"bad\">open</span>" in page, f"the report says {shown}")
+    need("it fell from 98 % to 4 %: confirmed" in page, "the page does not say that the load fell")
     need(t.daemon.verb("incidents", "clean", "1", "--note", "new disk").returncode == 0, "clean failed")
+    shown, page = reported(t)
+    need(shown["state"] == "cleaned" and "new disk" in page, f"after it was cleaned the report says {shown}")
     time.sleep(1.1)
     attempt(t, 6)
     need(until(lambda: incidents(t, "show", "1")["state"] == "reopened"), "the relapse did not reopen it")
     need(until(lambda: [a["alert"] for a in alerts(t)] == ["opened", "reopened"]), f"told {[a['alert'] for a in alerts(t)]}")
+    shown, page = reported(t)
+    need(shown["state"] == "reopened" and shown["reopened"] == 1 and "times it came back: 1" in page, f"after the relapse the report says {shown}")
+    need(t.daemon.json("top")[0]["devices"][0]["incident"]["state"] == "reopened", "top does not show it")
     with open(os.path.join(t.daemon.folder, "eve.json"), encoding="utf-8") as f:
         first = f.readline()
         need("T02:0" in first, f"the log's clock does not say 02:00: {first[:60]}")

@@ -82,7 +82,7 @@ def policy(folder):
     with open(os.path.join(folder, "miners.txt"), "w") as f:
         f.write("pool.example\n")
     with open(path, "w") as f:
-        f.write('version: 1\nmode: enforce\ncontrol: none.sock\nlog: {file: eve.json}\n'
+        f.write('version: 1\nmode: enforce\ncontrol: none.sock\nstate: state\nlog: {file: eve.json}\n'
                 'hours: {days: [mon-fri], hours: ["07:00-19:00"], zone: Europe/Berlin}\n'
                 'lists:\n  - {name: mine, file: miners.txt, category: pool}\n')
     return path
@@ -258,6 +258,52 @@ def figures(minewall, folder):
     chromium(folder, os.path.join(folder, "report-7d.html"))
 
 
+def incidents(minewall, folder):
+    """Where no reporter runs its file is read; where that is broken or was never written the report says so."""
+    folder, now = os.path.join(folder, "few"), int(time.time())
+    os.makedirs(folder)
+    config = policy(folder)
+    with open(os.path.join(folder, "eve.json"), "w", encoding="utf-8") as f:
+        f.writelines(line(e) for e in hostile(now))
+    out, _ = run(minewall, config, "--json")
+    need("none has written" in json.loads(out)["incidents"]["why"], "it does not say why no incident is shown")
+    out, _ = run(minewall, config)
+    need("Their incidents are not shown: no reporter runs" in out, "the page does not say why no incident is shown")
+    os.makedirs(os.path.join(folder, "state", "incidents"))
+    path = os.path.join(folder, "state", "incidents", "incidents.json")
+    readings = [{"when_s": now - 60 * i, "cpu": cpu, "from": "snmp"} for i, cpu in enumerate((4, 4, 4, 98, 98, 98, 98))]
+    payees = [{"text": "abc", "count": 1, "last_s": now}]
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"version": 1, "next_id": 9, "alerts": 0, "incidents": [
+            {"id": 1, "state": "reopened", "mac": "02:00:00:00:99:00", "addresses": ["192.168.9.1"], "first_s": now - 7000, "last_s": now - 200,
+             "since_s": now - 200, "blocked_s": now - 200, "blocked": 60, "points": 60, "reopened": 2, "note": HOSTILE[0] + HOSTILE[4],
+             "payees": payees, "load_before": 98, "readings": readings},
+            {"id": 2, "state": "cleaned", "addresses": ["192.168.9.98"], "first_s": now - 7000, "last_s": now - 6000, "points": 1, "payees": payees},
+            {"id": 3, "state": "open", "mac": "02:00:00:00:98:01", "addresses": ["192.168.9.2"], "first_s": now - 7000, "points": 1},
+            {"id": 0}, "none"]}, f)
+    out, _ = run(minewall, config, "--json")
+    report = json.loads(out)
+    of = {d["device"]: d["incident"] for d in report["devices"]}
+    one = of["02:00:00:00:99:00"]
+    need((one["id"], one["state"], one["level"], one["reopened"], one["same_payee"]) == (1, "reopened", "serious", 2, [2]), f"it is {one}")
+    need(one["load_text"].endswith("it fell from 98 % to 4 %: confirmed"), f"the load is {one['load_text']}")
+    need(of["192.168.9.98"]["state"] == "cleaned", "an address alone finds no incident")
+    need(of["02:00:00:00:99:01"] is None, "an address of another MAC is taken for the device")
+    need(report["incidents"] == {"from": "file", "others_waiting": 1}, f"of the incidents: {report['incidents']}")
+    page, _ = run(minewall, config)
+    parser = Page()
+    parser.feed(page)
+    text = "".join(parser.texts)
+    for words in ("#1 reopened, serious, from", "times it came back: 2, same payee as #2", "it fell from 98 % to 4 %: confirmed", "#2 cleaned, noticed",
+                  "1 incident of other devices", "as it wrote them last", HOSTILE[0] + "\\u202e"):
+        need(words in text, f"the page does not say {words!r}")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write('{"version": 1, "incid')
+    out, _ = run(minewall, config, "--json")
+    need("broken" in json.loads(out)["incidents"]["why"], "a broken file is not said")
+    print("ok report/incidents")
+
+
 def large(minewall, folder):
     for name in ("eve.json.1", "eve.json.2.gz"):
         os.unlink(os.path.join(folder, name))
@@ -297,6 +343,7 @@ def main():
     failed = 0
     try:
         figures(os.path.abspath(a.minewall), folder)
+        incidents(os.path.abspath(a.minewall), folder)
         if a.large:
             large(os.path.abspath(a.minewall), folder)
     except Wrong as wrong:
