@@ -21,6 +21,8 @@
 /* What was learnt is written soon, but no more often than this; the lives that are left are brought up to date now and then. */
 #define SAVE_PAUSE_S 2
 #define SAVE_EVERY_S 60
+/* Messages of the reporter that are taken before everybody else gets his turn. */
+#define MESSAGES_AT_ONCE 32
 /* How often a table that another program took is asked for again: the kernel does not announce that its owner ended. */
 #define TABLE_AGAIN_MS 200
 
@@ -78,7 +80,8 @@ void daemon_write_events(struct daemon *d)
 {
 	struct event e;
 
-	while (ring_take(d->shared.events, &e)) {
+	/* as many as there can be now: under a flood the ring may never be found empty */
+	for (int left = RING_EVENTS; left && ring_take(d->shared.events, &e); left--) {
 		bool taught = e.learned != SCOPE_FLOW && !*e.note;
 
 		listwatch_hit(d, &e);
@@ -215,7 +218,7 @@ static void heed_reporter(struct daemon *d)
 	const char *text;
 	int what;
 
-	while ((what = reporter_hear(d->reporter, &text)) != 0) {
+	for (int left = MESSAGES_AT_ONCE; left && (what = reporter_hear(d->reporter, &text)) != 0; left--) {
 		if (what == REPORTER_HELLO && d->n_queue_fds && d->heir >= 0) {
 			continue;	/* the one before is still writing what it knows */
 		} else if (what == REPORTER_HELLO) {

@@ -5,10 +5,11 @@ of both when the daemon, the reporter or the hook is not as it should be."""
 import json
 import os
 import signal
+import subprocess
 import time
 
 import bed as beds
-from bed import CLIENT, GATEWAY_OUT
+from bed import CLIENT, GATEWAY_OUT, PYTHON
 from run import need, own, policy, until
 
 POOL_PORT = 3333
@@ -227,6 +228,34 @@ def reporter_dies(t, how):
     need(one and one[0]["id"] == 1, f"it forgot, or what came while there was none is lost: {incidents(t)}")
     attempt(t)
     need(until(lambda: incidents(t)[0]["blocked"] > one[0]["blocked"]), "it counts no more")
+
+
+FLOOD = """
+import ctypes, socket, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+link = libc.syscall(438, libc.syscall(434, int(sys.argv[1]), 0), 3, 0)     # pidfd_open, pidfd_getfd
+assert link >= 0, ctypes.get_errno()
+link = socket.socket(fileno=link)
+print("there", flush=True)
+end = time.monotonic() + 3
+while time.monotonic() < end:
+    link.send(b"A")
+"""
+
+
+@own("incidents/reporter-floods")
+def reporter_floods(t):
+    """A reporter that somebody has taken over asks on and on; the daemon has time for everybody else."""
+    t.daemon = make(t).start()
+    need(until(lambda: len(reporters(t)) == 2), "there is no reporter")
+    flood = t.bed.gateway.start(*PYTHON, "-c", FLOOD, reporters(t)[1][1], stdout=subprocess.PIPE, text=True)
+    need(flood.stdout.readline() == "there\n", "the flood does not start")
+    while flood.poll() is None:
+        begin = time.monotonic()
+        need(t.daemon.verb("status").returncode == 0, "status is not answered")
+        took = time.monotonic() - begin
+        need(took < 2, f"status took {took:.2f} s")
+        attempt(t)
 
 
 @own("incidents/hook-fails", "exit", "hangs", "missing")
