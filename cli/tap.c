@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/capture.h"
 #include "cli/cli.h"
@@ -166,33 +167,43 @@ static int loop(struct tap *t)
 	return EXIT_SYSTEM;
 }
 
-/* The log and the key, and nothing of root's power behind them. */
-static int open_files(struct tap *t)
+/* Root gives the user what is to be his, and opens nothing of it: in his folders a link may stand that leads to a file of root's. */
+static int give_up_power(const struct settings *s)
 {
 	char path[4096 + 8], copy[4096 + 8];
 	struct power_user user;
-	const char *step = "the log";
+	const char *step;
 	int err;
 
-	if (power_user(&user, t->settings->user)) {
+	if (power_user(&user, s->user)) {
 		fprintf(stderr, "minewall run: there is no user %s to run as; make it, or name another with `user:`\n", user.name);
 		return EXIT_SYSTEM;
 	}
-	snprintf(copy, sizeof(copy), "%s", t->settings->log_file);
+	snprintf(copy, sizeof(copy), "%s", s->log_file);
 	power_folder(&user, dirname(copy), 0750, false);
-	power_file(&user, t->settings->log_file, true, 0640);
-	power_folder(&user, t->settings->state, 0750, false);
-	err = event_log_open(&t->log, t->settings->log_file);
-	if (!err) {
-		step = "the key that hashes wallets";
-		snprintf(path, sizeof(path), "%s/key", t->settings->state);
-		err = event_key(path, t->key);
-		power_file(&user, path, false, 0);
-	}
-	if (!err)
-		err = power_become(&user, false, &step);
+	power_file(&user, s->log_file, true, 0640);
+	snprintf(path, sizeof(path), "%s/key", s->state);
+	power_folder(&user, s->state, 0750, access(path, F_OK) == 0);
+	power_file(&user, path, false, 0);
+	err = power_become(&user, false, &step);
 	if (err)
 		fprintf(stderr, "minewall run: %s: %s\n", step, strerror(-err));
+	return err ? EXIT_SYSTEM : EXIT_DONE;
+}
+
+static int open_files(struct tap *t)
+{
+	char path[4096 + 8];
+	const char *what = t->settings->log_file;
+	int err = event_log_open(&t->log, what);
+
+	if (!err) {
+		what = path;
+		snprintf(path, sizeof(path), "%s/key", t->settings->state);
+		err = event_key(path, t->key);
+	}
+	if (err)
+		fprintf(stderr, "minewall run: %s: %s\n", what, strerror(-err));
 	return err ? EXIT_SYSTEM : EXIT_DONE;
 }
 
@@ -246,6 +257,8 @@ int tap_run(const char *policy, const char *interface)
 	} else {
 		code = open_core(&t);
 	}
+	if (code == EXIT_DONE)
+		code = give_up_power(t.settings);
 	if (code == EXIT_DONE)
 		code = open_files(&t);
 	if (code == EXIT_DONE) {

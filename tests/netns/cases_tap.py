@@ -5,9 +5,10 @@ interface to a pair of its own, as a switch does; the listener sits at the other
 import json
 import os
 import signal
+import subprocess
 
 from bed import CLIENT, command
-from run import LISTED, Skipped, need, own, policy, until
+from run import LISTED, Failed, Skipped, need, own, policy, until
 
 STRATUM_PORT = 14433
 
@@ -90,3 +91,22 @@ def refusals(t):
     daemon = t.make("version: 1\nnonsense: 1\n", "tap-broken")
     done = daemon.verb("run", "--tap", "g0")
     need(done.returncode == 4 and "nonsense" in done.stderr, f"{done}")
+
+
+@own("tap/link")
+def link(t):
+    """A link where the log is to be, to a file that is root's alone: whoever was the daemon's user may have put it there."""
+    daemon = t.make(policy(), "tap-link")
+    target = os.path.join(t.bed.tmp, "roots-own")
+    with open(target, "w", encoding="ascii") as f:
+        f.write("root's\n")
+    os.chmod(target, 0o600)
+    os.symlink(target, os.path.join(daemon.folder, "eve.json"))
+    process = t.bed.gateway.start(daemon.binary, "run", "-c", daemon.policy, "--tap", "g0", stderr=subprocess.PIPE, text=True)
+    try:
+        said = process.communicate(timeout=5)[1]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise Failed("it opened root's file") from None
+    need(process.returncode == 5 and "eve.json: Permission denied" in said, f"exit {process.returncode}: {said}")
+    need(os.stat(target).st_uid == 0, "root's file is another's now")
