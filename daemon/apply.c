@@ -12,6 +12,7 @@
 #include "daemon/confine.h"
 #include "daemon/cut.h"
 #include "daemon/log.h"
+#include "daemon/reach.h"
 #include "policy/reporting.h"
 
 /* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
@@ -139,9 +140,15 @@ static int install(struct daemon *d, const struct policy *p)
 	config.n_quarantined = quarantine_devices(d, devices);
 	config.quarantine_allowed = reachable;
 	config.n_quarantine_allowed = quarantine_reachable(p, reachable);
+	config.quarantine_names = policy_quarantine_names(p);
+	quarantine_keep(d, p);	/* first: what the policy before would open must not get into the new table */
 	snprintf(error.text, sizeof(error.text), "no memory for the table");
 	if (exempt && allowed)
 		err = table_install(d->shared.table, &config, &d->adopted, &error);
+	if (err)
+		quarantine_keep(d, d->shared.policy);
+	else
+		reach_forget(d->shared.reach);
 	if (err && !d->table_lost)	/* else it is tried again and again, and was said */
 		log_info("%s", error.text);
 	else if (!err)

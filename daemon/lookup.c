@@ -9,10 +9,12 @@
 
 #include "daemon/answers.h"
 #include "daemon/mix.h"
+#include "daemon/reach.h"
 #include "daemon/step.h"
 #include "inspect/cursor.h"
 #include "inspect/dns.h"
 #include "inspect/name.h"
+#include "policy/reporting.h"
 
 #define ASKED_SETS 512
 #define TOLD_SETS 256
@@ -32,6 +34,7 @@
 struct asked {
 	uint64_t tag;
 	uint32_t at_s;
+	bool kept;		/* by a device in quarantine: it asked whom it may reach */
 	bool mac_known;
 	uint8_t mac[6];
 	const char *interface;	/* it came in by, or NULL */
@@ -57,7 +60,7 @@ struct lookups {
 	struct asked asked[ASKED_SETS][WAYS];
 	struct told told[TOLD_SETS][WAYS];
 	struct part parts[PARTS];
-	struct dns_answer harmless[FACTS_ANSWERS_MAX];
+	struct dns_answer harmless[FACTS_ANSWERS_MAX], opened[FACTS_ANSWERS_MAX];
 };
 
 struct lookups *lookups_new(const uint64_t key[2])
@@ -104,6 +107,7 @@ void lookup_asked(struct step *s, const struct facts *query)
 	place->mac_known = s->packet->mac_known;
 	memcpy(place->mac, s->packet->mac, sizeof(place->mac));
 	place->interface = s->packet->interface;
+	place->kept = reach_is_kept(s->p->reach, s->p->policy, s->out.subject.src, place->mac_known ? place->mac : NULL, s->now_ms);
 }
 
 /* The question that this answers, or NULL: what nobody asked for teaches nothing. */
@@ -208,6 +212,16 @@ static void learn(struct step *s, const struct facts *m, const struct decision *
 	s->out.harmless = s->p->lookups->harmless;
 }
 
+/* A device in quarantine asked for a name that it may reach: by the question, as anybody can make an alias of that name. */
+static void open_answers(struct step *s, const struct facts *m)
+{
+	if (!policy_quarantine_name(s->p->policy, m->names[0].host))
+		return;
+	for (unsigned i = 0; i < m->dns.n_answers && s->out.n_opened < FACTS_ANSWERS_MAX; i++)
+		s->p->lookups->opened[s->out.n_opened++] = m->dns.answers[i];
+	s->out.opened = s->p->lookups->opened;
+}
+
 bool lookup_name(struct step *s, struct facts *hello)
 {
 	struct inspect_scratch *scratch = &s->p->scratch;
@@ -262,8 +276,11 @@ static bool judge_answer(struct step *s, const struct asked *question)
 		s->out.refuse = !d.silent;
 		return true;
 	}
-	if (question && m->dns.rcode == 0 && s->packet->checksum != CHECKSUM_BAD)
+	if (question && m->dns.rcode == 0 && s->packet->checksum != CHECKSUM_BAD) {
 		learn(s, m, &d, question);
+		if (question->kept)
+			open_answers(s, m);
+	}
 	return false;
 }
 

@@ -24,6 +24,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
 	p->suspects = suspects_new(config->score);
 	p->lookups = lookups_new(config->key);
 	p->answers = config->answers;
+	p->reach = config->reach;
 	p->score = config->score;
 	if (!p->flows || !p->suspects || !p->lookups) {
 		pipeline_free(p);

@@ -13,6 +13,7 @@
 #include "policy/policy.h"
 
 struct answers;
+struct reach;
 struct score;
 
 struct pipeline;	/* flow table, reassembly memory, co-tenancy memory of one worker */
@@ -61,6 +62,9 @@ struct outcome {
 	/* Addresses that a DNS answer gave for a name which nothing speaks against: valid until the next call. */
 	const struct dns_answer *harmless;
 	unsigned n_harmless;
+	/* The same of an answer to a device in quarantine, for a name that it may reach. */
+	const struct dns_answer *opened;
+	unsigned n_opened;
 	unsigned marks;			/* of evidence SCORE: see daemon/watch.h */
 	/* All that this packet completed: names in order, Stratum. Views are valid until the next call. Never NULL. */
 	const struct facts *facts;
@@ -77,6 +81,7 @@ struct pipeline_config {
 	pipeline_start *start;		/* NULL: nobody knows */
 	void *start_arg;
 	struct answers *answers;	/* shared in the same way; NULL: nothing is learnt from DNS answers */
+	struct reach *reach;		/* the same; NULL: no device is in quarantine */
 	struct score *score;		/* shared by the workers, must outlive the pipeline; NULL: nothing is watched */
 };
 

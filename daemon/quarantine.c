@@ -10,6 +10,7 @@
 
 #include "daemon/apply.h"
 #include "daemon/daemon.h"
+#include "daemon/reach.h"
 #include "daemon/run.h"
 #include "policy/reporting.h"
 
@@ -75,6 +76,14 @@ size_t quarantine_reachable(const struct policy *p, struct table_network *out)
 		out[i].port = r->allowed[i].port;
 	}
 	return r->n_allowed;
+}
+
+void quarantine_keep(struct daemon *d, const struct policy *p)
+{
+	struct table_device devices[QUARANTINE_ELEMENTS];
+	size_t n = quarantine_on(p) && policy_quarantine_names(p) ? quarantine_devices(d, devices) : 0;
+
+	reach_keep(d->shared.reach, p, devices, n, daemon_now_s() * 1000);
 }
 
 static bool read_mac(const char *text, uint8_t mac[6])
@@ -264,6 +273,7 @@ void quarantine_wanted(struct daemon *d, const char *text)
 void quarantine_tick(struct daemon *d)
 {
 	uint64_t now = daemon_now_s();
+	size_t before = d->n_quarantined;
 
 	for (size_t i = d->n_quarantined; i-- > 0;) {
 		struct quarantined over = d->quarantined[i];
@@ -273,6 +283,8 @@ void quarantine_tick(struct daemon *d)
 		drop(d, i);
 		tell(d, &over, 0, "quarantine_over");
 	}
+	if (d->n_quarantined != before)
+		quarantine_keep(d, d->shared.policy);
 }
 
 json_t *quarantine_json(const struct daemon *d)

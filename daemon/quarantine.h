@@ -34,6 +34,9 @@ bool quarantine_on(const struct policy *p);
 size_t quarantine_devices(const struct daemon *d, struct table_device *out);
 size_t quarantine_reachable(const struct policy *p, struct table_network *out);
 
+/* Tells the workers whose questions open what the policy names. */
+void quarantine_keep(struct daemon *d, const struct policy *p);
+
 /* The verb: {addresses: [...], mac, for_s}; for_s 0 releases. A new reference. */
 json_t *quarantine_answer(struct daemon *d, const json_t *request);
 

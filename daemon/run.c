@@ -24,6 +24,7 @@
 #include "daemon/lock.h"
 #include "daemon/escape.h"
 #include "daemon/log.h"
+#include "daemon/reach.h"
 #include "daemon/state.h"
 #include "daemon/takeover.h"
 #include "nft/connmark.h"
@@ -235,9 +236,10 @@ static enum exit_code open_memory(struct daemon *d)
 	d->shared.tenants = tenants_new(d->shared.hash_key);
 	d->shared.score = score_new(d->shared.hash_key);
 	d->shared.answers = answers_new(d->shared.hash_key);
+	d->shared.reach = reach_new();
 	d->shared.blind = blind_new(d->shared.hash_key);
 	d->shared.events = ring_new();
-	if (!d->clients || !d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.blind || !d->shared.events) {
+	if (!d->clients || !d->shared.learnt || !d->shared.tenants || !d->shared.score || !d->shared.answers || !d->shared.reach || !d->shared.blind || !d->shared.events) {
 		log_warn(ENOMEM, "starting");
 		return EXIT_SYSTEM;
 	}
@@ -383,6 +385,7 @@ static void undo(struct daemon *d)
 	tenants_free(d->shared.tenants);
 	score_free(d->shared.score);
 	answers_free(d->shared.answers);
+	reach_free(d->shared.reach);
 	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);

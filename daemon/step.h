@@ -21,6 +21,7 @@ struct pipeline {
 	struct suspects *suspects;
 	struct lookups *lookups;
 	struct answers *answers;
+	struct reach *reach;
 	struct score *score;
 	uint8_t carry[STREAM_BYTES_MAX / 2];	/* a DNS stream's bytes while it moves on */
 	struct quic_keys quic[3];	/* of the flow at hand: its two connections, and a fresh one */

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "daemon/log.h"
+#include "daemon/reach.h"
 #include "nft/connmark.h"
 #include "nft/starts.h"
 
@@ -165,6 +166,21 @@ static void note_answers(struct worker *w, const struct outcome *o)
 	}
 }
 
+/* Before a device in quarantine hears of it, and so before its SYN, what a name of the policy stands for is opened. */
+static void note_opened(struct worker *w, const struct outcome *o, uint64_t now_ms)
+{
+	const struct policy *p = atomic_load_explicit(&w->policy, memory_order_relaxed);
+	struct table_admitted admitted[FACTS_ANSWERS_MAX];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < o->n_opened; i++) {
+		memcpy(admitted[n].address, o->opened[i].addr, sizeof(admitted[n].address));
+		n += reach_opens(w->shared->reach, p, admitted[n].address, o->opened[i].ttl_s, now_ms, &admitted[n].timeout_s);
+	}
+	if (n && table_admit(w->shared->table, admitted, n))
+		reach_forget(w->shared->reach);		/* the next answer tries again */
+}
+
 static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 {
 	struct worker_counters *c = &w->counters;
@@ -195,6 +211,8 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 	}
 	o = pipeline_packet(w->pipeline, &packet->packet, now_ms);
 	note_answers(w, &o);
+	if (o.n_opened)
+		note_opened(w, &o, now_ms);
 	give_verdict(w, packet, &o);
 	account(w, &o, now_ms / 1000);
 	if (o.event)
@@ -341,6 +359,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 		.key = { shared->hash_key[0], shared->hash_key[1] },
 		.score = shared->score,
 		.answers = shared->answers,
+		.reach = shared->reach,
 	};
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;

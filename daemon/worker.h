@@ -30,6 +30,7 @@ struct worker_shared {
 	struct tenants *tenants;
 	struct score *score;
 	struct answers *answers;
+	struct reach *reach;
 	_Atomic(struct refuse *) refuse;	/* NULL: it could not be opened */
 	struct blind *blind;
 	struct ring *events;

@@ -20,7 +20,11 @@ enum { FIRST_ID = 80 };
 /* Ethernet: destination, source. */
 enum { MAC_OFFSET = 6, MAC_LEN = 6 };
 
-enum kind { BY_IP4, BY_IP6, BY_MAC, KINDS };
+/* Devices, and behind them what they may reach by name. */
+enum kind { BY_IP4, BY_IP6, BY_MAC, DEVICES, OPEN4 = DEVICES, OPEN6, KINDS };
+
+/* Twice what is ever in: elements whose time is over keep their places until the kernel sweeps. */
+#define OPEN_SIZE (2 * TABLE_ADMITTED_MAX)
 
 static const struct {
 	const char *set;
@@ -30,6 +34,8 @@ static const struct {
 	[BY_IP4] = { "quarantine4", TYPE_IP, 4 },
 	[BY_IP6] = { "quarantine6", TYPE_IP6, 16 },
 	[BY_MAC] = { "quarantine_mac", TYPE_ETHER, MAC_LEN },
+	[OPEN4] = { "quarantine_open4", TYPE_IP, 4 },
+	[OPEN6] = { "quarantine_open6", TYPE_IP6, 16 },
 };
 
 static struct nftnl_set *begin(struct netlink_batch *b, enum kind kind)
@@ -70,10 +76,12 @@ static void put_set(struct netlink_batch *b, enum kind kind)
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_TIMEOUT);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, kinds[kind].type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, kinds[kind].key_len);
+	if (kind >= DEVICES)
+		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, OPEN_SIZE);
 	put(b, s, NFT_MSG_NEWSET);
 }
 
-static void put_element(struct netlink_batch *b, enum kind kind, const void *key, uint32_t left_s)
+static void put_element(struct netlink_batch *b, uint16_t type, enum kind kind, const void *key, uint32_t left_s)
 {
 	struct nftnl_set *s = begin(b, kind);
 	struct nftnl_set_elem *e = s ? nftnl_set_elem_alloc() : NULL;
@@ -85,22 +93,45 @@ static void put_element(struct netlink_batch *b, enum kind kind, const void *key
 		return;
 	}
 	nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key, kinds[kind].key_len);
-	nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, left_s * UINT64_C(1000));
+	if (type == NFT_MSG_NEWSETELEM)
+		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, left_s * UINT64_C(1000));
 	nftnl_set_elem_add(s, e);
-	put(b, s, NFT_MSG_NEWSETELEM);
+	put(b, s, type);
 }
 
 void quarantine_put_sets(struct netlink_batch *b, const struct table_config *config)
 {
-	for (enum kind kind = 0; kind < KINDS; kind++)
+	for (enum kind kind = 0; kind < (config->quarantine_names ? KINDS : DEVICES); kind++)
 		put_set(b, kind);
 	for (size_t i = 0; i < config->n_quarantined && !b->error; i++) {
 		const struct table_device *d = &config->quarantined[i];
 
 		if (d->by_mac)
-			put_element(b, BY_MAC, d->mac, d->left_s);
+			put_element(b, NFT_MSG_NEWSETELEM, BY_MAC, d->mac, d->left_s);
 		else
-			put_element(b, d->family == 6 ? BY_IP6 : BY_IP4, d->family == 6 ? d->address : d->address + 12, d->left_s);
+			put_element(b, NFT_MSG_NEWSETELEM, d->family == 6 ? BY_IP6 : BY_IP4, d->family == 6 ? d->address : d->address + 12,
+				    d->left_s);
+	}
+}
+
+static bool is_v4(const uint8_t address[16])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
+
+	return !memcmp(address, mapped, sizeof(mapped));
+}
+
+/* Deleting what is not there fails, and on Linux 6.1 adding what is there refreshes nothing: so all three, which are carried out as one. */
+void quarantine_put_admitted(struct netlink_batch *b, const struct table_admitted *admitted, size_t n)
+{
+	static const uint16_t steps[] = { NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM, NFT_MSG_NEWSETELEM };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct table_admitted *a = &admitted[i];
+		bool four = is_v4(a->address);
+
+		for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]) && !b->error; k++)
+			put_element(b, steps[k], four ? OPEN4 : OPEN6, four ? a->address + 12 : a->address, a->timeout_s);
 	}
 }
 
@@ -135,8 +166,7 @@ static void mask_of(uint8_t mask[16], unsigned prefix)
 
 static void accept_network(struct writer *w, const struct table_network *n, uint8_t proto)
 {
-	static const uint8_t v4[12] = { [10] = 0xff, 0xff };
-	bool four = n->prefix >= 96 && !memcmp(n->addr, v4, sizeof(v4));
+	bool four = n->prefix >= 96 && is_v4(n->addr);
 	enum set like = four ? SET_ENDPOINTS4 : SET_ENDPOINTS6;
 	uint8_t mask[16], none[16] = { 0 };
 	struct expr_rule r = writer_begin(w);
@@ -156,12 +186,25 @@ static void accept_network(struct writer *w, const struct table_network *n, uint
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 
+static void accept_open(struct writer *w, enum kind kind)
+{
+	enum set like = kind == OPEN6 ? SET_ENDPOINTS6 : SET_ENDPOINTS4;
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_family(&r, like);
+	writer_load_address(&r, like, DESTINATION, 0);
+	expr_lookup(&r, kinds[kind].set);
+	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
+}
+
 void quarantine_put_chains(struct writer *w)
 {
 	struct expr_rule r;
 
 	w->chain = QUARANTINE_BASE;
-	for (enum kind kind = 0; kind < KINDS; kind++)
+	for (enum kind kind = 0; kind < DEVICES; kind++)
 		match_device(w, kind);
 	w->chain = QUARANTINE_CHECK;
 	for (size_t i = 0; i < w->config->n_quarantine_allowed; i++) {
@@ -170,6 +213,10 @@ void quarantine_put_chains(struct writer *w)
 		accept_network(w, n, n->port ? IPPROTO_TCP : 0);
 		if (n->port)
 			accept_network(w, n, IPPROTO_UDP);
+	}
+	if (w->config->quarantine_names) {
+		accept_open(w, OPEN4);
+		accept_open(w, OPEN6);
 	}
 	r = writer_begin(w);
 	if (!r.rule)

@@ -17,4 +17,7 @@ struct writer;
 void quarantine_put_sets(struct netlink_batch *b, const struct table_config *config);
 void quarantine_put_chains(struct writer *w);
 
+/* Addresses that they may reach for a time; one that is there gets the new time. */
+void quarantine_put_admitted(struct netlink_batch *b, const struct table_admitted *admitted, size_t n);
+
 #endif

@@ -508,6 +508,20 @@ static int delete_batch(struct table *t, enum set set, const struct element *ele
 	return rc;
 }
 
+int table_admit(struct table *t, const struct table_admitted *admitted, size_t n)
+{
+	struct netlink_batch b;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	netlink_batch_init(&b, &t->netlink);
+	quarantine_put_admitted(&b, admitted, n);
+	rc = netlink_batch_send(&b, true, NULL, 0);
+	netlink_batch_fini(&b);
+	pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
 typedef int change_fn(struct table *t, enum set set, const struct element *elements, size_t n);
 
 /* One batch for each run of elements of one set; where the kernel answers `singly`, each element alone. */

@@ -69,7 +69,17 @@ struct table_config {
 	size_t n_quarantined;
 	const struct table_network *quarantine_allowed;	/* what they may reach; a port: over TCP and UDP */
 	size_t n_quarantine_allowed;
+	bool quarantine_names;		/* addresses are admitted later, as DNS answers give them */
 };
+
+/* An address that devices in quarantine may reach for a time; IPv4 v4-mapped. */
+struct table_admitted {
+	uint8_t address[16];
+	uint32_t timeout_s;
+};
+
+/* At a time, of both families together: some hundred names of update servers with a dozen addresses each are fewer. */
+#define TABLE_ADMITTED_MAX 1024
 
 /* One element. Endpoint: `pair` false, src unused. */
 struct element {
@@ -124,6 +134,9 @@ int table_add(struct table *t, const struct element *elements, size_t n, size_t 
 
 /* Deletes; an element that is not there is no error. `*deleted` counts. Thread-safe. */
 int table_delete(struct table *t, const struct element *elements, size_t n, size_t *deleted);
+
+/* Lets devices in quarantine reach these, for so long from now on. A new table has none of them. 0 or -errno. Thread-safe. */
+int table_admit(struct table *t, const struct table_admitted *admitted, size_t n);
 
 /* Calls `each` for every element of endpoints4/6 and pairs4/6. Stops when it returns non-zero and returns that. */
 int table_each_blocked(struct table *t, int (*each)(const struct element *e, void *arg), void *arg);

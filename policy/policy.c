@@ -50,7 +50,8 @@ struct policy *rules_new(void)
 	p->block_names = name_set_new();
 	p->allow_names = name_set_new();
 	p->excepted_names = name_set_new();
-	if (!p->block_names || !p->allow_names || !p->excepted_names) {
+	p->update_names = name_set_new();
+	if (!p->block_names || !p->allow_names || !p->excepted_names || !p->update_names) {
 		policy_free(p);
 		return NULL;
 	}
@@ -80,6 +81,7 @@ void policy_free(struct policy *p)
 	name_set_free(p->block_names);
 	name_set_free(p->allow_names);
 	name_set_free(p->excepted_names);
+	name_set_free(p->update_names);
 	address_set_fini(&p->block_addresses);
 	address_set_fini(&p->allow_addresses);
 	address_set_fini(&p->allow_hosts);
@@ -134,7 +136,7 @@ static int seal(struct policy *p)
 	struct address_set *const addresses[] = {
 		&p->block_addresses, &p->allow_addresses, &p->allow_hosts, &p->shared, &p->list_addresses, &p->excepted_addresses,
 	};
-	struct name_set *const names[] = { p->block_names, p->allow_names, p->excepted_names };
+	struct name_set *const names[] = { p->block_names, p->allow_names, p->excepted_names, p->update_names };
 
 	rank_sources(p);
 	if (seal_rules(p))

@@ -10,6 +10,7 @@
 #include "policy/schedule.h"
 
 struct policy;
+struct view;
 
 enum quarantine { QUARANTINE_OFF, QUARANTINE_MANUAL, QUARANTINE_AUTO };
 
@@ -67,5 +68,9 @@ struct reporting {
 void reporting_defaults(struct reporting *r);
 
 const struct reporting *policy_reporting(const struct policy *p);
+
+/* `quarantine.names`: are there any, and is this one of them? */
+bool policy_quarantine_names(const struct policy *p);
+bool policy_quarantine_name(const struct policy *p, struct view name);
 
 #endif

@@ -58,6 +58,7 @@ struct policy {
 	struct name_set *block_names;
 	struct name_set *allow_names;
 	struct name_set *excepted_names;		/* of lists: @@ and the like */
+	struct name_set *update_names;		/* what a device in quarantine may reach */
 	struct address_set block_addresses, allow_addresses, allow_hosts, shared;
 	struct address_set list_addresses, excepted_addresses;
 	uint8_t rank[NAME_SOURCE_MAX + 1];		/* by source: a list's id, LIST_IMPORTANT set or not */

@@ -11,6 +11,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KEYS(array, needs, sample) { .keys = array, .n = COUNT(array), .required = needs, .example = sample }
+/* Names of update servers; a look-up takes the same time for any number of them. */
+#define UPDATE_NAMES_MAX 1024
 #define AT(field) offsetof(struct policy, reporting.field)
 
 void reporting_defaults(struct reporting *r)
@@ -22,6 +24,18 @@ void reporting_defaults(struct reporting *r)
 const struct reporting *policy_reporting(const struct policy *p)
 {
 	return p->base ? policy_reporting(p->base) : &p->reporting;
+}
+
+bool policy_quarantine_names(const struct policy *p)
+{
+	return name_set_count(p->update_names) > 0;
+}
+
+bool policy_quarantine_name(const struct policy *p, struct view name)
+{
+	struct name_hit hit;
+
+	return name.len && name_set_match(p->update_names, name.p, name.len, &hit);
 }
 
 static struct reporting *reporting_of(void *to)
@@ -154,6 +168,23 @@ static int item_reachable(struct doc *doc, yaml_node_t *value, const struct doc_
 	return 0;
 }
 
+static int item_update_name(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to)
+{
+	struct policy *p = to;
+	struct name_entry entry;
+	enum name_problem problem;
+	char quote[DOC_QUOTE];
+
+	if (doc_text(doc, value, key, NAME_ENTRY_MAX, "a host name"))
+		return -1;
+	problem = name_parse_any((const char *)value->data.scalar.value, value->data.scalar.length, &entry);
+	if (problem != NAME_GOOD)
+		return doc_fail(doc, value, "%s: %s is no name to open: %s; expected one such as deb.debian.org or \"*.windowsupdate.com\"",
+				key->path, doc_quote(value, quote), name_problem_text(problem));
+	return name_set_add(p->update_names, &entry, 0, doc_line(value)) ? schema_no_memory(doc) : 0;
+}
+
+static const struct doc_list update_name_list = { UPDATE_NAMES_MAX, "a list of names, such as [deb.debian.org]", item_update_name };
 static const struct doc_list reachable_list = {
 	REPORTING_ALLOWED_MAX, "a list of addresses, such as [192.0.2.7, \"192.0.2.8:443\"]", item_reachable,
 };
@@ -161,6 +192,7 @@ static const struct doc_key quarantine_keys[] = {
 	{ "mode", "quarantine.mode", doc_read_word, AT(quarantine), &quarantines },
 	{ "time", "quarantine.time", doc_read_number, AT(quarantine_time_s), &schema_timeout },
 	{ "addresses", "quarantine.addresses", doc_read_list, 0, &reachable_list },
+	{ "names", "quarantine.names", doc_read_list, 0, &update_name_list },
 };
 const struct doc_keys schema_quarantine = KEYS(quarantine_keys, 0, "{mode: manual, time: 1h, addresses: [192.0.2.7]}");
 

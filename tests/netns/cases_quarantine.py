@@ -3,9 +3,10 @@
 
 import time
 
-from bed import CLIENT2, PORTS
+import cases_dns
+from bed import CLIENT2, GATEWAY_IN, PORTS
 from cases_incidents import alerts, attempt, client_mac, incidents, make
-from run import need, own, until
+from run import LISTED, need, own, until
 
 OPEN = PORTS["http"][0]
 
@@ -76,6 +77,74 @@ def release(t):
     need(t.daemon.verb("incidents", "release", "1").returncode == 0, "release failed")
     need(reaches(t, t.fresh()), "it is not released")
     need(t.daemon.verb("incidents", "release", "1").returncode == 1, "a second release has not exit code 1")
+
+
+def opened(t):
+    """{address: (timeout, seconds left)} of what is open by name."""
+    return {e["elem"]["val"]: (e["elem"]["timeout"], e["elem"]["expires"]) for o in t.kernel.table()
+            if o.get("set", {}).get("name") in ("quarantine_open4", "quarantine_open6") for e in o["set"].get("elem", ())}
+
+
+def asks(t, name, server, *options, where=None):
+    got = cases_dns.dig(t, server, name, *options, kind=cases_dns.kind_of(t), where=where)
+    need(got["status"] == "NOERROR", f"{name}: {got['status']}")
+
+
+def fetches(t, address, name):
+    return t.bed.curl(address, 80, name, "http", timeout=2)["code"] == 200
+
+
+@own("quarantine/names", "resolver", "outside")
+def names(t, how):
+    """`outside`: a resolver behind the gateway, which is among the addresses."""
+    cases_dns.ready(t)
+    outside = cases_dns.UPSTREAM if how == "outside" else {}
+    addresses = ", ".join(f'"{a}"' for a in outside.values())
+    t.daemon = make(t, f'quarantine: {{mode: manual, addresses: [{addresses}], names: [updates.example, "*.cdn.example", {LISTED}]}}\n').start()
+    if not outside:
+        cases_dns.dnsmasq(t)
+    attempt(t)
+    kept = {family: outside.get(family, GATEWAY_IN[family]) for family in (4, 6)}
+    before = {}
+    for t.family in (4, 6):
+        before[t.family] = t.fresh()
+        asks(t, cases_dns.fresh_name(t, "updates.example", before[t.family]), kept[t.family])
+    need(not opened(t), "an answer before the quarantine opened something")
+    need(t.daemon.verb("incidents", "quarantine", "1").returncode == 0, "quarantine failed")
+    good = {}
+    for t.family in (4, 6):
+        server = kept[t.family]
+        need(not fetches(t, before[t.family], "updates.example"), "what it asked for before is open")
+        for options in ((), ("+tcp",)):
+            good[t.family], other = t.fresh(), t.fresh()
+            name = cases_dns.fresh_name(t, "updates.example", good[t.family])
+            need(not fetches(t, good[t.family], name), "it is open before it is asked for")
+            asks(t, name, server, *options)
+            need(fetches(t, good[t.family], name), f"IPv{t.family} {options}: the named server is out of reach")
+            timeout, left = opened(t)[good[t.family]]
+            need(timeout == 60 and 50 <= left <= 60, f"a TTL of a minute became {timeout} s, {left} left")
+            asks(t, cases_dns.fresh_name(t, "harmless.example", other), server, *options)
+            need(not fetches(t, other, "harmless.example"), "another name's server is reached")
+            need(not t.log.packets(other, 80), "a packet came to another name's server")
+        blocked = t.fresh()
+        got = cases_dns.dig(t, server, cases_dns.fresh_name(t, LISTED, blocked), kind=cases_dns.kind_of(t), wait=1)
+        need(got["status"] is None and blocked not in opened(t), "a blocked name was opened")
+        got = t.bed.curl(good[t.family], 80, LISTED, "http", timeout=2)
+        need(got["code"] != 200, "what is open is not judged any more")
+    must_close(t, good, kept)
+
+
+def must_close(t, good, kept):
+    """What is open goes with a reload, comes back with the next answer, and goes with the release."""
+    need(len(opened(t)) == 4, f"{opened(t)}")
+    need(t.daemon.verb("reload").returncode == 0 and not opened(t), "a reload leaves it open")
+    for t.family in (4, 6):
+        name = cases_dns.fresh_name(t, "a.cdn.example", good[t.family])
+        need(not fetches(t, good[t.family], name), "it is reached after a reload")
+        asks(t, name, kept[t.family])
+        need(fetches(t, good[t.family], name), "it is not opened again after a reload")
+    need(len(opened(t)) == 2, f"{opened(t)}")
+    need(t.daemon.verb("incidents", "release", "1").returncode == 0 and not opened(t), "the release leaves it open")
 
 
 @own("quarantine/restart")

@@ -14,6 +14,7 @@
 
 #include "daemon/answers.h"
 #include "daemon/pipeline.h"
+#include "daemon/reach.h"
 
 #define BLOCK "version: 1\nmode: enforce\nblock: {names: [pool.example]}\n"
 #define LEARN BLOCK "detect: {dns: monitor}\n"
@@ -24,6 +25,7 @@ struct bed {
 	struct pipeline *p;
 	struct policy *policy;
 	struct answers *answers;
+	struct reach *reach;
 	struct packet packet;
 	struct outcome o;
 	uint64_t now;
@@ -56,6 +58,7 @@ static struct bed *bed_new(const char *policy)
 	assert_non_null(b);
 	b->policy = policy_of(policy);
 	b->answers = config.answers = answers_new(secret);
+	b->reach = config.reach = reach_new();
 	b->p = pipeline_new(&config);
 	assert_non_null(b->p);
 	pipeline_policy(b->p, b->policy);
@@ -70,6 +73,7 @@ static void bed_free(struct bed *b)
 	pipeline_free(b->p);
 	policy_free(b->policy);
 	answers_free(b->answers);
+	reach_free(b->reach);
 	free(b);
 }
 
@@ -552,6 +556,89 @@ static void test_interface(void **state)
 	bed_free(b);
 }
 
+#define KEPT BLOCK "quarantine: {mode: manual, names: [updates.example, \"*.cdn.example\", x.pool.example]}\n"
+
+/* Who is in quarantine: 192.0.2.1 until 600 s later, and a MAC. */
+static void keep(struct bed *b)
+{
+	static const struct table_device devices[] = {
+		{ .family = 4, .address = { [10] = 0xff, 0xff, 192, 0, 2, 1 }, .left_s = 600 },
+		{ .by_mac = true, .mac = { 2, 0, 0, 0, 0, 7 }, .left_s = 600 },
+	};
+
+	reach_keep(b->reach, b->policy, devices, 2, b->now);
+}
+
+/* Does an answer for this name open what it gives? */
+static bool opens(struct bed *b, const char *text, const char *alias)
+{
+	ask(b, 9, text);
+	tell(b, 9, text, alias, 7);
+	assert_true(!b->o.n_opened || (b->o.n_opened == 1 && b->o.opened[0].addr[15] == 7));
+	return b->o.n_opened;
+}
+
+/* Names of the policy, through their aliases, asked for by a device while it is in quarantine: nothing else opens anything. */
+static void test_quarantine(void **state)
+{
+	struct bed *b = bed_new(KEPT);
+
+	(void)state;
+	assert_false(opens(b, "updates.example", NULL));
+	ask(b, 1, "updates.example");
+	keep(b);
+	tell(b, 1, "updates.example", NULL, 7);	/* asked before: of whom, nobody held it to */
+	assert_int_equal(b->o.n_opened, 0);
+	assert_true(opens(b, "updates.example", NULL));
+	assert_true(opens(b, "A.Updates.Example", "edge.harmless.example"));
+	assert_true(opens(b, "a.cdn.example", NULL));
+	assert_false(opens(b, "cdn.example", NULL));
+	assert_false(opens(b, "harmless.example", "updates.example"));
+	assert_false(opens(b, "x.pool.example", NULL));	/* blocked all the same */
+	assert_false(opens(b, "updates.example", "pool.example"));
+	tell(b, 3, "updates.example", NULL, 7);	/* unasked */
+	assert_int_equal(b->o.n_opened, 0);
+	b->packet.src[15] = 2;
+	assert_false(opens(b, "updates.example", NULL));
+	b->packet.mac_known = true;
+	memcpy(b->packet.mac, "\2\0\0\0\0\7", 6);
+	assert_true(opens(b, "updates.example", NULL));
+	b->now += 600 * 1000;
+	assert_false(opens(b, "updates.example", NULL));
+	bed_free(b);
+}
+
+/* Once for each address and life, between a minute and an hour, not more than there is room for, by the policy that runs. */
+static void test_reach(void **state)
+{
+	struct bed *b = bed_new(KEPT);
+	uint8_t address[16] = { [10] = 0xff, 0xff, 198, 51 };
+	uint32_t life;
+
+	(void)state;
+	keep(b);
+	assert_true(reach_opens(b->reach, b->policy, address, 5, b->now, &life));
+	assert_int_equal(life, 60);
+	assert_false(reach_opens(b->reach, b->policy, address, 60, b->now + 500, &life));
+	assert_true(reach_opens(b->reach, b->policy, address, 86400, b->now, &life));
+	assert_int_equal(life, 3600);
+	assert_false(reach_opens(b->reach, b->policy, address, 60, b->now, &life));
+	assert_false(reach_opens(b->reach, NULL, address, 86400, b->now + 10000, &life));
+	assert_false(reach_is_kept(b->reach, NULL, b->packet.src, NULL, b->now));
+	reach_forget(b->reach);
+	for (unsigned i = 0; i < TABLE_ADMITTED_MAX; i++) {
+		address[14] = (uint8_t)(i >> 8);
+		address[15] = (uint8_t)i;
+		assert_true(reach_opens(b->reach, b->policy, address, 100, b->now, &life));
+	}
+	address[13]++;
+	assert_false(reach_opens(b->reach, b->policy, address, 100, b->now, &life));
+	assert_true(reach_opens(b->reach, b->policy, address, 100, b->now + 100 * 1000, &life));
+	reach_keep(b->reach, b->policy, NULL, 0, b->now);
+	assert_false(reach_is_kept(b->reach, b->policy, b->packet.src, NULL, b->now));
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_unasked), cmocka_unit_test(test_rejudge), cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_pipelined), cmocka_unit_test(test_tcp_answers), cmocka_unit_test(test_tcp_other),
 		cmocka_unit_test(test_telltale), cmocka_unit_test(test_exempt), cmocka_unit_test(test_interface),
+		cmocka_unit_test(test_quarantine), cmocka_unit_test(test_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
