@@ -53,6 +53,24 @@ pack_python() {
 	[ ! -x "$build/tests/netns/quic_initial" ] || carry+=(-f "$build/tests/netns/quic_initial:/t/tests/netns/quic_initial")
 }
 
+# Where the host is starved, the guest's timer comes too late for the kernel's check of it, which panics: no check then. The script that
+# boots the VM takes no parameter for that, so its emulator is this one.
+wrap_emulator() {
+	local real
+	real=$(command -v qemu-system-x86_64)
+	mkdir -p "$build/stockvm/bin"
+	printf '#!/bin/bash\nexec %q "${@/#console=/no_timer_check console=}"\n' "$real" > "$build/stockvm/bin/qemu-system-x86_64"
+	chmod 755 "$build/stockvm/bin/qemu-system-x86_64"
+}
+
+boot() { # the sections
+	PATH=$build/stockvm/bin:$PATH STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -m 1536 -t 540 -p dnsmasq "${carry[@]}" \
+		-f tests/netns/stockvm.sh:/t/tests/netns/stockvm.sh -f "$build/minewall:/t/minewall" -f "$build/stockvm/quic:/t/quic" \
+		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" \
+		-- env CASES="${CASES:-}" bash /t/tests/netns/stockvm.sh inside "$@" 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
+	return "${PIPESTATUS[0]}"
+}
+
 outside() {
 	local build program code kernel carry=()
 	build=$(realpath "$1") kernel=$build/stockvm/kernel
@@ -61,13 +79,13 @@ outside() {
 	[ $# -gt 0 ] || set -- $sections
 	# shellcheck disable=SC2086
 	[ "$1" != all ] || set -- $all_sections
-	[[ " $* " != *" cases "* ]] || pack_python
 	[ -x "$vm" ] || skip "$vm is not there"
 	for program in qemu-system-x86_64 cpio busybox dnsmasq depmod xtables-nft-multi nft ip conntrack apt-get; do
 		command -v "$program" > /dev/null || skip "no $program here (packages qemu-system-x86 cpio busybox-static dnsmasq-base kmod iptables)"
 	done
 	fetch_kernel || skip "Debian's kernel package (linux-image-cloud-amd64) cannot be had"
-	mkdir -p "$build/stockvm"
+	wrap_emulator
+	[[ " $* " != *" cases "* ]] || pack_python
 	/usr/bin/python3 -ISB - "$build/stockvm" <<- 'END' || exit 1
 		import sys
 		sys.path.insert(0, "tests/netns")
@@ -80,10 +98,13 @@ outside() {
 	: > "$build/stockvm/quic"
 	[ ! -x "$build/tests/netns/quic_initial" ] ||
 		"$build/tests/netns/quic_initial" 1 1 pool.listed.example 0 0 9999 0 | tr -d '\n' | sed 's/../\\x&/g' | xargs -0 printf > "$build/stockvm/quic"
-	STOCKVM_CACHE=$build/stockvm/cache "$vm" -k "$kernel" -m 1536 -t 540 -p dnsmasq "${carry[@]}" -f tests/netns/stockvm.sh:/t/tests/netns/stockvm.sh -f "$build/minewall:/t/minewall" \
-		-f "$build/stockvm/pool.listed.example:/t/listed" -f "$build/stockvm/www.unlisted.example:/t/unlisted" -f "$build/stockvm/quic:/t/quic" \
-		-- env CASES="${CASES:-}" bash /t/tests/netns/stockvm.sh inside "$@" 2> "$build/stockvm/stderr" | tee "$build/stockvm/output"
-	code=${PIPESTATUS[0]}
+	boot "$@"
+	code=$?
+	if [ ! -s "$build/stockvm/output" ] && [ $SECONDS -lt 200 ]; then
+		echo "(the VM ended before its first word: $(grep -m 1 panic "$build/stockvm/stderr"); one more try)"
+		boot "$@"
+		code=$?
+	fi
 	if ! grep -q ' passed, ' "$build/stockvm/output"; then
 		tail -20 "$build/stockvm/stderr"
 		echo "FAIL stock kernel: the VM did not finish (exit $code)"
@@ -121,7 +142,9 @@ bed() {
 		cat >> "/tmp/got.$1"
 	END
 	# A port of its own for each case: the server of a reset connection hears nothing more and waits.
-	ip netns exec s dnsmasq --port=5353 --no-resolv --no-hosts --address=/#/192.0.2.1 --user=root --pid-file= --conf-file=/dev/null
+	for n in 5353 4433; do
+		ip netns exec s dnsmasq --port=$n --no-resolv --no-hosts --address=/#/192.0.2.1 --user=root --pid-file= --conf-file=/dev/null
+	done
 	for n in 443{4,6} 407{4,6} 408{4,6} 409{4,6} 444{4,6} 844{4,6} 845{4,6}; do
 		: > /tmp/got.$n
 		(while :; do ip netns exec s busybox nc -l -p $n -e bash /tmp/serve $n < /dev/null; done) > /dev/null 2>&1 &
@@ -221,6 +244,26 @@ udp_offloaded() {
 	ip netns exec g conntrack -L -f "$([[ $1 == *:* ]] && echo ipv6 || echo ipv4)" -p udp 2> /dev/null | grep -q OFFLOAD && echo yes
 }
 
+# $1 4 or 6, $2 the server's address: questions and answers first, so that the flow could be on the fast way, then a QUIC Initial of a
+# listed name. Prints how often that was seen. With dd: busybox' cat uses sendfile(), and there a datagram of IPv6 stays in its socket.
+late_quic() {
+	local seen=0
+	ip netns exec c timeout 20 bash -c '
+		exec 3<> "/dev/udp/$1/4433" || exit
+		for i in 1 2 3; do
+			printf "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01" >&3
+			read -r -t 2 -N 1 <&3 || exit
+		done
+		dd if=/t/quic bs=2000 count=1 >&3
+		sleep 1' quic "$2" > /dev/null 2>&1 || echo "no answer"
+	for _ in {1..8}; do
+		seen=$(verb log --json 2> /dev/null | grep '"quic"' | grep -c "\"$2\"")
+		[ "$seen" -eq 0 ] || break
+		sleep 0.5
+	done
+	echo "$seen"
+}
+
 # $1 4 or 6, $2 the server's address
 blind() {
 	local got
@@ -229,10 +272,13 @@ blind() {
 	say $? "offloaded-is-not-seen/v$1" "this is what the guard is for, and it did not happen: $got"
 	[ "$(udp_offloaded "$2")" = yes ]
 	say $? "udp-is-offloaded/v$1" "$(ip netns exec g conntrack -L -p udp 2> /dev/null)"
+	[ -s /t/quic ] || return
+	got=$(late_quic "$@")
+	[ "$got" = 0 ]
+	say $? "offloaded-quic-is-not-seen/v$1" "seen: $got"
 }
 
-# A QUIC Initial of a listed name must be seen: dropped, and never on the fast way. $1 4 or 6, $2 the server's address
-quic_guarded() {
+guarded() {
 	local before after
 	[ -s /t/quic ] || return 0
 	before=$(verb log --json | grep -c '"quic"')
@@ -259,7 +305,11 @@ guarded() {
 	got=$(talk "$2" "845$1" /t/listed)
 	grep -q "reset by peer" <<< "$got" && [ ! -s "/tmp/got.845$1" ]
 	say $? "guarded-listed-name-is-reset/v$1" "the client saw: $got; the server got $(wc -c < "/tmp/got.845$1") bytes"
-	[ "$1" -eq 6 ] || quic_guarded "$1" "$2"	# over IPv6 it was not seen here; why is not known yet
+	if [ -s /t/quic ]; then
+		got=$(late_quic "$@")
+		[ "$got" -gt 0 ]
+		say $? "guarded-quic-is-seen/v$1" "seen: $got; $(verb log | tail -3)"
+	fi
 	got=$(talk "$2" "444$1" /t/unlisted)
 	[ "$got" = "got answer" ] && wait_for 20 grep -q "more 3" "/tmp/got.444$1"
 	say $? "guarded-clean-flow-passes/v$1" "the client saw: $got"
