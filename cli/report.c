@@ -100,10 +100,11 @@ static int add(const struct log_line *line, void *arg)
 	return 0;
 }
 
-/* What a note says of seconds in which nobody judged; a pause that goes on is not over yet. */
+/* What the notes say of seconds in which nobody judged; a pause that goes on has none yet, so the daemon says it. */
 static uint64_t unprotected(const struct report *r)
 {
-	uint64_t s = 0;
+	json_int_t open_s = json_integer_value(json_object_get(r->status, "gap_open_s")), span_s = (r->until_us - r->since_us) / 1000000;
+	uint64_t s = r->until_us >= r->now_us && open_s > 0 ? (uint64_t)(open_s < span_s ? open_s : span_s) : 0;
 
 	for (size_t i = 0; i < r->tally->n_notes; i++)
 		s += r->tally->notes[i].seconds;

@@ -122,6 +122,7 @@ static json_t *status(struct daemon *d)
 {
 	const struct settings *s = d->settings;
 	json_t *queues = json_array(), *j;
+	uint64_t open_s;
 	char policy[1024];
 
 	for (unsigned i = 0; i < d->n_queues; i++)
@@ -157,7 +158,9 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "confined", confine_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
 	json_object_set_new(j, "learnt", json_integer((json_int_t)taught(d)));
-	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->paused_before_s + (d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0))));
+	open_s = d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0;
+	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->unjudged_s + open_s)));
+	json_object_set_new(j, "gap_open_s", json_integer((json_int_t)open_s));
 	json_object_set_new(j, "gap_packets", json_integer(lost_packets(queues)));
 	json_object_set_new(j, "quarantine", quarantine_json(d));
 	json_object_set_new(j, "quarantine_devices", json_integer((json_int_t)d->n_quarantined));

@@ -494,7 +494,6 @@ static int resume(struct daemon *d)
 	uint64_t paused_s = daemon_now_s() - d->paused_at_s;
 	int err;
 
-	d->paused_before_s += daemon_now_s() - d->paused_at_s;
 	d->paused_until_s = 0;
 	err = apply_table(d);
 	if (!err) {
@@ -502,6 +501,8 @@ static int resume(struct daemon *d)
 		forget_unjustified(d);
 		cut_blocked(d);
 		daemon_note_gap(d, "resumed", "judging again after a pause", paused_s);
+	} else {
+		daemon_note_gap(d, "resume_failed", "the pause is over, but the kernel refuses the rules: nothing is judged", paused_s);
 	}
 	free(elements);
 	free(d->aside);

@@ -68,7 +68,8 @@ struct daemon {
 	uint64_t confirm_until_s;
 	uint64_t hours;			/* policy_hours when it was asked last */
 	uint64_t paused_at_s, paused_until_s;	/* 0: not paused */
-	uint64_t paused_before_s;	/* by the pauses that are over */
+	uint64_t unjudged_s;		/* the sum of what daemon_note_gap said: stopped before this start, pauses, the reader hung */
+	uint64_t hung_rest_ms;		/* of the reader's, what no whole second was made of yet */
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;
 	bool stop;
@@ -104,7 +105,7 @@ void daemon_read_tries(struct daemon *d);
 /* Says it on standard error and in the event log: what happened to the protection itself. */
 void daemon_note(struct daemon *d, const char *what, const char *detail);
 
-/* The same, about an end of `seconds` in which nobody judged. */
+/* The same, about an end of `seconds` in which nobody judged; they are added to what the metrics say of it. */
 void daemon_note_gap(struct daemon *d, const char *what, const char *detail, uint64_t seconds);
 
 /* Answers one request of the control socket, of somebody who may read or change, too; new reference. */

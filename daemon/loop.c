@@ -102,6 +102,7 @@ void daemon_note_gap(struct daemon *d, const char *what, const char *detail, uin
 	event_note(&e, what, detail);
 	e.count = seconds;
 	event_log_write(d->log, &e);
+	d->unjudged_s += seconds;
 }
 
 void daemon_note(struct daemon *d, const char *what, const char *detail)
@@ -177,6 +178,20 @@ static void heed_watchdog(struct daemon *d)
 	else if (rc < 0 && !d->watchdog_gone)
 		daemon_note(d, "watchdog_gone", "the watchdog was killed, and a new one cannot be started: if the reader stops now, traffic stops");
 	d->watchdog_gone = rc < 0;
+}
+
+/* Short ones are added up: the log and the metrics know whole seconds. */
+static void heed_hung(struct daemon *d)
+{
+	uint64_t ms = watchdog_hung_ms(d->shared.watchdog), seconds = (d->hung_rest_ms + ms) / 1000;
+	char detail[96];
+
+	if (!ms)
+		return;
+	d->hung_rest_ms = (d->hung_rest_ms + ms) % 1000;
+	snprintf(detail, sizeof(detail), "judging again: the reader hung, for %llu.%03llu s traffic passed unjudged",
+		 (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
+	daemon_note_gap(d, "reader_back", detail, seconds);
 }
 
 static void heed_signal(struct daemon *d)
@@ -312,6 +327,7 @@ void daemon_loop(struct daemon *d)
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(d)) < 0)
 			continue;
 		apply_tick(d);
+		heed_hung(d);
 		if (d->table_lost)
 			mend_table(d);
 		if (fds[0].revents)

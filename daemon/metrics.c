@@ -32,7 +32,7 @@ static const struct figure {
 	{ "minewall_overruns_total", "counter", "overruns", NULL, "Times the kernel dropped or passed packets as the socket was full." },
 	{ "minewall_watchdog_releases_total", "counter", "watchdog", NULL, "Times the reader hung and traffic passed unjudged." },
 	{ "minewall_table_restored_total", "counter", "restored", NULL, "Times another program removed the nftables table." },
-	{ "minewall_gap_seconds_total", "counter", "gap_s", NULL, "Time since the start in which nothing was judged: pauses." },
+	{ "minewall_gap_seconds_total", "counter", "gap_s", NULL, "Time in which nobody judged: before this start, pauses, the reader hung." },
 	{ "minewall_gap_packets_total", "counter", "gap_packets", NULL, "Packets that a full queue or socket let pass or dropped unjudged." },
 	{ "minewall_alerts_total", "counter", "reporter", "alerts", "Alerts that incidents raised." },
 	{ "minewall_incidents_dropped_total", "counter", "reporter", "dropped", "Incidents that made room for newer ones." },

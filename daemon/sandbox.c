@@ -40,7 +40,7 @@ static const char *const reader[] = {
 
 static const char *const watchdog[] = {
 	"poll", "ppoll", "ppoll_time64", "pread64", "sendto", "nanosleep", "clock_nanosleep", "clock_nanosleep_time64",
-	"restart_syscall", "rt_sigreturn", "sigreturn", "brk", "exit_group", NULL
+	"clock_gettime", "clock_gettime64", "restart_syscall", "rt_sigreturn", "sigreturn", "brk", "exit_group", NULL
 };
 
 static int allow_each(scmp_filter_ctx ctx, const char *const *names)

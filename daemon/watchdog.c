@@ -32,6 +32,7 @@ struct shared {
 		atomic_bool released;
 	} queue[WATCHDOG_QUEUES_MAX];
 	_Atomic uint64_t releases;
+	_Atomic uint64_t hung_from_ms, hung_until_ms;	/* the first release that is not accounted for (0: none), the last return */
 	atomic_bool watching;		/* the child has given away what it does not need */
 };
 
@@ -55,6 +56,14 @@ static void nap(unsigned ms)
 	nanosleep(&t, NULL);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* One look at one queue. True: packets move or wait. */
 static bool look(struct watchdog *w, unsigned i)
 {
@@ -69,7 +78,11 @@ static bool look(struct watchdog *w, unsigned i)
 	}
 	w->seen[i].stuck_ms += TICK_MS;
 	if (w->seen[i].stuck_ms >= WATCHDOG_PATIENCE_MS && !atomic_load(&w->shared->queue[i].released)) {
+		uint64_t none = 0;
+
+		/* In this order: watchdog_hung_ms looks the other way round. */
 		atomic_store(&w->shared->queue[i].released, true);
+		atomic_compare_exchange_strong(&w->shared->hung_from_ms, &none, now_ms());
 		atomic_fetch_add(&w->shared->releases, 1);
 		queue_release(w->queues[i]);
 		w->seen[i].stuck_ms = 0;
@@ -250,8 +263,25 @@ void watchdog_beat(struct watchdog *w, unsigned i)
 
 bool watchdog_released(struct watchdog *w, unsigned i)
 {
-	return w && atomic_load_explicit(&w->shared->queue[i].released, memory_order_relaxed) &&
-	       atomic_exchange(&w->shared->queue[i].released, false);
+	if (!w || !atomic_load_explicit(&w->shared->queue[i].released, memory_order_relaxed))
+		return false;
+	atomic_store(&w->shared->hung_until_ms, now_ms());
+	return atomic_exchange(&w->shared->queue[i].released, false);
+}
+
+uint64_t watchdog_hung_ms(struct watchdog *w)
+{
+	uint64_t from = w && atomic_load(&w->shared->hung_from_ms) ? atomic_exchange(&w->shared->hung_from_ms, 0) : 0, until;
+
+	if (!from)
+		return 0;
+	for (unsigned i = 0; i < w->n; i++)
+		if (atomic_load(&w->shared->queue[i].released)) {
+			atomic_store(&w->shared->hung_from_ms, from);	/* it goes on */
+			return 0;
+		}
+	until = atomic_load(&w->shared->hung_until_ms);
+	return until > from ? until - from : 0;
 }
 
 uint64_t watchdog_releases(const struct watchdog *w)

@@ -32,6 +32,9 @@ void watchdog_beat(struct watchdog *w, unsigned i);
 /* True once after the watchdog let go of queue `i`: bind it again. */
 bool watchdog_released(struct watchdog *w, unsigned i);
 
+/* For how long any queue was let go of since this was asked last, once all are read again; 0: it was not, or it goes on. */
+uint64_t watchdog_hung_ms(struct watchdog *w);
+
 /* How often it let go of a queue. */
 uint64_t watchdog_releases(const struct watchdog *w);
 

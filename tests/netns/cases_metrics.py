@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 
 import bed as beds
@@ -77,11 +78,43 @@ def figures(t):
     need(value(text, "minewall_up") == 1 and value(text, "minewall_enforcing") == 1, "up, enforcing")
     for address in (*CLIENT.values(), "100.65", "2001:db8"):
         need(address not in text, f"{address} is in the metrics")
+
+
+def notes(t):
+    """The raw notes' seconds by event, those since the last start first, then all together."""
+    told = [e["minewall"] for e in map(json.loads, events_of(t)) if e["event_type"] == "minewall" and "seconds" in e["minewall"]]
+    last = max((i for i, note in enumerate(told) if note["event"] == "started"), default=0)
+    return {n["event"]: n["seconds"] for n in told[last:]}, sum(n["seconds"] for n in told)
+
+
+@own("metrics/gap")
+def gap(t):
+    """Metric and report say the same seconds in which nobody judged, and the raw notes: stopped, paused, the reader hung."""
+    t.daemon = make(t, f"metrics: {{listen: {AT}}}").start()
+    need(t.daemon.stop() == 0, "the daemon did not end well")
+    time.sleep(2.1)
+    t.daemon.start()
     t.daemon.verb("pause", "1m")
     time.sleep(2.2)
+    shown = value(scrape(t), "minewall_gap_seconds_total")
+    report = t.daemon.json("report")[0]["unprotected_s"]
+    need(shown >= 4 and report - shown in (0, 1), f"in a pause the metric says {shown}, the report {report}")
     t.daemon.verb("pause", "off")
-    gap = value(scrape(t), "minewall_gap_seconds_total")
-    need(gap in (2, 3), f"a gap of {gap} s, not 2 or 3")
+    load = t.bed.load(t.fresh(), 3.5)
+    time.sleep(0.5)
+    os.kill(t.daemon.process.pid, signal.SIGSTOP)
+    try:
+        time.sleep(2.6)
+    finally:
+        os.kill(t.daemon.process.pid, signal.SIGCONT)
+    load.communicate(timeout=20)
+    need(until(lambda: "reader_back" in notes(t)[0] or not t.daemon.verb("log"), 5), f"nothing is said of the reader that hung: {notes(t)}")
+    since_start, all_of_them = notes(t)
+    need(set(since_start) == {"started", "resumed", "reader_back"} and all(2 <= s <= 8 for s in since_start.values()), f"the notes say {since_start}")
+    shown = value(scrape(t), "minewall_gap_seconds_total")
+    need(shown == sum(since_start.values()), f"a gap of {shown} s, the notes say {since_start}")
+    report = t.daemon.json("report")[0]
+    need(report["unprotected_s"] == all_of_them == shown, f"the report says {report['unprotected_s']}, the notes {all_of_them}")
 
 
 @own("metrics/convention")
