@@ -251,7 +251,8 @@ void takeover_heed(struct daemon *d)
 {
 	char c = 0;
 
-	if (recv(d->heir, &c, 1, MSG_DONTWAIT) == 1 && c == GO) {
+	/* what was said since the offer would be lost: then the channel just ends */
+	if (recv(d->heir, &c, 1, MSG_DONTWAIT) == 1 && c == GO && !d->paused_until_s && !d->fallback) {
 		stand_still(d);
 		say(d->heir, YOURS);
 		if (hear(d->heir, RUNNING)) {

@@ -374,6 +374,27 @@ def takeover(t, fail):
     need("inet minewall" not in t.kernel.tables(), "the table is still there")
 
 
+@own("power/takeover-late-word")
+def takeover_late_word(t):
+    """A pause that is said while the new process still reads its policy is not undone by it."""
+    t.daemon = t.make(policy()).start()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(os.path.join(t.daemon.folder, "control.sock"))
+        s.sendall(b'{"verb": "takeover"}')
+        s.shutdown(socket.SHUT_WR)
+        channel = socket.recv_fds(s, 65536, 32)[1]
+    need(len(channel) >= 8, f"{len(channel)} descriptors")
+    for fd in channel[1:]:
+        os.close(fd)
+    with socket.socket(fileno=channel[0]) as heir:
+        heir.settimeout(5)
+        need(t.daemon.verb("pause", "10m").returncode == 0, "pause failed")
+        heir.send(b"G")
+        need(heir.recv(1) == b"", "it lets go during a pause")
+    need("paused_s" in t.daemon.json("status") and "inet minewall" not in t.kernel.tables(), "the pause is over")
+
+
 @own("power/takeover-fails")
 def takeover_fails(t):
     """A new process that cannot go on leaves the old one as it is: a broken policy, another queue, a kill at any moment."""
