@@ -418,10 +418,12 @@ def takeover_fails(t):
         time.sleep(ms / 1000)
         p.kill()
         p.wait(5)
-        pid = until(lambda: t.daemon.json("status")["pid"], 12)
-        need(pid in (t.daemon.process.pid, p.pid), f"{pid} answers after {ms} ms")
-        if t.daemon.process.poll() is not None:     # it had taken over before it was killed: as any daemon that is killed
+        until(lambda: t.daemon.process.poll() is not None or t.daemon.verb("status").returncode == 0, 12)
+        if until(lambda: t.daemon.process.poll() is not None, 0.2):     # it had taken over before it was killed: as any daemon that is killed
+            need("another process has taken over" in t.daemon.said(), f"the old one ended after {ms} ms: {t.daemon.said()}")
             break
+        pid = t.daemon.json("status")["pid"]
+        need(pid == t.daemon.process.pid, f"{pid} answers after {ms} ms")
     load = json.loads(load.communicate(timeout=30)[0])
     need(not load["bad"], f"{len(load['good'])} good, bad: {load['bad'][:3]}")
     if t.daemon.process.poll() is None:
