@@ -301,3 +301,19 @@ json_t *quarantine_json(const struct daemon *d)
 	}
 	return list;
 }
+
+void quarantine_inherit(struct daemon *d, const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		json_int_t left_s = json_integer_value(json_object_get(one, "left_s"));
+		struct quarantined q;
+
+		if (d->n_quarantined == QUARANTINE_MAX || left_s <= 0 || left_s > TIME_MAX_S || read_request(one, &q))
+			continue;
+		q.until_s = daemon_now_s() + (uint64_t)left_s;
+		d->quarantined[d->n_quarantined++] = q;
+	}
+}

@@ -46,7 +46,10 @@ void quarantine_wanted(struct daemon *d, const char *text);
 /* Forgets those that are over. */
 void quarantine_tick(struct daemon *d);
 
-/* For status: [{addresses, mac, left_s}]; a new reference. */
+/* For status, and for the process that takes over: [{addresses, mac, left_s}]; a new reference. */
 json_t *quarantine_json(const struct daemon *d);
+
+/* Before there is a table: those that the process before had. */
+void quarantine_inherit(struct daemon *d, const json_t *list);
 
 #endif

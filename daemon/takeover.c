@@ -16,6 +16,7 @@
 #include "daemon/apply.h"
 #include "daemon/control.h"
 #include "daemon/log.h"
+#include "daemon/quarantine.h"
 #include "daemon/state.h"
 
 enum word { GO = 'G', YOURS = 'Y', RUNNING = 'R' };
@@ -131,6 +132,7 @@ static enum exit_code take(struct daemon *d, const json_t *reply, const int *fds
 		d->queue_fds[i - FIXED] = fds[i];
 	d->n_queue_fds = (unsigned)(n - FIXED);
 	take_allowances(d, json_object_get(reply, "allowed"));
+	quarantine_inherit(d, json_object_get(reply, "quarantine"));
 	d->others = true;
 	return EXIT_DONE;
 }
@@ -197,6 +199,7 @@ static json_t *offer_json(struct daemon *d)
 		json_object_set_new(j, "incidents", json_boolean(reporter_listening(d->reporter) >= 0));
 		json_object_set_new(j, "notify", json_boolean(d->notify.fd >= 0));
 		json_object_set_new(j, "notify_ms", json_integer((json_int_t)d->notify.every_ms));
+		json_object_set_new(j, "quarantine", quarantine_json(d));
 	}
 	return j;
 }

@@ -383,7 +383,10 @@ def takeover_late_word(t):
         s.connect(os.path.join(t.daemon.folder, "control.sock"))
         s.sendall(b'{"verb": "takeover"}')
         s.shutdown(socket.SHUT_WR)
-        channel = socket.recv_fds(s, 65536, 32)[1]
+        said, channel, _, _ = socket.recv_fds(s, 65536, 32)
+        while more := s.recv(65536):
+            said += more
+    need(json.loads(said)["quarantine"] == [], f"devices in quarantine are not handed over: {said}")
     need(len(channel) >= 8, f"{len(channel)} descriptors")
     for fd in channel[1:]:
         os.close(fd)

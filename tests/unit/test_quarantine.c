@@ -125,12 +125,30 @@ static void test_release(void **state)
 	free(d);
 }
 
+/* From one process to the next. */
+static void test_inherited(void **state)
+{
+	struct daemon *d = calloc(1, sizeof(*d)), *heir = calloc(1, sizeof(*heir));
+	json_t *list;
+
+	(void)state;
+	quarantine_wanted(d, FIRST);
+	list = quarantine_json(d);
+	quarantine_inherit(heir, list);
+	assert_string_equal(refused(heir), "mac 1, ip 1, ip 2, ");
+	assert_int_equal(heir->quarantined[0].until_s, 1600);
+	json_decref(list);
+	free(d);
+	free(heir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken_address),
 		cmocka_unit_test(test_anew_by_address),
 		cmocka_unit_test(test_release),
+		cmocka_unit_test(test_inherited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
