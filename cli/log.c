@@ -5,7 +5,9 @@
 #include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@
 #include "cli/when.h"
 #include "daemon/control.h"
 #include "daemon/escape.h"
+#include "daemon/leases.h"
+#include "policy/reporting.h"
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--since TIME] [--until TIME] [--host HOST]\n"
@@ -45,18 +49,63 @@ struct arguments {
 	bool all, json;
 	enum { FORMAT_LINE, FORMAT_ECS, FORMAT_SYSLOG } format;
 	char machine[256];		/* this one's name, for syslog */
+	struct leases leases;		/* the devices' names, as of now */
 };
 
 struct printing {
 	const struct arguments *args;
 	struct log_fold *fold;
 	size_t n;
+	char mac[18], address[46];	/* whose name it is */
+	const char *name;
 };
+
+/* One that cannot be read leaves the devices nameless; the reporter says what is wrong with it. */
+static void read_leases(struct arguments *a, const struct reporting *r)
+{
+	for (unsigned i = 0; i < r->n_leases; i++) {
+		struct stat st;
+		size_t len;
+		int error;
+		char *text = leases_text(r->leases[i], &st, &len, &error);
+
+		if (!error && len)
+			leases_read(&a->leases, text, len);
+		free(text);
+	}
+}
+
+/* By its MAC, or else the address of now, since events have no names: the one that judges reads no lease files. */
+static void resolve_host(struct arguments *a)
+{
+	const struct lease *one = a->query.host_is == LOG_HOST_NAME ? leases_named(&a->leases, a->query.host) : NULL;
+
+	if (one && (*one->mac || *one->address))
+		log_query_host(&a->query, *one->mac ? one->mac : one->address);
+}
+
+static void print_line(struct printing *p, const struct log_line *line, int64_t count, int64_t last_us)
+{
+	const struct log_text *mac = &line->text[LOG_MAC], *address = &line->text[LOG_SRC];
+	struct log_line named;
+
+	if (!p->args->leases.n || line->text[LOG_HOST].len || mac->len >= sizeof(p->mac) || address->len >= sizeof(p->address)) {
+		event_line_print(stdout, line, count, last_us);
+		return;
+	}
+	if (!p->name || !log_text_is(*mac, p->mac) || !log_text_is(*address, p->address)) {
+		snprintf(p->mac, sizeof(p->mac), "%.*s", (int)mac->len, mac->p);
+		snprintf(p->address, sizeof(p->address), "%.*s", (int)address->len, address->p);
+		p->name = leases_name(&p->args->leases, p->mac, p->address);
+	}
+	named = *line;
+	named.text[LOG_HOST] = (struct log_text){ p->name, strlen(p->name) };
+	event_line_print(stdout, &named, count, last_us);
+}
 
 static void print_folded(const struct log_line *first, int64_t count, int64_t last_us, void *arg)
 {
-	(void)arg;
-	event_line_print(stdout, first, count, last_us);
+	print_line(arg, first, count, last_us);
 }
 
 /* As it is, but for bytes that a terminal could take for more than a letter: they are written as JSON's escapes. */
@@ -89,7 +138,7 @@ static int each(const struct log_line *line, void *arg)
 	} else if (p->fold) {
 		return log_fold_add(p->fold, line);
 	} else {
-		event_line_print(stdout, line, log_number(line, LOG_COUNT), 0);
+		print_line(p, line, log_number(line, LOG_COUNT), 0);
 	}
 	return ferror(stdout) ? -EIO : 0;
 }
@@ -229,7 +278,10 @@ int log_main(int argc, char **argv)
 		return code;
 	log_flush(policy_settings(p)->control);
 	gethostname(a.machine, sizeof(a.machine) - 1);
+	read_leases(&a, policy_reporting(p));
+	resolve_host(&a);
 	code = print_log(policy_settings(p)->log_file, &a);
+	leases_fini(&a.leases);
 	policy_free(p);
 	return code;
 }

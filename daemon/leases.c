@@ -5,14 +5,20 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/event.h"
 
 #define FIELDS_MAX 20
+/* The largest lease file that is read. */
+#define LEASE_BYTES_MAX (4u << 20)
 #define LINE_MAX_BYTES 1024
 
 /* Columns of Kea's CSV, by the names in its first line; the file for IPv6 has others than that for IPv4. */
@@ -24,6 +30,23 @@ void leases_fini(struct leases *l)
 {
 	free(l->items);
 	*l = (struct leases) { NULL, 0, 0 };
+}
+
+char *leases_text(const char *path, struct stat *st, size_t *len, int *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char *text = NULL;
+	ssize_t n;
+
+	*len = 0;
+	*error = fd < 0 || fstat(fd, st) ? errno : S_ISREG(st->st_mode) && st->st_size <= (off_t)LEASE_BYTES_MAX ? 0 : EFBIG;
+	if (!*error)
+		text = malloc((size_t)st->st_size + 1);
+	while (text && *len < (size_t)st->st_size && (n = read(fd, text + *len, (size_t)st->st_size - *len)) > 0)
+		*len += (size_t)n;
+	if (fd >= 0)
+		close(fd);
+	return text;
 }
 
 static bool put_address(struct lease *one, const char *text)
@@ -212,4 +235,12 @@ const char *leases_name(const struct leases *l, const char *mac, const char *add
 			found = l->items[i].name;
 	}
 	return found;
+}
+
+const struct lease *leases_named(const struct leases *l, const char *name)
+{
+	for (size_t i = l->n; i > 0; i--)
+		if (*l->items[i - 1].name && !strcasecmp(l->items[i - 1].name, name))
+			return &l->items[i - 1];
+	return NULL;
 }

@@ -25,10 +25,17 @@ struct leases {
 
 void leases_fini(struct leases *l);
 
+/* A file's text, which the caller frees, with no NUL behind it; `*error` is 0, an errno, or EFBIG for what is no lease file by its size or kind. */
+struct stat;
+char *leases_text(const char *path, struct stat *st, size_t *len, int *error);
+
 /* Adds what the text of one file holds; a later line of the same address takes the place of an earlier one. */
 enum lease_format leases_read(struct leases *l, const char *text, size_t len);
 
 /* The name for the MAC (first) or the address; "" if there is none. Either may be "". */
 const char *leases_name(const struct leases *l, const char *mac, const char *address);
+
+/* The last lease of this name, in any case of letters; NULL. */
+const struct lease *leases_named(const struct leases *l, const char *name);
 
 #endif

@@ -25,8 +25,6 @@
 #define SAVE_URGENT_MS 1000
 #define SAVE_EVERY_MS 30000
 #define SUMMARY_EVERY_MS 1000
-/* The largest lease file that is read. */
-#define LEASE_BYTES_MAX (4u << 20)
 /* How long a scrape waits for the daemon's figures; those from before are shown then. */
 #define STATUS_PATIENCE_MS 500
 #define FILE_EVERY_MS 15000
@@ -71,23 +69,6 @@ void reporting_send(struct reporting_loop *l, char tag, json_t *j)
 
 /* ---- names of devices ---- */
 
-static char *read_file(const char *path, struct stat *st, size_t *len, int *error)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char *text = NULL;
-	ssize_t n;
-
-	*len = 0;
-	*error = fd < 0 || fstat(fd, st) ? errno : S_ISREG(st->st_mode) && st->st_size <= (off_t)LEASE_BYTES_MAX ? 0 : EFBIG;
-	if (!*error)
-		text = malloc((size_t)st->st_size + 1);
-	while (text && *len < (size_t)st->st_size && (n = read(fd, text + *len, (size_t)st->st_size - *len)) > 0)
-		*len += (size_t)n;
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
-
 static bool leases_changed(struct reporting_loop *l)
 {
 	const struct reporting *r = &l->settings.reporting;
@@ -119,7 +100,7 @@ static void read_leases(struct reporting_loop *l)
 		struct stat st;
 		size_t len;
 		int error;
-		char *text = read_file(r->leases[i], &st, &len, &error);
+		char *text = leases_text(r->leases[i], &st, &len, &error);
 
 		if (!error && len && leases_read(&l->leases, text, len) == LEASES_UNKNOWN)
 			error = EILSEQ;

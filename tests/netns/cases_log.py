@@ -17,6 +17,7 @@ import time
 
 import formats
 import wire
+from bed import CLIENT
 from run import LISTED, need, own, policy, until
 
 MAKE_LOG = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench", "make_log.py")
@@ -120,6 +121,26 @@ def filters(t):
     need(len([line for line in done.stdout.splitlines() if address in line]) <= 2, f"retries are not folded: {done.stdout[:600]}")
     done = t.daemon.verb("log", "--since", "noon")
     need(done.returncode == 2 and "is no time" in done.stderr, "a time that is none is taken")
+
+
+@own("log/names")
+def names(t):
+    """Names of the policy's lease files, as they are now: escaped, by MAC before address, also to ask for."""
+    mac = json.loads(t.bed.client.run("ip", "-j", "link", "show", "c0").stdout)[0]["address"]
+    t.daemon = t.make(policy(more="leases: [dhcp.leases]\n"), "names",
+                      files=(("dhcp.leases", f"1800000000 {mac} {CLIENT[4]} lap\x1btop *\n"),)).start()
+    address = attempt(t)
+    need(until(lambda: address in listed(t.daemon)), "no event")
+    for more in ((), ("--all",), ("--host", "lap\\x1btop")):
+        need("(lap\\x1btop, " in listed(t.daemon, *more), f"log {' '.join(more)}: no name in {listed(t.daemon, *more)[:200]}")
+    need("\x1b" not in listed(t.daemon), "a name speaks to the terminal")
+    path = os.path.join(t.daemon.folder, "dhcp.leases")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"1800000000 {mac} 198.18.1.77 by-mac *\n1800000000 02:00:00:00:00:77 {CLIENT[4]} by-address *\n")
+    need("(by-mac, " in listed(t.daemon) and "by-address" not in listed(t.daemon), "the address goes before the MAC")
+    need(address not in listed(t.daemon, "--host", "by-address"), "another device's name finds it")
+    os.unlink(path)
+    need(address in listed(t.daemon), "without the lease file there is no event")
 
 
 @own("log/unprotected")
