@@ -35,6 +35,11 @@ static const struct element taught[] = {
 	{ .src = { 0xfd, [15] = 1 }, .dst = { 0x20, 1, 0xd, 0xb8, [15] = 7 }, .family = 6, .proto = IPPROTO_UDP, .port = 443, .pair = true },
 };
 
+static void end(void)
+{
+	unlink(address.sun_path);
+}
+
 static void begin(void)
 {
 	struct event why = { .named = true, .name = "pool.example", .host = "pool.example", .family = 6 };
@@ -46,7 +51,7 @@ static void begin(void)
 	clients = clients_new(listening);
 	d.policy_path = "policy\x1b.yaml";
 	d.policy = policy_builtin();
-	require(listening >= 0 && clients && d.policy);
+	require(listening >= 0 && clients && d.policy && !atexit(end));
 	d.settings = policy_settings(d.policy);
 	d.shared.learnt = learnt_new();
 	d.shared.blind = blind_new(key);
