@@ -34,11 +34,11 @@ begin_aside() {
 	local name=$1
 	shift
 	("$@" > "$aside/$name" 2>&1; echo $? > "$aside/$name.code") &
-	eval "pid_$name=$!"
 }
 
+# `part` calls it in a shell of its own, which cannot wait for another one's child.
 end_aside() {
-	eval "wait \$pid_$1"
+	until [ -s "$aside/$1.code" ]; do sleep 0.2; done
 	cat "$aside/$1"
 	return "$(cat "$aside/$1.code")"
 }
