@@ -354,7 +354,7 @@ static void open_newer(struct log_files *f)
 	int n = list_parts(f, 0, &parts);
 	size_t first = 0;
 
-	if (n <= 0 || parts[n - 1].number != -1) {
+	if (n <= 0 || !parts || parts[n - 1].number != -1) {
 		if (n > 0)
 			parts_free(parts, (size_t)n);
 		return;		/* in the midst of a rotation: the next look sees it */

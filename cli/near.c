@@ -49,7 +49,7 @@ const char *near_word(const char *word, const char *const *words, size_t n)
 		}
 	}
 	for (size_t i = 0; !found && len >= 3 && i < n; i++)
-		if (!strncmp(word, words[i], len))
+		if (!strncmp(word, words[i], len))	/* NOLINT(clang-analyzer-core.NonNullParamChecker): there are n of them */
 			found = words[i];
 	return found;
 }

@@ -98,12 +98,12 @@ static void count_one(const struct element *e, const struct event *why, void *ar
 }
 
 /* Endpoints and pairs that the kernel was taught, as far as their lives last. */
-static size_t taught(const struct daemon *d)
+static json_int_t taught(const struct daemon *d)
 {
 	size_t n = 0;
 
 	learnt_each(d->shared.learnt, daemon_now_s(), count_one, &n);
-	return n;
+	return (json_int_t)n;
 }
 
 /* Those that passed or were dropped unjudged: the queue or its reader's socket was full. */
@@ -157,7 +157,7 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "blind_hosts", blind_json(d));
 	json_object_set_new(j, "confined", confine_json(d));
 	json_object_set_new(j, "lists_old", listwatch_old(d));
-	json_object_set_new(j, "learnt", json_integer((json_int_t)taught(d)));
+	json_object_set_new(j, "learnt", json_integer(taught(d)));
 	open_s = d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0;
 	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->unjudged_s + open_s)));
 	json_object_set_new(j, "gap_open_s", json_integer((json_int_t)open_s));

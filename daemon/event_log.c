@@ -218,6 +218,11 @@ static bool too_old(const struct event_log *log, int64_t now_s)
 	return log->limits.days && log->first_s >= ROTATE_CLOCK_SET_S && now_s - log->first_s > (share_s > 86400 ? share_s : 86400);
 }
 
+static bool same_limits(const struct event_log_limits *a, const struct event_log_limits *b)
+{
+	return a->size == b->size && a->keep == b->keep && a->days == b->days && a->budget == b->budget && a->buffer_s == b->buffer_s;
+}
+
 void event_log_tick(struct event_log *log, const struct event_log_limits *limits, uint64_t mono_s, int64_t now_s)
 {
 	int64_t skew_s = now_s - (int64_t)mono_s;
@@ -225,7 +230,7 @@ void event_log_tick(struct event_log *log, const struct event_log_limits *limits
 
 	log->mono_s = mono_s;
 	log->skew_s = skew_s;
-	if (memcmp(&log->limits, limits, sizeof(*limits))) {
+	if (!same_limits(&log->limits, limits)) {
 		log->limits = *limits;
 		rotate_tidy(log->rotate, limits, 0);
 	}
