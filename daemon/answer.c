@@ -159,7 +159,7 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "lists_old", listwatch_old(d));
 	json_object_set_new(j, "learnt", json_integer(taught(d)));
 	open_s = d->paused_until_s ? daemon_now_s() - d->paused_at_s : 0;
-	json_object_set_new(j, "gap_s", json_integer((json_int_t)(d->unjudged_s + open_s)));
+	json_object_set_new(j, "gap_s", json_integer((json_int_t)d->unjudged_s + (json_int_t)open_s));
 	json_object_set_new(j, "gap_open_s", json_integer((json_int_t)open_s));
 	json_object_set_new(j, "gap_packets", json_integer(lost_packets(queues)));
 	json_object_set_new(j, "quarantine", quarantine_json(d));
