@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cli/event_line.h"
 #include "cli/report.h"
 
 static json_t *number(uint64_t n)
@@ -80,8 +81,8 @@ static json_t *device_json(const struct report *r, const struct tally_device *d)
 	json_t *j = count_json(&d->count), *addresses = json_array(), *pools = json_array(), *todo = json_array();
 
 	json_object_set_new(j, "device", text(d->key));
-	if (*d->name)
-		json_object_set_new(j, "name", text(d->name));
+	if (*d->name || *event_text(incident, NULL, "name"))
+		json_object_set_new(j, "name", text(*d->name ? d->name : event_text(incident, NULL, "name")));
 	for (unsigned i = 0; i < d->n_addresses; i++)
 		json_array_append_new(addresses, text(d->addresses[i]));
 	json_object_set_new(j, "addresses", addresses);

@@ -278,7 +278,7 @@ def incidents(minewall, folder):
             {"id": 1, "state": "reopened", "mac": "02:00:00:00:99:00", "addresses": ["192.168.9.1"], "first_s": now - 7000, "last_s": now - 200,
              "since_s": now - 200, "blocked_s": now - 200, "blocked": 60, "points": 60, "reopened": 2, "note": HOSTILE[0] + HOSTILE[4],
              "payees": payees, "load_before": 98, "readings": readings},
-            {"id": 2, "state": "cleaned", "addresses": ["192.168.9.98"], "first_s": now - 7000, "last_s": now - 6000, "points": 1, "payees": payees},
+            {"id": 2, "state": "cleaned", "name": "<b>pump", "addresses": ["192.168.9.98"], "first_s": now - 7000, "last_s": now - 6000, "points": 1, "payees": payees},
             {"id": 3, "state": "open", "mac": "02:00:00:00:98:01", "addresses": ["192.168.9.2"], "first_s": now - 7000, "points": 1},
             {"id": 0}, "none"]}, f)
     out, _ = run(minewall, config, "--json")
@@ -290,11 +290,12 @@ def incidents(minewall, folder):
     need(of["192.168.9.98"]["state"] == "cleaned", "an address alone finds no incident")
     need(of["02:00:00:00:99:01"] is None, "an address of another MAC is taken for the device")
     need(report["incidents"] == {"from": "file", "others_waiting": 1}, f"of the incidents: {report['incidents']}")
+    need([d["name"] for d in report["devices"] if d["device"] == "192.168.9.98"] == ["<b>pump"], "the device has not its incident's name")
     page, _ = run(minewall, config)
     parser = Page()
     parser.feed(page)
     text = "".join(parser.texts)
-    for words in ("#1 reopened, serious, from", "times it came back: 2, same payee as #2", "it fell from 98 % to 4 %: confirmed", "#2 cleaned, noticed",
+    for words in ("#1 reopened, serious, from", "times it came back: 2, same payee as #2", "it fell from 98 % to 4 %: confirmed", "#2 cleaned, noticed", "<b>pump",
                   "1 incident of other devices", "as it wrote them last", HOSTILE[0] + "\\u202e"):
         need(words in text, f"the page does not say {words!r}")
     with open(path, "w", encoding="utf-8") as f:
