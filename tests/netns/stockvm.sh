@@ -454,7 +454,8 @@ cases() {
 	failed=$((failed + $(sed -n 's/^netns: .* \([0-9]*\) failed.*/\1/p' /tmp/cases)))
 	start
 }
-CASES=${CASES:-enforce-1q/v4/stratum/ own/killed-reader}
+CASES=${CASES:-enforce-1q/v6/stratum/stratum-v1/3333 enforce-1q/v6/quic-listed/v1 enforce-1q/v6/second-dies own/flowtable
+	own/damaged-table-comes-back/delete-table own/killed-reader}
 
 sections="basics harmed flowtables"
 all_sections="$sections own_offload cases"
