@@ -96,7 +96,8 @@ include tests/bench/bench.mk
 include tests/bench/names.mk
 include tests/static.mk
 
-units: $(UNITS)
+unit-programs: $(UNITS)
+units: unit-programs
 	$(Q)tests/unit/run $(UNITS)
 
 # The same units once more, where every byte read beyond its block and every overflow ends the run.
@@ -163,4 +164,4 @@ clean:
 
 -include $(OBJ:.o=.d)
 
-.PHONY: all units units-asan lint check check-all install install-papers install-system papers clean
+.PHONY: all unit-programs units units-asan lint check check-all install install-papers install-system papers clean
