@@ -77,7 +77,8 @@ int clients_due_ms(const struct clients *c, int64_t now_ms)
 	return due < 0 ? -1 : due <= now_ms ? 0 : (int)(due - now_ms);
 }
 
-/* A free place; if there is none, that of whoever has been silent longest. Root's is nobody's but root's. */
+/* A free place; if there is none, that of whoever has been silent longest. Root's is nobody's but root's, and for root a reply that
+ * another does not read gives way, too. */
 static struct client *place(struct clients *c, const struct ucred *peer)
 {
 	struct client *oldest = NULL;
@@ -87,7 +88,8 @@ static struct client *place(struct clients *c, const struct ucred *peer)
 
 		if (k->fd < 0)
 			return k;
-		if (!k->writing && (k->peer.uid || !peer->uid) && (!oldest || k->until_ms < oldest->until_ms))
+		if ((!k->writing || (k->peer.uid && !peer->uid)) && (k->peer.uid || !peer->uid) &&
+		    (!oldest || k->until_ms < oldest->until_ms))
 			oldest = k;
 	}
 	if (oldest)
