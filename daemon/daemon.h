@@ -72,7 +72,7 @@ struct daemon {
 	uint64_t hung_rest_ms;		/* of the reader's, what no whole second was made of yet */
 	struct element *aside;		/* what was taught when the pause began */
 	size_t n_aside;
-	bool stop;
+	bool stop, failed;		/* failed: it stops because it cannot go on */
 	struct quarantined quarantined[QUARANTINE_MAX];
 	size_t n_quarantined;
 	struct reporter *reporter;

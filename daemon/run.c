@@ -476,6 +476,7 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 		if (d.ready >= 0)
 			detach(&d);
 		daemon_loop(&d);
+		code = d.failed ? EXIT_NO : code;
 		if (!d.others)
 			notify_say(&d.notify, "STOPPING=1");
 	}

@@ -265,7 +265,7 @@ void takeover_heed(struct daemon *d)
 		}
 		log_info("the process that was to take over has failed; this one goes on");
 		if (daemon_start_threads(d) != EXIT_DONE)
-			d->stop = true;
+			d->stop = d->failed = true;	/* so that a service manager starts it again */
 		else if (apply_table(d) == 0)	/* the other one may have changed it */
 			state_teach(d);
 	}
