@@ -479,13 +479,23 @@ class Kernel:
     def __init__(self, namespace):
         self.namespace = namespace
 
+    def listed(self, *what):
+        """`nft -j list`, again where it breaks off: 1.0.6 now and then aborts when the rules change while it reads them."""
+        for _ in range(3):
+            done = self.namespace.run("nft", "-j", "list", *what, check=False)
+            if done.returncode >= 0:
+                break
+        return done
+
     def table(self, name="minewall"):
         """The list of objects of `nft -j list table inet NAME`, or None if there is no such table."""
-        done = self.namespace.run("nft", "-j", "list", "table", "inet", name, check=False)
+        done = self.listed("table", "inet", name)
         return json.loads(done.stdout)["nftables"] if done.returncode == 0 else None
 
     def tables(self):
-        done = self.namespace.run("nft", "-j", "list", "tables")
+        done = self.listed("tables")
+        if done.returncode:
+            raise BedError(f"nft -j list tables: exit {done.returncode}: {done.stderr.strip()[:200]}")
         return [o["table"]["family"] + " " + o["table"]["name"] for o in json.loads(done.stdout)["nftables"] if "table" in o]
 
     def handle(self):
