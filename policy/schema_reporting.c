@@ -179,12 +179,12 @@ static int item_update_name(struct doc *doc, yaml_node_t *value, const struct do
 		return -1;
 	problem = name_parse_any((const char *)value->data.scalar.value, value->data.scalar.length, &entry);
 	if (problem != NAME_GOOD)
-		return doc_fail(doc, value, "%s: %s is no name to open: %s; expected one such as deb.debian.org or \"*.windowsupdate.com\"",
+		return doc_fail(doc, value, "%s: %s is no name to open: %s; expected one such as updates.example or \"*.windowsupdate.com\"",
 				key->path, doc_quote(value, quote), name_problem_text(problem));
 	return name_set_add(p->update_names, &entry, 0, doc_line(value)) ? schema_no_memory(doc) : 0;
 }
 
-static const struct doc_list update_name_list = { UPDATE_NAMES_MAX, "a list of names, such as [deb.debian.org]", item_update_name };
+static const struct doc_list update_name_list = { UPDATE_NAMES_MAX, "a list of names, such as [updates.example]", item_update_name };
 static const struct doc_list reachable_list = {
 	REPORTING_ALLOWED_MAX, "a list of addresses, such as [192.0.2.7, \"192.0.2.8:443\"]", item_reachable,
 };

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "netns"))
 import bed as beds
 
 SUITE = "bookworm"
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+MIRROR = os.environ.get("DEBIAN_MIRROR")    # None: debootstrap knows one
 CACHE = os.path.join(ROOT, "build", "package")
 BASE = os.path.join(CACHE, "root")
 PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates,logrotate,iproute2"
@@ -39,7 +39,7 @@ def base():
     shutil.rmtree(BASE + ".new", ignore_errors=True)
     os.makedirs(CACHE, exist_ok=True)
     with open(os.path.join(CACHE, "debootstrap.log"), "w", encoding="utf-8") as log:
-        done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, BASE + ".new", MIRROR],
+        done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, BASE + ".new", *filter(None, [MIRROR])],
                               stdout=log, stderr=log, check=False)
     if done.returncode:
         raise beds.BedError(f"debootstrap failed, see {log.name}")
