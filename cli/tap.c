@@ -103,14 +103,13 @@ static void forget(void *arg, struct replay_flow *f)
 
 static void tick(struct tap *t)
 {
-	const struct settings *s = t->settings;
 	int64_t now = (int64_t)time(NULL), idle = IDLE_S;
-	struct event_log_limits limits;
+	struct event_log_limits limits = event_log_limits(t->settings);
 	struct timespec mono;
 	uint64_t lost = capture_lost(t->capture);
 	char text[96];
 
-	while (replay_table_expire(t->table, now - idle, idle > CLOSED_S ? idle - CLOSED_S : 0, forget, t) > s->memory_flows && idle > 1)
+	while (replay_table_expire(t->table, now - idle, idle > CLOSED_S ? idle - CLOSED_S : 0, forget, t) > t->settings->memory_flows && idle > 1)
 		idle /= 4;
 	if (lost > t->lost) {
 		struct event e;
@@ -127,12 +126,6 @@ static void tick(struct tap *t)
 		event_log_reopen(t->log);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &mono);
-	memset(&limits, 0, sizeof(limits));	/* it is compared whole */
-	limits.size = s->log_size;
-	limits.keep = s->log_keep;
-	limits.days = s->log_days;
-	limits.budget = s->log_budget;
-	limits.buffer_s = s->log_buffer_s;
 	event_log_tick(t->log, &limits, (uint64_t)mono.tv_sec, now);
 }
 

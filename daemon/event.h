@@ -102,6 +102,9 @@ struct event_log_limits {
 	uint32_t buffer_s;	/* lines are held back for so long, and written together */
 };
 
+/* As the policy's `log:` says. */
+struct event_log_limits event_log_limits(const struct settings *s);
+
 /* Call every few seconds: writes what is due, puts files aside and away. `mono_s` and `now_s` are CLOCK_MONOTONIC and CLOCK_REALTIME. */
 void event_log_tick(struct event_log *log, const struct event_log_limits *limits, uint64_t mono_s, int64_t now_s);
 

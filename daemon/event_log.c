@@ -218,6 +218,12 @@ static bool too_old(const struct event_log *log, int64_t now_s)
 	return log->limits.days && log->first_s >= ROTATE_CLOCK_SET_S && now_s - log->first_s > (share_s > 86400 ? share_s : 86400);
 }
 
+struct event_log_limits event_log_limits(const struct settings *s)
+{
+	return (struct event_log_limits){ .size = s->log_size, .keep = s->log_keep, .days = s->log_days, .budget = s->log_budget,
+					  .buffer_s = s->log_buffer_s };
+}
+
 static bool same_limits(const struct event_log_limits *a, const struct event_log_limits *b)
 {
 	return a->size == b->size && a->keep == b->keep && a->days == b->days && a->budget == b->budget && a->buffer_s == b->buffer_s;

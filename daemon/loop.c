@@ -251,15 +251,8 @@ static void heed_reporter(struct daemon *d)
 
 void daemon_tick_log(struct daemon *d)
 {
-	const struct settings *s = d->settings;
-	struct event_log_limits limits;
+	struct event_log_limits limits = event_log_limits(d->settings);
 
-	memset(&limits, 0, sizeof(limits));	/* it is compared whole */
-	limits.size = s->log_size;
-	limits.keep = s->log_keep;
-	limits.days = s->log_days;
-	limits.budget = s->log_budget;
-	limits.buffer_s = s->log_buffer_s;
 	event_log_tick(d->log, &limits, daemon_now_s(), (int64_t)time(NULL));
 }
 
