@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/control.h"
@@ -60,13 +61,15 @@ void confine_hand_over(const struct daemon *d)
 {
 	static const char *const files[] = { "key", "learnt.json", "learnt.json.new", "lists" };
 	char path[PATH_MAX];
+	struct stat st;
 	bool ours = false;
 
 	confine_folder_of(d, d->settings->log_file, 0750);
 	power_file(&d->user, d->settings->log_file, true, 0640);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%.4000s/%s", d->settings->state, files[i]);
-		ours |= access(path, F_OK) == 0;
+		/* a folder `lists` or a file `key` may be anybody's */
+		ours |= lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (strcmp(files[i], "key") || st.st_size == 32);
 		power_file(&d->user, path, false, 0);
 	}
 	/* it may be one that the whole machine uses; with something of ours in it, it is not */
