@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
@@ -57,19 +58,39 @@ void confine_folder_of(const struct daemon *d, const char *path, mode_t mode)
 	power_folder(&d->user, folder_of(copy, path), mode, false);
 }
 
+/* Whether we wrote what stands there: a folder `lists` or a file `key` may be anybody's. */
+static bool written_by_us(const char *path, const char *name)
+{
+	char pattern[PATH_MAX];
+	struct stat st;
+	glob_t copies;
+	bool found;
+
+	if (lstat(path, &st))
+		return false;
+	if (S_ISREG(st.st_mode))
+		return strcmp(name, "key") || st.st_size == 32;
+	/* `lists update` notes beside each copy whence it came */
+	snprintf(pattern, sizeof(pattern), "%.4000s/*.txt.meta", path);
+	found = S_ISDIR(st.st_mode) && glob(pattern, GLOB_NOSORT, NULL, &copies) == 0;
+	if (found)
+		globfree(&copies);
+	return found;
+}
+
 void confine_hand_over(const struct daemon *d)
 {
 	static const char *const files[] = { "key", "learnt.json", "learnt.json.new", "lists" };
 	char path[PATH_MAX];
-	struct stat st;
 	bool ours = false;
 
 	confine_folder_of(d, d->settings->log_file, 0750);
 	power_file(&d->user, d->settings->log_file, true, 0640);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%.4000s/%s", d->settings->state, files[i]);
-		/* a folder `lists` or a file `key` may be anybody's */
-		ours |= lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (strcmp(files[i], "key") || st.st_size == 32);
+		if (!written_by_us(path, files[i]))
+			continue;
+		ours = true;
 		power_file(&d->user, path, false, 0);
 	}
 	/* it may be one that the whole machine uses; with something of ours in it, it is not */
