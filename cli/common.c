@@ -2,6 +2,7 @@
 /* What the verbs share: their options and their way to the daemon. */
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,77 +22,89 @@ int cli_bad_option(char **argv)
 	return EXIT_USAGE;
 }
 
+/* Options that only those verbs take whose usage names them. */
+static const struct {
+	const char *name;
+	size_t field;
+	bool value;
+} own[] = {
+	{ "for", offsetof(struct cli_args, duration), true },
+	{ "confirm", offsetof(struct cli_args, duration), true },
+	{ "from", offsetof(struct cli_args, from), true },
+	{ "at", offsetof(struct cli_args, at), true },
+	{ "tap", offsetof(struct cli_args, tap), true },
+	{ "keep", offsetof(struct cli_args, keep), false },
+	{ "table-only", offsetof(struct cli_args, table_only), false },
+	{ "takeover", offsetof(struct cli_args, takeover), false },
+	{ "background", offsetof(struct cli_args, background), false },
+};
+
+#define OWN (sizeof(own) / sizeof(own[0]))
+/* What getopt_long says for the first of them: no letter. */
+#define OWN_FIRST 256
+
+static void own_list(struct option to[OWN + 4])
+{
+	static const struct option all[] = {
+		{ "policy", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+	};
+
+	memcpy(to, all, sizeof(all));
+	to += sizeof(all) / sizeof(all[0]);
+	for (size_t i = 0; i < OWN; i++)
+		to[i] = (struct option){ own[i].name, own[i].value ? required_argument : no_argument, NULL, OWN_FIRST + (int)i };
+	to[OWN] = (struct option){ 0 };
+}
+
+static int own_option(const char *verb, const char *usage, size_t i, struct cli_args *out)
+{
+	char option[16];
+	void *field = (char *)out + own[i].field;
+
+	snprintf(option, sizeof(option), "--%s", own[i].name);
+	if (!strstr(usage, option)) {
+		fprintf(stderr, "minewall %s: it takes no %s; see minewall %s --help\n", verb, option, verb);
+		return EXIT_USAGE;
+	}
+	if (own[i].value)
+		*(const char **)field = optarg;
+	else
+		*(bool *)field = true;
+	return -1;
+}
+
+static int one_option(int c, char **argv, const char *usage, struct cli_args *out)
+{
+	switch (c) {
+	case 'c':
+		out->policy = optarg;
+		return -1;
+	case 'j':
+		out->json = true;
+		return -1;
+	case 'h':
+		fputs(usage, stdout);
+		return EXIT_DONE;
+	case ':':
+		fprintf(stderr, "minewall %s: a value is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1], argv[0]);
+		return EXIT_USAGE;
+	default:
+		return c >= OWN_FIRST ? own_option(argv[0], usage, (size_t)(c - OWN_FIRST), out) : cli_bad_option(argv);
+	}
+}
+
 int cli_parse(int argc, char **argv, const char *usage, const char *argument, struct cli_args *out)
 {
-	static const struct option options[] = {
-		{ "policy", required_argument, NULL, 'c' },
-		{ "for", required_argument, NULL, 'f' },
-		{ "confirm", required_argument, NULL, 'C' },
-		{ "from", required_argument, NULL, 'F' },
-		{ "at", required_argument, NULL, 'A' },
-		{ "keep", no_argument, NULL, 'k' },
-		{ "table-only", no_argument, NULL, 't' },
-		{ "takeover", no_argument, NULL, 'T' },
-		{ "background", no_argument, NULL, 'B' },
-		{ "tap", required_argument, NULL, 'M' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c, which = 0;
-	char option[16];
+	struct option options[OWN + 4];
+	int c, code = -1;
 
 	*out = (struct cli_args){ .policy = CLI_POLICY };
+	own_list(options);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":c:jh", options, &which)) != -1) {
-		snprintf(option, sizeof(option), "--%s", options[which].name);
-		if (strchr("fCFAktTBM", c) && !strstr(usage, option)) {
-			fprintf(stderr, "minewall %s: it takes no %s\n", argv[0], option);
-			return EXIT_USAGE;
-		}
-		switch (c) {
-		case 'c':
-			out->policy = optarg;
-			break;
-		case 'f':
-		case 'C':
-			out->duration = optarg;
-			break;
-		case 'F':
-			out->from = optarg;
-			break;
-		case 'A':
-			out->at = optarg;
-			break;
-		case 'k':
-			out->keep = true;
-			break;
-		case 't':
-			out->table_only = true;
-			break;
-		case 'T':
-			out->takeover = true;
-			break;
-		case 'B':
-			out->background = true;
-			break;
-		case 'M':
-			out->tap = optarg;
-			break;
-		case 'j':
-			out->json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_DONE;
-		case ':':
-			fprintf(stderr, "minewall %s: a value is missing after '%s'; see minewall %s --help\n", argv[0], argv[optind - 1],
-				argv[0]);
-			return EXIT_USAGE;
-		default:
-			return cli_bad_option(argv);
-		}
-	}
+	while (code < 0 && (c = getopt_long(argc, argv, ":c:jh", options, NULL)) != -1)
+		code = one_option(c, argv, usage, out);
+	if (code >= 0)
+		return code;
 	if (argument && optind < argc)
 		out->argument = argv[optind++];
 	if (optind < argc) {
