@@ -120,7 +120,9 @@ static void print_end(FILE *out, const struct log_line *line, int64_t count, int
 static void print_note(FILE *out, const struct log_line *line, int64_t count, int64_t last_us)
 {
 	print_when(out, line);
-	put_between(out, "  note     ", line->text[LOG_EVENT], ": ");
+	fputs("  note     ", out);
+	put_between(out, "", line->text[LOG_GATEWAY], ": ");
+	put_between(out, "", line->text[LOG_EVENT], ": ");
 	put(out, line->text[LOG_DETAIL]);
 	print_end(out, line, count, last_us);
 	putc_unlocked('\n', out);
@@ -139,6 +141,7 @@ void event_line_print(FILE *out, const struct log_line *line, int64_t count, int
 	fputs("  ", out);
 	put(out, t[LOG_ACTION]);
 	fprintf(out, "%*s  ", t[LOG_ACTION].len < 7 ? (int)(7 - t[LOG_ACTION].len) : 0, "");
+	put_between(out, "", t[LOG_GATEWAY], ": ");
 	put(out, t[LOG_SRC]);
 	if (t[LOG_HOST].len || t[LOG_MAC].len) {
 		put_between(out, " (", t[LOG_HOST], t[LOG_MAC].len ? ", " : ")");

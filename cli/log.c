@@ -24,8 +24,8 @@
 
 static const char usage[] =
 	"minewall log [-c POLICY] [--since TIME] [--until TIME] [--host HOST]\n"
-	"             [--name NAME] [--rule RULE] [--list LIST] [--all] [--follow]\n"
-	"             [--json] [--format ecs|syslog]\n\n"
+	"             [--gateway NAME] [--name NAME] [--rule RULE] [--list LIST] [--all]\n"
+	"             [--follow] [--json] [--format ecs|syslog]\n\n"
 	"Shows the events: when, which machine, what it tried to reach, the evidence,\n"
 	"the rule, and the number that `minewall explain '#NUMBER'` takes. \"blocked\" was\n"
 	"stopped; \"allowed\" was seen and let through, by mode or by a rule that says\n"
@@ -34,6 +34,7 @@ static const char usage[] =
 	"  --since, --until TIME  2h (ago), 02:00, yesterday, 2026-11-24,\n"
 	"                         '2026-11-24 03:00', RFC 3339; until a day: all of it\n"
 	"  --host HOST            address, network, MAC or name of a device inside\n"
+	"  --gateway NAME         in a log of many: of this one, or 'north-*'; repeatable\n"
 	"  --name NAME            a name that was asked for, and all below it\n"
 	"  --rule RULE            what decided, as in brackets: detect.stratum\n"
 	"  --list LIST            a list's name\n"
@@ -80,8 +81,11 @@ static void resolve_host(struct arguments *a)
 {
 	const struct lease *one = a->query.host_is == LOG_HOST_NAME ? leases_named(&a->leases, a->query.host) : NULL;
 
-	if (one && (*one->mac || *one->address))
-		log_query_host(&a->query, *one->mac ? one->mac : one->address);
+	if (!one || (!*one->mac && !*one->address))
+		return;
+	log_query_host(&a->query, *one->mac ? one->mac : one->address);
+	/* Our lease files know our own network; behind another gateway the same address is another device. */
+	a->query.here = !*one->mac;
 }
 
 static void print_line(struct printing *p, const struct log_line *line, int64_t count, int64_t last_us)
@@ -89,7 +93,7 @@ static void print_line(struct printing *p, const struct log_line *line, int64_t 
 	const struct log_text *mac = &line->text[LOG_MAC], *address = &line->text[LOG_SRC];
 	struct log_line named;
 
-	if (!p->args->leases.n || line->text[LOG_HOST].len || mac->len >= sizeof(p->mac) || address->len >= sizeof(p->address)) {
+	if (!p->args->leases.n || line->text[LOG_HOST].len || line->text[LOG_GATEWAY].len || mac->len >= sizeof(p->mac) || address->len >= sizeof(p->address)) {
 		event_line_print(stdout, line, count, last_us);
 		return;
 	}
@@ -165,6 +169,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' }, { "since", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' }, { "host", required_argument, NULL, 'H' },
+		{ "gateway", required_argument, NULL, 'g' },
 		{ "name", required_argument, NULL, 'n' }, { "rule", required_argument, NULL, 'r' },
 		{ "list", required_argument, NULL, 'l' }, { "all", no_argument, NULL, 'a' }, { "follow", no_argument, NULL, 'f' },
 		{ "format", required_argument, NULL, 'F' },
@@ -179,6 +184,10 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 		case 's':	a->since = optarg; break;
 		case 'u':	a->until = optarg; break;
 		case 'H':	log_query_host(&a->query, optarg); break;
+		case 'g':
+			if (log_bad_gateway(argv[0], &a->query, optarg))
+				return EXIT_USAGE;
+			break;
 		case 'n':	a->query.name = optarg; break;
 		case 'r':	a->query.rule = optarg; break;
 		case 'l':	a->query.list = optarg; break;
@@ -228,6 +237,14 @@ int log_times(const char *verb, const char *since, const char *until, struct log
 	return -1;
 }
 
+bool log_bad_gateway(const char *verb, struct log_query *q, const char *pattern)
+{
+	if (log_query_gateway(q, pattern))
+		return false;
+	fprintf(stderr, "minewall %s: at most %d gateways can be named; use a pattern such as 'north-*'\n", verb, LOG_GATEWAYS_MAX);
+	return true;
+}
+
 void log_flush(const char *control)
 {
 	json_t *reply = NULL;
@@ -254,7 +271,8 @@ static int print_log(const char *path, const struct arguments *a)
 		return EXIT_DONE;	/* main says it */
 	code = log_say(path, err, &result);
 	if (!p.n && code <= EXIT_NO) {
-		fprintf(stderr, a->since || a->until || a->query.host || a->query.name || a->query.rule || a->query.list ?
+		fprintf(stderr, a->since || a->until || a->query.host || a->query.name || a->query.rule || a->query.list ||
+			a->query.n_gateways ?
 			"minewall: no such event in %s\n" : "minewall: no event in %s\n", path);
 		return EXIT_NO;
 	}

@@ -62,7 +62,7 @@ static uint64_t hash_of(const char *p, size_t len)
 static int make_key(struct log_fold *f, const struct log_line *line)
 {
 	static const enum log_field parts[] = {
-		LOG_SRC, LOG_MAC, LOG_DST, LOG_PROTO, LOG_TLS, LOG_QUIC, LOG_HTTP, LOG_DNS, LOG_ACTION, LOG_DIALECT, LOG_METHOD, LOG_AGENT,
+		LOG_GATEWAY, LOG_SRC, LOG_MAC, LOG_DST, LOG_PROTO, LOG_TLS, LOG_QUIC, LOG_HTTP, LOG_DNS, LOG_ACTION, LOG_DIALECT, LOG_METHOD, LOG_AGENT,
 		LOG_WORKER, LOG_LOGIN, LOG_CARRIER, LOG_EVIDENCE, LOG_LIST, LOG_ENTRY, LOG_RULE, LOG_REASON, LOG_EVENT, LOG_DETAIL,
 	};
 	int64_t numbers[] = { log_number(line, LOG_DPORT), log_has(line, LOG_SPORT), log_number(line, LOG_SID), log_number(line, LOG_SCORE) };

@@ -46,6 +46,8 @@ static const struct field note_fields[] = { FIELD("event", LOG_EVENT), FIELD("de
 static const struct field top_fields[] = {
 	FIELD("timestamp", LOG_TIMESTAMP), FIELD("event_type", LOG_TYPE), FIELD("src_ip", LOG_SRC), FIELD("src_port", LOG_SPORT),
 	FIELD("dest_ip", LOG_DST), FIELD("dest_port", LOG_DPORT), FIELD("proto", LOG_PROTO), FIELD("app_proto", LOG_APP),
+	/* Which machine wrote it: put there by whoever brings the logs of several together (contrib/rsyslog). */
+	FIELD("gateway", LOG_GATEWAY),
 };
 static const struct object objects[] = {
 	OBJECT("tls", tls_fields, LOG_OTHERS), OBJECT("quic", quic_fields, LOG_OTHERS), OBJECT("http", http_fields, LOG_OTHERS),

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,9 +83,35 @@ static bool below(struct log_text name, const char *above)
 	return len && n >= len && !strncasecmp(name.p + n - len, above, len) && (n == len || name.p[n - len - 1] == '.');
 }
 
+bool log_query_gateway(struct log_query *q, const char *pattern)
+{
+	if (q->n_gateways == LOG_GATEWAYS_MAX)
+		return false;
+	q->gateway[q->n_gateways++] = pattern;
+	return true;
+}
+
+static bool gateway_fits(const struct log_query *q, struct log_text gateway)
+{
+	char name[256];
+
+	if (q->here && gateway.len)
+		return false;
+	if (!q->n_gateways)
+		return true;
+	if (gateway.len >= sizeof(name) || memchr(gateway.p, '\0', gateway.len))
+		return false;
+	memcpy(name, gateway.p, gateway.len);
+	name[gateway.len] = '\0';
+	for (unsigned i = 0; i < q->n_gateways; i++)
+		if (!fnmatch(q->gateway[i], name, FNM_CASEFOLD))
+			return true;
+	return false;
+}
+
 bool log_query_fits(const struct log_query *q, const struct log_line *line)
 {
-	return host_fits(q, line) && (!q->name || below(log_line_name(line, NULL), q->name)) &&
+	return host_fits(q, line) && gateway_fits(q, line->text[LOG_GATEWAY]) && (!q->name || below(log_line_name(line, NULL), q->name)) &&
 	       (!q->rule || log_text_is(line->text[LOG_RULE], q->rule)) && (!q->list || log_text_is(line->text[LOG_LIST], q->list));
 }
 

@@ -7,6 +7,9 @@
 #include "cli/log_line.h"
 #include "policy/policy.h"
 
+/* Each is compared with each event. */
+#define LOG_GATEWAYS_MAX 64
+
 /* {0}: every event. */
 struct log_query {
 	int64_t since_us, until_us;	/* microseconds of the epoch; 0: open */
@@ -16,11 +19,17 @@ struct log_query {
 	enum { LOG_ANY_HOST, LOG_HOST_NET, LOG_HOST_MAC, LOG_HOST_NAME } host_is;
 	const char *name;		/* a name, and all below it */
 	const char *rule, *list;
+	const char *gateway[LOG_GATEWAYS_MAX];	/* one of these wrote it: names, or patterns with * and ? */
+	unsigned n_gateways;
+	bool here;			/* no other gateway did */
 	bool follow;			/* goes on for ever, or until `each` says so */
 };
 
 /* What `text` is: address, network, MAC or name. */
 void log_query_host(struct log_query *q, const char *text);
+
+/* One more gateway whose events are asked for. False: there are too many. */
+bool log_query_gateway(struct log_query *q, const char *pattern);
 
 /* Does the event fit, but for its time? */
 bool log_query_fits(const struct log_query *q, const struct log_line *line);
@@ -39,6 +48,9 @@ int log_read(const char *path, const struct log_query *q, int (*each)(const stru
 
 /* Reads --since and --until (NULL: not given) into the query. -1: go on; else EXIT_USAGE, with its line said. */
 int log_times(const char *verb, const char *since, const char *until, struct log_query *q);
+
+/* --gateway: false, or its line is said. */
+bool log_bad_gateway(const char *verb, struct log_query *q, const char *pattern);
 
 /* Asks the daemon at this socket, if there is one, to write what it has not written yet. */
 void log_flush(const char *control);

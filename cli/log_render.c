@@ -150,6 +150,7 @@ void log_render_ecs(FILE *out, const struct log_line *line)
 	json_object_set_new(event, "dataset", json_string("minewall.eve"));
 	json_object_set_new(inner(ecs, "observer"), "type", json_string("firewall"));
 	json_object_set_new(inner(ecs, "observer"), "product", json_string("minewall"));
+	put(inner(ecs, "observer"), "name", t[LOG_GATEWAY]);
 	if (log_text_is(t[LOG_TYPE], "minewall")) {
 		json_object_set_new(event, "kind", json_string("event"));
 		json_object_set_new(event, "category", json_pack("[s]", "network"));
@@ -174,12 +175,21 @@ static void parameter(FILE *out, const char *name, struct log_text t)
 	putc('"', out);
 }
 
+/* PRINTUSASCII, at most 255 (RFC 5424 6). */
+static bool is_hostname(struct log_text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (t.p[i] < '!' || t.p[i] > '~')
+			return false;
+	return t.len && t.len <= 255;
+}
+
 void log_render_syslog(FILE *out, const struct log_line *line, const char *host)
 {
 	static const struct { const char *name; enum log_field field; } parameters[] = {
 		{ "action", LOG_ACTION }, { "id", LOG_ID }, { "src", LOG_SRC }, { "mac", LOG_MAC }, { "device", LOG_HOST }, { "dst", LOG_DST },
 		{ "proto", LOG_PROTO }, { "app", LOG_APP }, { "evidence", LOG_EVIDENCE }, { "dialect", LOG_DIALECT }, { "agent", LOG_AGENT },
-		{ "login_hash", LOG_LOGIN }, { "rule", LOG_RULE }, { "list", LOG_LIST }, { "event", LOG_EVENT },
+		{ "login_hash", LOG_LOGIN }, { "rule", LOG_RULE }, { "list", LOG_LIST }, { "gateway", LOG_GATEWAY }, { "event", LOG_EVENT },
 	};
 	const struct log_text *t = line->text;
 	bool urgent = log_text_is(t[LOG_TYPE], "alert");
@@ -191,7 +201,12 @@ void log_render_syslog(FILE *out, const struct log_line *line, const char *host)
 		fwrite(t[LOG_TIMESTAMP].p, 1, t[LOG_TIMESTAMP].len, out);
 	else
 		putc('-', out);
-	fprintf(out, " %s minewall - %s [" SD_ID, *host ? host : "-", urgent ? "finding" : "note");
+	putc(' ', out);
+	if (is_hostname(t[LOG_GATEWAY]))
+		fwrite(t[LOG_GATEWAY].p, 1, t[LOG_GATEWAY].len, out);
+	else
+		fputs(*host ? host : "-", out);
+	fprintf(out, " minewall - %s [" SD_ID, urgent ? "finding" : "note");
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
 		parameter(out, parameters[i].name, t[parameters[i].field]);
 	parameter(out, "name", log_line_name(line, NULL));

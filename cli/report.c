@@ -20,7 +20,7 @@
 
 static const char usage[] =
 	"minewall report [-c POLICY] [--since TIME] [--until TIME] [-o FILE.html]\n"
-	"                [--json]\n\n"
+	"                [--gateway NAME] [--json]\n\n"
 	"Makes one page of the event log: attempts over time, by hour and weekday, the\n"
 	"devices, their incidents and what to do about each, pools, wallets that several\n"
 	"devices mine for, how the lists are, what could not be seen, and for how long\n"
@@ -30,11 +30,13 @@ static const char usage[] =
 	"without --since it is the last 7 days. Exit code 1 if there is no event in that\n"
 	"time; the page is made all the same.\n\n"
 	"  -o, --output FILE  where the page goes; a page that is there is replaced\n"
+	"  --gateway NAME     in a log of many: this one alone, or 'north-*'; repeatable\n"
 	"  -j, --json         the numbers instead of the page\n\n"
 	"Example: minewall report --since 30d -o report.html\n";
 
 struct arguments {
 	const char *policy, *since, *until, *output;
+	struct log_query query;
 	bool json;
 };
 
@@ -43,6 +45,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'c' }, { "since", required_argument, NULL, 's' },
 		{ "until", required_argument, NULL, 'u' }, { "output", required_argument, NULL, 'o' },
+		{ "gateway", required_argument, NULL, 'g' },
 		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -54,6 +57,10 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 		case 's':	a->since = optarg; break;
 		case 'u':	a->until = optarg; break;
 		case 'o':	a->output = optarg; break;
+		case 'g':
+			if (log_bad_gateway(argv[0], &a->query, optarg))
+				return EXIT_USAGE;
+			break;
 		case 'j':	a->json = true; break;
 		case 'h':
 			fputs(usage, stdout);
@@ -134,6 +141,9 @@ const json_t *report_incident(const struct report *r, const struct tally_device 
 {
 	const char *addresses[TALLY_ADDRESSES];
 
+	/* The reporter that is asked is this machine's: of what is behind other gateways it knows nothing. */
+	if (*d->gateway)
+		return NULL;
 	for (unsigned i = 0; i < d->n_addresses; i++)
 		addresses[i] = d->addresses[i];
 	return incidents_of(r->incidents.list, d->has_mac ? d->key : "", addresses, d->n_addresses);
@@ -221,10 +231,10 @@ static int write_page(const struct report *r, const char *output)
 	return EXIT_DONE;
 }
 
-static int make(const struct arguments *a, struct report *r, const char *path, const struct log_query *q)
+static int make(const struct arguments *a, struct report *r, const char *path)
 {
 	struct log_result result = { 0 };
-	int err = log_read(path, q, add, NULL, r->tally, &result);
+	int err = log_read(path, &a->query, add, NULL, r->tally, &result);
 	int code = log_say(path, err, &result), made;
 
 	if (err && err != -ENOENT)
@@ -242,7 +252,6 @@ static int make(const struct arguments *a, struct report *r, const char *path, c
 int report_main(int argc, char **argv)
 {
 	struct arguments a = { .policy = CLI_POLICY };
-	struct log_query q = { 0 };
 	struct report r = { 0 };
 	json_t *status = NULL, *lists = NULL;
 	struct cli_args args;
@@ -252,7 +261,7 @@ int report_main(int argc, char **argv)
 	int code = read_arguments(argc, argv, &a);
 
 	if (code < 0)
-		code = log_times(argv[0], a.since ? a.since : "7d", a.until, &q);
+		code = log_times(argv[0], a.since ? a.since : "7d", a.until, &a.query);
 	if (code >= 0)
 		return code;
 	args = (struct cli_args){ .policy = a.policy };
@@ -261,8 +270,8 @@ int report_main(int argc, char **argv)
 		return code;
 	clock_gettime(CLOCK_REALTIME, &now);
 	r.now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	r.since_us = q.since_us;
-	r.until_us = q.until_us ? q.until_us : r.now_us;
+	r.since_us = a.query.since_us;
+	r.until_us = a.query.until_us ? a.query.until_us : r.now_us;
 	r.policy = p;
 	gethostname(r.host, sizeof(r.host) - 1);
 	log_flush(policy_settings(p)->control);
@@ -274,7 +283,7 @@ int report_main(int argc, char **argv)
 	step = step_of(r.until_us - r.since_us);
 	r.tally = tally_new(&policy_reporting(p)->hours, midnight(r.since_us) + (r.since_us - midnight(r.since_us)) / step * step, step);
 	if (r.tally) {
-		code = make(&a, &r, policy_settings(p)->log_file, &q);
+		code = make(&a, &r, policy_settings(p)->log_file);
 	} else {
 		fprintf(stderr, "minewall report: out of memory\n");
 		code = EXIT_SYSTEM;

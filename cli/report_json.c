@@ -81,6 +81,8 @@ static json_t *device_json(const struct report *r, const struct tally_device *d)
 	json_t *j = count_json(&d->count), *addresses = json_array(), *pools = json_array(), *todo = json_array();
 
 	json_object_set_new(j, "device", text(d->key));
+	if (*d->gateway)
+		json_object_set_new(j, "gateway", text(d->gateway));
 	if (*d->name || *event_text(incident, NULL, "name"))
 		json_object_set_new(j, "name", text(*d->name ? d->name : event_text(incident, NULL, "name")));
 	for (unsigned i = 0; i < d->n_addresses; i++)
@@ -111,6 +113,26 @@ static json_t *devices_json(const struct report *r)
 
 	for (size_t i = 0; order && i < r->tally->n_devices; i++)
 		json_array_append_new(all, device_json(r, &r->tally->devices[order[i]]));
+	free(order);
+	return all;
+}
+
+/* Empty where the log is one machine's. */
+static json_t *gateways_json(const struct report *r)
+{
+	uint32_t *order = TALLY_WORST(r->tally, gateways);
+	json_t *all = json_array();
+
+	for (size_t i = 0; order && i < r->tally->n_gateways; i++) {
+		const struct tally_gateway *g = &r->tally->gateways[order[i]];
+		json_t *j = count_json(&g->count);
+
+		json_object_set_new(j, "gateway", text(g->key));
+		json_object_set_new(j, "devices", number(g->devices));
+		json_object_set_new(j, "notes", number(g->notes));
+		json_object_set_new(j, "unprotected_s", number(g->seconds));
+		json_array_append_new(all, j);
+	}
 	free(order);
 	return all;
 }
@@ -245,6 +267,7 @@ json_t *report_json(const struct report *r)
 	json_object_set_new(j, "kernel", number(t->kernel));
 	json_object_set_new(j, "undated", number(t->undated));
 	json_object_set_new(j, "outside_hours", t->hours ? number(t->outside) : json_null());
+	json_object_set_new(j, "gateways", gateways_json(r));
 	json_object_set_new(j, "devices", devices_json(r));
 	json_object_set_new(j, "incidents", incidents_json(r));
 	json_object_set_new(j, "pools", pools_json(r));

@@ -249,7 +249,13 @@ static void device(FILE *out, const struct report *r, const struct tally_device 
 		fputs(" <span class=\"soft\">", out);
 	}
 	report_text(out, d->key);
-	fputs(*name ? "</span></h3>\n" : "</h3>\n", out);
+	fputs(*name ? "</span>" : "", out);
+	if (*d->gateway) {
+		fputs(" <span class=\"soft\">behind ", out);
+		report_text(out, d->gateway);
+		fputs("</span>", out);
+	}
+	fputs("</h3>\n", out);
 	device_facts(out, r, d, incident);
 	if (n)
 		fputs("<p><b>What to do</b></p><ol>", out);
@@ -301,6 +307,35 @@ static void devices(FILE *out, const struct report *r)
 	free(order);
 }
 
+/* Only where several machines wrote the log. */
+static void gateways(FILE *out, const struct report *r)
+{
+	const struct tally *t = r->tally;
+	uint32_t *order = TALLY_WORST(t, gateways);
+
+	if (t->n_gateways)
+		fputs("<h2>Gateways</h2>\n<div class=\"wide\"><table><tr><th>name</th><th class=\"n\">stopped</th><th class=\"n\">let through</th>"
+		      "<th class=\"n\">devices</th><th class=\"n\">seconds unprotected</th><th>last attempt</th></tr>\n", out);
+	for (size_t i = 0; order && i < t->n_gateways && i < REPORT_ROWS; i++) {
+		const struct tally_gateway *g = &t->gateways[order[i]];
+		const uint64_t numbers[] = { g->count.blocked, g->count.allowed, g->devices, g->seconds };
+
+		fputs("<tr><td>", out);
+		report_text(out, g->key);
+		for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
+			fputs("</td><td class=\"n\">", out);
+			put_number(out, numbers[k]);
+		}
+		fputs("</td><td class=\"t\">", out);
+		put_when(out, g->count.last_us);
+		fputs("</td></tr>\n", out);
+	}
+	if (t->n_gateways)
+		fputs("</table></div>\n", out);
+	more(out, t->n_gateways, "gateways", 0);
+	free(order);
+}
+
 static void pools(FILE *out, const struct report *r)
 {
 	const struct tally *t = r->tally;
@@ -344,6 +379,8 @@ static void wallet_devices(FILE *out, const struct tally *t, const struct tally_
 		}
 		fputs(shown++ ? ", " : "", out);
 		report_text(out, *d->name ? d->name : d->n_addresses ? d->addresses[0] : d->key);
+		fputs(*d->gateway ? " behind " : "", out);
+		report_text(out, d->gateway);
 	}
 }
 
@@ -488,6 +525,7 @@ void report_page(FILE *out, const struct report *r)
 	head(out, r);
 	summary(out, r);
 	charts(out, r);
+	gateways(out, r);
 	devices(out, r);
 	campaigns(out, r);
 	pools(out, r);

@@ -24,7 +24,8 @@ struct tally *tally_new(const struct schedule *hours, int64_t start_us, int64_t 
 	t->devices = calloc(TALLY_DEVICES, sizeof(*t->devices));
 	t->pools = calloc(TALLY_POOLS, sizeof(*t->pools));
 	t->wallets = calloc(TALLY_WALLETS, sizeof(*t->wallets));
-	if (!t->devices || !t->pools || !t->wallets) {
+	t->gateways = calloc(TALLY_GATEWAYS, sizeof(*t->gateways));
+	if (!t->devices || !t->pools || !t->wallets || !t->gateways) {
 		tally_free(t);
 		return NULL;
 	}
@@ -38,6 +39,7 @@ void tally_free(struct tally *t)
 	free(t->devices);
 	free(t->pools);
 	free(t->wallets);
+	free(t->gateways);
 	free(t);
 }
 
@@ -130,10 +132,30 @@ static bool see(uint64_t *seen, size_t device)
 	return !known;
 }
 
+/* Its place; NULL: the event names none, or there is no room. */
+static struct tally_gateway *gateway_of(struct tally *t, const struct log_line *line)
+{
+	char key[TALLY_GATEWAY];
+	long at;
+
+	if (!line->text[LOG_GATEWAY].len)
+		return NULL;
+	copy(key, sizeof(key), line->text[LOG_GATEWAY]);
+	at = place(t->gateway_at, TALLY_GATEWAYS * 2, t->gateways, &t->n_gateways, TALLY_GATEWAYS, sizeof(*t->gateways), key);
+	return at < 0 ? NULL : &t->gateways[at];
+}
+
 static void note(struct tally *t, const struct log_line *line)
 {
+	struct tally_gateway *gateway = gateway_of(t, line);
 	struct tally_note *n = NULL;
 	char event[sizeof(n->event)];
+	uint64_t seconds = log_number(line, LOG_SECONDS) > 0 ? (uint64_t)log_number(line, LOG_SECONDS) : 0;
+
+	if (gateway) {
+		gateway->notes++;
+		gateway->seconds += seconds;
+	}
 
 	copy(event, sizeof(event), line->text[LOG_EVENT]);
 	for (size_t i = 0; i < t->n_notes && !n; i++)
@@ -147,8 +169,7 @@ static void note(struct tally *t, const struct log_line *line)
 	}
 	copy(n->detail, sizeof(n->detail), line->text[LOG_DETAIL]);
 	count(&n->count, line, false, 1);
-	if (log_number(line, LOG_SECONDS) > 0)
-		n->seconds += (uint64_t)log_number(line, LOG_SECONDS);
+	n->seconds += seconds;
 }
 
 /* Local time changes at most each hour, and asking for it costs more than all the rest. */
@@ -248,15 +269,25 @@ static void device_pool(struct tally_device *d, uint32_t pool, uint64_t n)
 /* The device's place; -1: no room. */
 static long add_device(struct tally *t, const struct log_line *line, bool blocked, uint64_t n, bool outside)
 {
-	char key[sizeof(t->devices->key)];
+	struct tally_gateway *gateway = gateway_of(t, line);
+	char id[sizeof(t->devices->id)], key[sizeof(t->devices->key)], behind[TALLY_GATEWAY];
+	size_t known = t->n_devices;
 	long at;
 
 	copy_lower(key, sizeof(key), line->text[line->text[LOG_MAC].len ? LOG_MAC : LOG_SRC]);
-	at = place(t->device_at, TALLY_DEVICES * 2, t->devices, &t->n_devices, TALLY_DEVICES, sizeof(*t->devices), key);
+	copy(behind, sizeof(behind), line->text[LOG_GATEWAY]);
+	snprintf(id, sizeof(id), "%zu %s%s", strlen(key), key, behind);
+	at = place(t->device_at, TALLY_DEVICES * 2, t->devices, &t->n_devices, TALLY_DEVICES, sizeof(*t->devices), id);
+	if (gateway) {
+		count(&gateway->count, line, blocked, n);
+		gateway->devices += t->n_devices > known;
+	}
 	if (at < 0) {
 		t->other_devices += n;
 		return -1;
 	}
+	strcpy(t->devices[at].key, key);
+	strcpy(t->devices[at].gateway, behind);
 	count(&t->devices[at].count, line, blocked, n);
 	fill_device(&t->devices[at], line, n);
 	t->devices[at].outside += outside ? n : 0;

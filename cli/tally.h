@@ -11,9 +11,11 @@
 #define TALLY_POOLS 4096
 #define TALLY_WALLETS 512
 #define TALLY_NOTES 32
+#define TALLY_GATEWAYS 2048
 #define TALLY_TEXT 264			/* a name with its port, and a NUL */
 #define TALLY_ADDRESSES 4
 #define TALLY_DEVICE_POOLS 5
+#define TALLY_GATEWAY 128		/* longer names are cut */
 /* Parts of the time on the chart, at most. */
 #define TALLY_SLOTS 200
 /* The last hour, for `top`: parts of 15 s. */
@@ -31,7 +33,9 @@ struct tally_recent {
 };
 
 struct tally_device {
+	char id[200];			/* key and gateway: the same address behind another one is another device */
 	char key[64];			/* its MAC; without one its address */
+	char gateway[TALLY_GATEWAY];	/* "": this machine, or the only one */
 	bool has_mac;
 	char name[64];
 	char addresses[TALLY_ADDRESSES][46];
@@ -61,6 +65,14 @@ struct tally_wallet {
 	uint32_t devices;
 };
 
+/* Of a log that several machines wrote. */
+struct tally_gateway {
+	char key[TALLY_GATEWAY];
+	struct tally_count count;
+	uint32_t devices;
+	uint64_t notes, seconds;	/* notes about itself, and of what they say: unprotected */
+};
+
 struct tally_note {
 	char event[64];
 	char detail[TALLY_TEXT];	/* the last one */
@@ -81,9 +93,11 @@ struct tally {
 	struct tally_pool *pools;
 	struct tally_wallet *wallets;
 	struct tally_note notes[TALLY_NOTES];
-	size_t n_devices, n_pools, n_wallets, n_notes;
+	struct tally_gateway *gateways;
+	size_t n_devices, n_pools, n_wallets, n_notes, n_gateways;
 	uint64_t other_devices, other_pools, other_wallets;	/* attempts that had no room */
 	uint32_t device_at[TALLY_DEVICES * 2], pool_at[TALLY_POOLS * 2], wallet_at[TALLY_WALLETS * 2];	/* place + 1 by hash */
+	uint32_t gateway_at[TALLY_GATEWAYS * 2];
 	int64_t hour_from_us;		/* the hour of the last event: its weekday, its hour, and whether it is outside */
 	int weekday, hour;
 };

@@ -147,16 +147,20 @@ static void device_text(const struct tally_device *d, char to[256])
 {
 	const char *address = d->n_addresses ? d->addresses[0] : "";
 
+	int n = *d->gateway ? snprintf(to, 256, "%s: ", d->gateway) : 0;
+
 	if (*d->name)
-		snprintf(to, 256, "%s %s", d->name, address);
+		snprintf(to + n, 256 - (size_t)n, "%s %s", d->name, address);
 	else
-		snprintf(to, 256, d->has_mac ? "%s %s" : "%s", d->has_mac ? address : d->key, d->key);
+		snprintf(to + n, 256 - (size_t)n, d->has_mac ? "%s %s" : "%s", d->has_mac ? address : d->key, d->key);
 }
 
 static const json_t *incident_of_row(const struct top *t, const struct tally_device *d)
 {
 	const char *addresses[TALLY_ADDRESSES];
 
+	if (*d->gateway)
+		return NULL;	/* our reporter knows our own devices */
 	for (unsigned i = 0; i < d->n_addresses; i++)
 		addresses[i] = d->addresses[i];
 	return incidents_of(t->incidents.list, d->has_mac ? d->key : "", addresses, d->n_addresses);
@@ -372,6 +376,8 @@ static int print_json(const struct top *t)
 		const struct tally_device *d = &t->tally->devices[rows[i].place];
 		json_t *j = row_json(&rows[i], "device", d->key);
 
+		if (*d->gateway)
+			json_object_set_new(j, "gateway", json_string(d->gateway));
 		if (d->n_addresses)
 			json_object_set_new(j, "address", json_string(d->addresses[0]));
 		its = incident_of_row(t, d);

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What other programs read: our EVE lines by the field names of Suricata's published schema, `log --format ecs` by those of the
 Elastic Common Schema, `log --format syslog` by RFC 5424's grammar; with hostile texts in every field. With rsyslog installed, its
-sample configuration sends a log to another rsyslog over TLS, across a rotation and while the other end is away.
+sample configurations bring the logs of two gateways into one file of a third machine over TLS, across a rotation and while that one is
+away; `minewall log --gateway` reads it, and one gateway cannot write in the other's name.
 
     formats.py build/minewall"""
 
+import collections
 import glob
 import json
 import os
@@ -106,20 +108,12 @@ def certificates(folder):
                 name + ".ext")
 
 
-RECEIVER = """module(load="imrelp")
-template(name="message" type="string" string="%msg%\\n")
-ruleset(name="in") {{ action(type="omfile" file="{folder}/received" template="message" asyncWriting="off" flushOnTXEnd="on") }}
-input(type="imrelp" port="2514" ruleset="in" tls="on" tls.caCert="{folder}/ca.pem" tls.myCert="{folder}/logs.example.pem"
-      tls.myPrivKey="{folder}/logs.example.key" tls.authMode="name" tls.permittedPeer=["gateway.example"] maxDataSize="64k")
-"""
-
-
 class Rsyslog:
-    def __init__(self, folder, name, netns, config):
+    def __init__(self, folder, name, netns, config, host):
         self.path = os.path.join(folder, name)
         os.makedirs(self.path)
         with open(os.path.join(self.path, "conf"), "w") as f:
-            f.write(f'global(workDirectory="{self.path}" maxMessageSize="64k")\n' + config)
+            f.write(f'global(workDirectory="{self.path}" maxMessageSize="64k" localHostname="{host}")\n' + config)
         self.netns = netns
         self.process = None
 
@@ -143,57 +137,94 @@ def until(question, seconds):
     return question()
 
 
-def rsyslog(folder, lines):
-    """The sample as it is shipped, but for the names of its server and files."""
-    with open(os.path.join(report.HERE, "..", "..", "contrib", "rsyslog", "minewall.conf")) as f:
-        sample = f.read()
-    log = os.path.join(folder, "sent.json")
-    for old, new in (('target="logs.example"', 'target="10.91.0.2"'), ("/etc/minewall/tls/ca.pem", folder + "/ca.pem"),
-                     ("/etc/minewall/tls/cert.pem", folder + "/gateway.example.pem"), ("/etc/minewall/tls/key.pem", folder + "/gateway.example.key"),
-                     ("/var/log/minewall/eve.json", log), ('action.resumeInterval="5"', 'action.resumeInterval="1"')):
-        need(old in sample, f"the sample does not say {old}")
-        sample = sample.replace(old, new)
-    certificates(folder)
-    a, b = (f"mwlog{os.getpid()}{x}" for x in "ab")
-    sender = receiver = None
+def sample(folder, name, who, *changes):
+    """A configuration as it is shipped, but for the names of its server and files."""
+    with open(os.path.join(report.HERE, "..", "..", "contrib", "rsyslog", name)) as f:
+        text = f.read()
+    for old, new in (("/etc/minewall/tls/ca.pem", folder + "/ca.pem"), ("/etc/minewall/tls/cert.pem", f"{folder}/{who}.pem"),
+                     ("/etc/minewall/tls/key.pem", f"{folder}/{who}.key"), *changes):
+        need(old in text, f"{name} does not say {old}")
+        text = text.replace(old, new)
+    return text
 
-    def received():
+
+def forged(event):
+    """What a gateway that lies writes: in another's name, and what is no event."""
+    said = json.dumps({**event, "gateway": "north-1", "mining": {**event["mining"], "id": "f0"}}, separators=(",", ":"))
+    yield from (said, said[:-1] + ',"x":"\\\\"}', said[:-1] + ',"x":"', said[:-1] + ',"x":{"y":1}', said + "]}", "no event", "}", "", "{}", '{"gateway":"north-1"}')
+
+
+def check_central(minewall, folder, lines, lies):
+    """Three of the lies are JSON objects; each of them stands in the name of the one who sent it."""
+    path = os.path.join(folder, "central.yaml")
+    with open(path, "w") as f:
+        f.write("version: 1\ncontrol: none.sock\nstate: state\nlog: {file: all.json, size: off}\n")
+    for name, more in (("north-1", 0), ("south-1", 2)):
+        done = subprocess.run([minewall, "log", "-c", path, "--json", "--gateway", name], capture_output=True, text=True, check=False)
+        events = [json.loads(text) for text in done.stdout.splitlines()]
+        need(all(e["gateway"] == name for e in events), f"another's event is called {name}'s")
+        ids = collections.Counter(e["mining"]["id"] if "mining" in e else e["minewall"]["event"] for e in events)
+        need(ids["f0"] == more, f"{ids['f0']} lies are called {name}'s")
+        need(len({json.dumps(e) for e in events}) - more == len(set(lines)), f"{len(events)} events of {name}, sent {len(lines)}")
+    need(len(list(lies)) == 10, "the lies are others")
+
+
+def rsyslog(minewall, folder, lines):
+    central = os.path.join(folder, "all.json")
+    logs = {name: os.path.join(folder, name + ".json") for name in ("north-1", "south-1")}
+    certificates(folder)
+    b, *a = (f"mwlog{os.getpid()}{x}" for x in "bcd")
+    receiver, senders = None, []
+
+    def received(name="north-1"):
         try:
-            with open(os.path.join(folder, "received")) as f:
-                return [line.strip() for line in f]
+            with open(central) as f:
+                end = f',"gateway":"{name}"}}'
+                return [line.strip()[:-len(end)] + "}" for line in f if line.strip().endswith(end)]
         except OSError:
             return []
 
-    def write(part):
-        with open(log, "a") as f:
+    def write(name, part):
+        with open(logs[name], "a") as f:
             f.writelines(part)
 
     try:
-        for command in (f"netns add {a}", f"netns add {b}", f"-n {a} link add l0 type veth peer name l0 netns {b}", f"-n {a} addr add 10.91.0.1/24 dev l0",
-                        f"-n {b} addr add 10.91.0.2/24 dev l0", f"-n {a} link set l0 up", f"-n {b} link set l0 up"):
-            subprocess.run(["ip", *command.split()], check=True)
-        receiver, sender = Rsyslog(folder, "receiver", b, RECEIVER.format(folder=folder)), Rsyslog(folder, "sender", a, sample)
+        subprocess.run(["ip", "netns", "add", b], check=True)
+        receiver = Rsyslog(folder, "receiver", b, sample(folder, "receiver.conf", "logs.example", ("/var/log/minewall/all.json", central),
+                                                         ("*.gateways.example", "gateway.example")), "logs")
+        for i, name in enumerate(logs):
+            for command in (f"netns add {a[i]}", f"-n {a[i]} link add l0 type veth peer name l{i} netns {b}", f"-n {a[i]} addr add 10.91.{i}.1/24 dev l0",
+                            f"-n {b} addr add 10.91.{i}.2/24 dev l{i}", f"-n {a[i]} link set l0 up", f"-n {b} link set l{i} up"):
+                subprocess.run(["ip", *command.split()], check=True)
+            senders.append(Rsyslog(folder, name, a[i], sample(folder, "minewall.conf", "gateway.example", ('target="logs.example"', f'target="10.91.{i}.2"'),
+                                                              ("/var/log/minewall/eve.json", logs[name]),
+                                                              ('action.resumeInterval="5"', 'action.resumeInterval="1"')), name))
         receiver.start()
         third = len(lines) // 3
-        write(lines[:third])
-        sender.start()
+        write("north-1", lines[:third])
+        lies = [lie + "\n" for lie in forged(json.loads(lines[0]))]
+        write("south-1", lies + lines)
+        for sender in senders:
+            sender.start()
         need(until(lambda: len(received()) >= third, 20), f"{len(received())} of {third} events came")
+        need(until(lambda: set(received("south-1")) >= {line.strip() for line in lines}, 20), "the other gateway's events did not come")
         receiver.stop()
-        write(lines[third:2 * third])
-        os.rename(log, log + ".1")
-        write(lines[2 * third:])
+        write("north-1", lines[third:2 * third])
+        os.rename(logs["north-1"], logs["north-1"] + ".1")
+        write("north-1", lines[2 * third:])
         time.sleep(1)
         receiver.start()
         need(until(lambda: set(received()) >= {line.strip() for line in lines}, 40), f"{len(set(received()))} of {len(lines)} events came")
         # What was not acknowledged when the other end went away comes once more; nothing else does.
         twice = [i for i, line in enumerate(lines) if received().count(line.strip()) > 1]
         need(all(i < third for i in twice), f"came twice: {twice}")
+        check_central(minewall, folder, lines, lies)
         print("ok formats/rsyslog")
     finally:
-        for one in (sender, receiver):
+        for one in (*senders, receiver):
             if one:
                 one.stop()
-        for netns in (a, b):
+        for netns in (*a, b):
             subprocess.run(["ip", "netns", "del", netns], check=False, capture_output=True)
 
 
@@ -217,7 +248,7 @@ def main():
         if os.geteuid() or not shutil.which("rsyslogd") or not shutil.which("openssl") or not RELP:
             print("skipped: root, rsyslog and rsyslog-relp are needed to send them")
         else:
-            rsyslog(folder, [json.dumps(e, separators=(",", ":")) + "\n" for e in events[:300]])
+            rsyslog(minewall, folder, [json.dumps(e, separators=(",", ":")) + "\n" for e in events[:300]])
     except Wrong as wrong:
         print(f"FAIL formats: {wrong}")
         failed = 1

@@ -305,6 +305,51 @@ def incidents(minewall, folder):
     print("ok report/incidents")
 
 
+NORTH, SOUTH = "north-1.gateways.example", HOSTILE[0]
+
+
+def central(events, names):
+    """As the receiver's rsyslog writes what gateways sent: the same devices behind each of them."""
+    for event in events:
+        for i, name in enumerate(names):
+            for _ in range(i + 1):
+                yield {**event, "gateway": name} if name else event
+
+
+def gateways(minewall, folder):
+    """The same addresses behind another gateway are other devices; each gateway's figures are those of its own events."""
+    folder, now = os.path.join(folder, "central"), int(time.time())
+    os.makedirs(folder)
+    config = policy(folder)
+    events = [e for e in hostile(now) if e["event_type"] != "flow" and "\\u0000" not in json.dumps(e)]
+    with open(os.path.join(folder, "eve.json"), "w", encoding="utf-8") as f:
+        f.writelines(line(e) for e in central(events, ("", NORTH, SOUTH)))
+    own, devices = count(events, 0, now), len(count(events, 0, now)["devices"])
+    report = json.loads(run(minewall, config, "--json")[0])
+    need([(g["gateway"], g["attempts"], g["devices"], g["unprotected_s"]) for g in report["gateways"]] ==
+         [(name, n * own["attempts"], devices, n * own["unprotected_s"]) for n, name in ((3, SOUTH), (2, NORTH))], f"gateways: {report['gateways']}")
+    need(len(report["devices"]) == 3 * devices and report["attempts"] == 6 * own["attempts"], "devices of several gateways are added up")
+    need(collections.Counter(d.get("gateway", "") for d in report["devices"]) == {"": devices, NORTH: devices, SOUTH: devices}, "devices lie wrong")
+    page = run(minewall, config)[0]
+    parser = Page()
+    parser.feed(page)
+    text = "".join(parser.texts)
+    need("Gateways" in text and f"behind {NORTH}" in text and f"behind {SOUTH}" in text and "<script" not in page, "the page does not say who is behind which")
+    for more, times in (((NORTH,), 2), (("NORTH-*",), 2), ((NORTH, "<script>*"), 5), (("*",), 6), (("nobody",), 0)):
+        options = [word for name in more for word in ("--gateway", name)]
+        report = json.loads(run(minewall, config, "--json", *options, code=0 if times else 1)[0])
+        need(report["attempts"] == times * own["attempts"], f"{options}: {report['attempts']} attempts")
+        said = subprocess.run([minewall, "log", "-c", config, "--all", *options], capture_output=True, text=True, env=ENV, check=False)
+        need(len(said.stdout.splitlines()) == times * len(events) and said.returncode == (not times), f"log {options}: {len(said.stdout.splitlines())} lines")
+    said = subprocess.run([minewall, "log", "-c", config, "--gateway", "north*"], capture_output=True, text=True, env=ENV, check=False).stdout
+    need(f"blocked  {NORTH}: 192.168.9.1 (" in said and f"note     {NORTH}: " in said, f"the listing does not name the gateway: {said[:300]}")
+    said = subprocess.run([minewall, "log", "-c", config, "--gateway", "north*", "--format", "syslog"], capture_output=True, text=True, env=ENV, check=False).stdout
+    need(all(w.split(" ")[2] == NORTH for w in said.splitlines()), "syslog names another machine")
+    said = subprocess.run([minewall, "log", "-c", config, "--gateway", "north*", "--format", "ecs"], capture_output=True, text=True, env=ENV, check=False).stdout
+    need(all(json.loads(w)["observer"]["name"] == NORTH for w in said.splitlines()), "ECS names another observer")
+    print("ok report/gateways")
+
+
 def large(minewall, folder):
     for name in ("eve.json.1", "eve.json.2.gz"):
         os.unlink(os.path.join(folder, name))
@@ -345,6 +390,7 @@ def main():
     try:
         figures(os.path.abspath(a.minewall), folder)
         incidents(os.path.abspath(a.minewall), folder)
+        gateways(os.path.abspath(a.minewall), folder)
         if a.large:
             large(os.path.abspath(a.minewall), folder)
     except Wrong as wrong:

@@ -36,6 +36,8 @@ static const char *const samples[] = {
 	"{\"mining\":7,\"alert\":null,\"src_port\":\"12\",\"dest_port\":true,\"tls\":{}}",
 	"{\"src_ip\":\"a\",\"src_ip\":\"b\",\"mining\":{\"id\":\"1\"},\"mining\":{\"rule\":\"r\"}}",
 	"{\"src_ip\":\"\xc3\xbc\",\"dest_port\":9223372036854775807,\"src_port\":0}",
+	"{\"event_type\":\"alert\",\"src_ip\":\"10.0.0.1\",\"gateway\":\"mine\",\"mining\":{\"id\":\"1\"},\"gateway\":\"north\\u002d1\"}",
+	"{\"app_proto\":\"tls\",\"gateway\":{\"name\":\"x\"}}",
 	"{}",
 };
 
@@ -60,7 +62,7 @@ static void compare(const char *raw, size_t len)
 		{ LOG_PROTO, NULL, "proto" }, { LOG_APP, NULL, "app_proto" }, { LOG_TLS, "tls", "sni" }, { LOG_ACTION, "alert", "action" },
 		{ LOG_SIGNATURE, "alert", "signature" }, { LOG_ID, "mining", "id" }, { LOG_LIST, "mining", "list" },
 		{ LOG_RULE, "mining", "rule" }, { LOG_MAC, "host", "mac" }, { LOG_HOST, "host", "name" }, { LOG_EVENT, "minewall", "event" },
-		{ LOG_DETAIL, "minewall", "detail" },
+		{ LOG_DETAIL, "minewall", "detail" }, { LOG_GATEWAY, NULL, "gateway" },
 	}, numbers[] = {
 		{ LOG_SPORT, NULL, "src_port" }, { LOG_DPORT, NULL, "dest_port" }, { LOG_SID, "alert", "signature_id" },
 		{ LOG_COUNT, "mining", "count" }, { LOG_SCORE, "mining", "score" }, { LOG_ENTRY_LINE, "mining", "line" },
@@ -175,6 +177,16 @@ static const char *event(const char *when, const char *src, const char *name)
 		 "\"tls\":{\"sni\":\"%s\"},\"alert\":{\"action\":\"blocked\",\"signature_id\":1000902},\"mining\":{\"id\":\"%s\",\"list\":\"l\",\"rule\":"
 		 "\"list\",\"count\":1},\"host\":{\"mac\":\"02:00:00:00:00:0A\",\"name\":\"Laptop\"}}\n", when, src, name, name);
 	return to;
+}
+
+/* The same, as it comes from another machine. */
+static const char *event_of(const char *gateway, const char *when, const char *src, const char *name)
+{
+	static char text[600];
+	const char *plain = event(when, src, name);
+
+	snprintf(text, sizeof(text), "%.*s,\"gateway\":\"%s\"}\n", (int)strlen(plain) - 2, plain, gateway);
+	return text;
 }
 
 static char read_names[1024];
@@ -297,6 +309,35 @@ static void test_filters(void **state)
 	}
 }
 
+/* Which of two gateways' events and one without are read: their names are patterns, more than one may be given. */
+static void test_gateways(void **state)
+{
+	static const struct { const char *one, *other; bool here; const char *found; } cases[] = {
+		{ NULL, NULL, false, "own a b " }, { "north-1", NULL, false, "a " }, { "NORTH-1", NULL, false, "a " }, { "north-*", NULL, false, "a b " },
+		{ "north-?", "x", false, "a b " }, { "north-1", "north-2", false, "a b " }, { "north", NULL, false, "" }, { "*", NULL, false, "own a b " },
+		{ "?*", NULL, false, "a b " }, { NULL, NULL, true, "own " }, { "[", NULL, false, "" },
+	};
+	FILE *f = fopen("eve.json", "w");
+	struct log_query many = { 0 };
+
+	(void)state;
+	assert_non_null(f);
+	fputs(event("2026-11-25T01:00:00Z", "10.0.0.1", "own"), f);
+	fputs(event_of("north-1", "2026-11-25T01:00:00Z", "10.0.0.1", "a"), f);
+	fputs(event_of("north-2", "2026-11-25T01:00:00Z", "10.0.0.1", "b"), f);
+	fclose(f);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct log_query q = { .here = cases[i].here };
+
+		assert_true(!cases[i].one || log_query_gateway(&q, cases[i].one));
+		assert_true(!cases[i].other || log_query_gateway(&q, cases[i].other));
+		assert_string_equal(names_of(&q, NULL), cases[i].found);
+	}
+	for (int i = 0; i < LOG_GATEWAYS_MAX; i++)
+		assert_true(log_query_gateway(&many, "x"));
+	assert_false(log_query_gateway(&many, "x"));
+}
+
 /* Events of a clock that was not set lie between their neighbours. */
 static void test_clock(void **state)
 {
@@ -329,15 +370,19 @@ static void gather_folded(const struct log_line *first, int64_t count, int64_t l
 		 (int)count, (int)((last_us - first->when_us) / 60000000));
 }
 
-static void fold(struct log_fold *f, const char *when, const char *src, const char *name)
+static void fold_text(struct log_fold *f, const char *text)
 {
-	const char *text = event(when, src, name);
 	struct log_scratch scratch = { 0 };
 	struct log_line line;
 
 	assert_true(log_line_read(&line, text, strlen(text), &scratch));
 	assert_int_equal(log_fold_add(f, &line), 0);
 	log_scratch_free(&scratch);
+}
+
+static void fold(struct log_fold *f, const char *when, const char *src, const char *name)
+{
+	fold_text(f, event(when, src, name));
 }
 
 static void test_fold(void **state)
@@ -356,6 +401,13 @@ static void test_fold(void **state)
 	assert_string_equal(folded, "a 3 18; a 1 0; b 1 0; a 1 0; ");
 	*folded = '\0';
 	f = log_fold_new(gather_folded, NULL);
+	fold_text(f, event_of("north", "2026-11-25T01:00:00Z", "10.0.0.1", "a"));
+	fold_text(f, event_of("south", "2026-11-25T01:00:00Z", "10.0.0.1", "a"));	/* the same address behind another gateway */
+	fold_text(f, event_of("north", "2026-11-25T01:01:00Z", "10.0.0.1", "a"));
+	log_fold_end(f);
+	assert_string_equal(folded, "a 2 1; a 1 0; ");
+	*folded = '\0';
+	f = log_fold_new(gather_folded, NULL);
 	for (int i = 0; i < 40000; i++) {
 		char name[16];
 
@@ -364,6 +416,23 @@ static void test_fold(void **state)
 	}
 	log_fold_end(f);
 	assert_string_equal(strtok(folded, ";"), "n0 1 0");	/* bounded memory: the oldest were given before the end */
+}
+
+static void test_print_gateway(void **state)
+{
+	const char *text = event_of("north-1\\u001b", "2026-11-25T01:00:00Z", "10.0.0.1", "a");
+	char said[1024];
+	struct log_scratch scratch = { 0 };
+	struct log_line line;
+	FILE *f = fmemopen(said, sizeof(said), "w");
+
+	(void)state;
+	assert_true(log_line_read(&line, text, strlen(text), &scratch));
+	event_line_print(f, &line, 1, 0);
+	fclose(f);
+	log_scratch_free(&scratch);
+	assert_string_equal(said, "2026-11-25 01:00:00  blocked  north-1\\x1b: 10.0.0.1 (Laptop, 02:00:00:00:00:0A) -> 192.0.2.1:443 TLS a  [list l: ]"
+			    "  #a\n");
 }
 
 /* Nothing of the file reaches the terminal as it is. */
@@ -392,9 +461,11 @@ int main(void)
 		cmocka_unit_test_teardown(test_files, folder_empty),
 		cmocka_unit_test_teardown(test_hostile_file, folder_empty),
 		cmocka_unit_test_teardown(test_filters, folder_empty),
+		cmocka_unit_test_teardown(test_gateways, folder_empty),
 		cmocka_unit_test_teardown(test_clock, folder_empty),
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_gateway),
 	};
 
 	setenv("TZ", "UTC", 1);
