@@ -283,6 +283,7 @@ class Played:
 def judge_script(t, name):
     script = SCRIPTS[name]
     address, got = Played.of(t, name)
+    need("error" not in got, f"the client could not send: {got}")
     arrived = t.log.bytes(address, script.port)
     if script.passes or (not t.enforce and script.lands):
         need(until(lambda: script.complete in t.log.bytes(address, script.port), 1),
