@@ -43,7 +43,7 @@ LIBRARIES = {
 }
 
 TOP = {"Makefile", "README.md", "LICENSE", ".gitignore", ".ci", ".clang-tidy", *FOLDERS, "tests", "contrib"}
-TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "faults", "policy-errors", "package"}
+TESTS = {"unit", "fuzz", "netns", "corpus", "bench", "evasion", "faults", "fleet", "policy-errors", "package"}
 
 EXECUTES = r"\b(system|popen|execv|execve|execvp|execvpe|execl|execlp|execle|execveat|fexecve|posix_spawnp?|wordexp)\s*\("
 # The admin's own hook, in the reporter's process, which judges nothing.
