@@ -91,15 +91,16 @@ static struct row *rows_of(const void *items, size_t count, size_t size, size_t 
 	struct row *rows = calloc(count ? count : 1, sizeof(*rows));
 
 	*n = 0;
-	for (size_t i = 0; rows && i < count; i++) {
+	if (!rows)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
 		const struct tally_recent *r = (const struct tally_recent *)((const char *)items + i * size + recent);
 		struct row row = { tally_last(r, now, 60), tally_last(r, now, 900), tally_last(r, now, 3600), (uint32_t)i };
 
 		if (row.hour)
 			rows[(*n)++] = row;
 	}
-	if (rows)
-		qsort(rows, *n, sizeof(*rows), busiest_first);
+	qsort(rows, *n, sizeof(*rows), busiest_first);
 	return rows;
 }
 #define ROWS_OF(t, what, now, n) \
