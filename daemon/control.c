@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A Unix stream socket that carries one JSON text each way; whoever sent his request shuts his side down.
- * Requests are served one at a time by the main loop, so every wait in here is bounded. */
+ * Who listens serves his connections by daemon/clients.c; every wait in here is a verb's, or bounded. */
 #include "daemon/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,6 @@
 
 #include "daemon/escape.h"
 
-/* A request is a verb and its argument. */
-#define REQUEST_BYTES_MAX 65536
 /* Descriptors of one message at most. */
 #define FDS_MAX 100
 
@@ -125,32 +124,14 @@ int control_listen(const char *path, gid_t group)
 	/* the folder may be somebody else's by now: what is at the path is not followed */
 	if (!err && group != CONTROL_NO_GROUP && lchown(path, (uid_t)-1, group))
 		err = -errno;
-	if (!err && listen(fd, 16))
+	/* not waited at: during a takeover two processes hear of one connection */
+	if (!err && (listen(fd, 16) || fcntl(fd, F_SETFL, O_NONBLOCK)))
 		err = -errno;
 	if (err) {
 		close(fd);
 		return err;
 	}
 	return fd;
-}
-
-int control_accept(int fd, json_t **request)
-{
-	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	size_t len = 0;
-	char *text;
-
-	if (client < 0)
-		return -errno;
-	set_patience(client, 1);
-	text = read_all(client, REQUEST_BYTES_MAX, &len);
-	*request = text ? json_loadb(text, len, 0, NULL) : NULL;
-	free(text);
-	if (!*request) {
-		close(client);
-		return -EBADMSG;
-	}
-	return client;
 }
 
 void control_reply(int fd, json_t *reply)

@@ -18,10 +18,6 @@
  * -EEXIST: something else than a socket is there; -errno. */
 int control_listen(const char *path, gid_t group);
 
-/* Takes one connection and reads its request. Returns the connection's descriptor and a new reference in `*request`, or -errno
- * (a client that is too slow or talks nonsense is dropped). */
-int control_accept(int fd, json_t **request);
-
 /* Sends the reply (its reference is taken over) and closes the connection. */
 void control_reply(int fd, json_t *reply);
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/control.h"
+#include "daemon/clients.h"
 #include "daemon/log.h"
 #include "daemon/reporter.h"
 #include "daemon/sighting.h"
@@ -372,18 +372,15 @@ static void serve_anew(struct reporting_loop *l)
 			 " (built without libmicrohttpd)" : "");
 }
 
-static void heed_verb(struct reporting_loop *l)
+static json_t *heed_verb(void *arg, struct client *from, const json_t *request)
 {
-	json_t *request = NULL;
-	int client = control_accept(l->listening, &request);
+	struct reporting_loop *l = arg;
 
-	if (client < 0)
-		return;
+	(void)from;
 	/* What the daemon said before the verb was given comes first. */
 	if (!heed_link(l))
 		l->stop = true;
-	control_reply(client, incident_answer(l, request));
-	json_decref(request);
+	return incident_answer(l, request);
 }
 
 static void heed_signals(struct reporting_loop *l)
@@ -440,6 +437,9 @@ static int due_ms(const struct reporting_loop *l)
 	at = metrics_serve_due_ms(l->server);
 	if (at >= 0 && (due < 0 || at < due))
 		due = at;
+	at = clients_due_ms(l->clients, now);
+	if (at >= 0 && (due < 0 || at < due))
+		due = at;
 	return (int)due;
 }
 
@@ -482,34 +482,37 @@ static bool open_signals(struct reporting_loop *l)
 int reporting_run(int link, int folder, int listening)
 {
 	static struct reporting_loop l;
-	struct pollfd fds[] = { { .fd = link, .events = POLLIN }, { .fd = listening, .events = POLLIN }, { .events = POLLIN },
-			       { .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[4 + CLIENTS_FDS] = { { .fd = link, .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN }, { .events = POLLIN } };
 
-	l = (struct reporting_loop) { .link = link, .folder = folder, .listening = listening };
+	l = (struct reporting_loop) { .link = link, .folder = folder, .clients = clients_new(listening) };
 	l.saved_ms = l.summary_ms = reporting_now_ms() - SAVE_EVERY_MS;
 	incident_book_init(&l.book, 512);
 	load_init(&l.load);
-	if (!open_signals(&l))
+	if (!l.clients || !open_signals(&l))
 		return 1;
-	fds[2].fd = l.signals;
+	fds[1].fd = l.signals;
 	reporting_send(&l, REPORTER_HELLO, NULL);
 	l.summary_due = true;
 	while (!l.stop) {
-		fds[3].fd = metrics_serve_fd(l.server);
-		fds[4].fd = l.load.fd;
-		if (poll(fds, 5, due_ms(&l)) < 0 && errno != EINTR)
-			break;
+		fds[2].fd = metrics_serve_fd(l.server);
+		fds[3].fd = l.load.fd;
+		clients_poll(l.clients, fds + 4, reporting_now_ms());
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(&l)) < 0) {
+			if (errno != EINTR)
+				break;
+			continue;
+		}
 		heed_signals(&l);
 		if (fds[0].revents && !heed_link(&l))
 			l.stop = true;
-		if (fds[1].revents)
-			heed_verb(&l);
+		clients_serve(l.clients, fds + 4, reporting_now_ms(), heed_verb, &l);
 		metrics_serve_run(l.server);
 		tick(&l);
 	}
 	if (l.unsaved)
 		incident_file_save(&l);
 	take_early(&l);
+	clients_free(l.clients);
 	load_end(&l.load);
 	metrics_serve_end(l.server);
 	json_decref(l.status);

@@ -23,7 +23,8 @@ struct reporter_settings {
 };
 
 struct reporting_loop {
-	int link, folder, listening, signals;
+	int link, folder, signals;
+	struct clients *clients;	/* whoever asks by the verb `incidents` */
 	struct reporter_settings settings;
 	bool has_settings;
 	struct reporting_early { char *bytes; size_t len; } *early;	/* what was said before the settings */

@@ -258,6 +258,52 @@ def reporter_floods(t):
         attempt(t)
 
 
+SLOW = """
+import socket, sys, time
+kept = []
+for i in range(24):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(0.5)
+    try:
+        s.connect(sys.argv[1])
+        if i % 3 == 0:
+            s.sendall(b'{"verb": "list"}')
+            s.shutdown(1)     # and the answer is never read
+    except OSError:
+        pass
+    kept.append(s)
+print("there", flush=True)
+while True:
+    for s in kept:
+        try:
+            s.send(b" ")
+        except OSError:
+            pass
+    time.sleep(0.4)
+"""
+
+
+@own("incidents/slow-clients")
+def slow_clients(t):
+    """Clients that say a byte now and then, and some that read no answer, hold up neither the verb nor the counting."""
+    t.daemon = make(t).start()
+    attempt(t)
+    need(until(lambda: incidents(t)), "no incident")
+    slow = t.bed.gateway.start(*PYTHON, "-c", SLOW, os.path.join(t.daemon.folder, "control.sock.incidents"), stdout=subprocess.PIPE, text=True)
+    try:
+        need(slow.stdout.readline() == "there\n", "the clients do not start")
+        for _ in range(6):
+            begin = time.monotonic()
+            need(t.daemon.verb("incidents").returncode == 0, "the verb is not answered")
+            took = time.monotonic() - begin
+            need(took < 1.5 * beds.SLOW, f"the verb took {took:.2f} s")
+        before = incidents(t)[0]["blocked"]
+        attempt(t)
+        need(until(lambda: incidents(t)[0]["blocked"] > before), "it counts no more")
+    finally:
+        slow.kill()
+
+
 @own("incidents/hook-fails", "exit", "hangs", "missing")
 def hook_fails(t, how):
     path = os.path.join(t.bed.tmp, "bad-hook")
