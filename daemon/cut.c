@@ -60,14 +60,14 @@ static bool must_end(const struct connmark_tuple *t, uint32_t mark, void *arg)
 {
 	struct pass *c = arg;
 	const struct policy *p = c->d->shared.policy;
-	struct subject who = { .sport = t->sport, .dport = t->dport, .proto = t->proto, .when_s = c->when_s };
+	struct subject who = { .sport = t->sport, .dport = t->to_port, .proto = t->proto, .when_s = c->when_s };
 	enum action action;
 	bool taught;
 
 	if ((mark & policy_settings(p)->mark_mask) >> c->shift == STATE_BLOCKED)
 		return false;
 	memcpy(who.src, t->src, sizeof(who.src));
-	memcpy(who.dst, t->dst, sizeof(who.dst));
+	memcpy(who.dst, t->to, sizeof(who.dst));	/* as packets look where they are judged */
 	taught = is_taught(c, &who);
 	if (!taught && !c->by_policy)
 		return false;

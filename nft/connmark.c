@@ -207,14 +207,13 @@ static bool read_ports(const struct nlattr *nest, struct connmark_tuple *t)
 }
 
 /* False: not TCP or UDP, or not whole. */
-static bool read_tuple(const struct flow *flow, struct connmark_tuple *t)
+static bool read_parts(uint8_t family, const uint8_t *tuple, size_t len, struct connmark_tuple *t)
 {
 	const struct nlattr *attr, *ip = NULL, *proto = NULL;
 
 	memset(t, 0, sizeof(*t));
-	t->family = flow->family == AF_INET6 ? 6 : 4;
-	for (attr = (const void *)flow->tuple; mnl_attr_ok(attr, (int)(flow->tuple + flow->len - (const uint8_t *)attr));
-	     attr = mnl_attr_next(attr)) {
+	t->family = family == AF_INET6 ? 6 : 4;
+	for (attr = (const void *)tuple; mnl_attr_ok(attr, (int)(tuple + len - (const uint8_t *)attr)); attr = mnl_attr_next(attr)) {
 		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
 			ip = attr;
 		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
@@ -223,12 +222,32 @@ static bool read_tuple(const struct flow *flow, struct connmark_tuple *t)
 	return ip && proto && read_addresses(ip, t) && read_ports(proto, t);
 }
 
+static bool read_tuple(const struct flow *flow, struct connmark_tuple *t)
+{
+	return read_parts(flow->family, flow->tuple, flow->len, t);
+}
+
+/* Of a million flows few are wanted. */
+static bool is_wanted(const struct found *f, const struct flow *flow, const struct nlattr *reply)
+{
+	struct connmark_tuple t, back;
+
+	if (!read_tuple(flow, &t))
+		return false;
+	memcpy(t.to, t.dst, sizeof(t.to));
+	t.to_port = t.dport;
+	if (reply && read_parts(flow->family, mnl_attr_get_payload(reply), mnl_attr_get_payload_len(reply), &back)) {
+		memcpy(t.to, back.src, sizeof(t.to));
+		t.to_port = back.sport;
+	}
+	return f->wanted(&t, flow->mark, f->arg);
+}
+
 static int find(const struct nlmsghdr *h, void *arg)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-	const struct nlattr *attr, *tuple = NULL, *zone = NULL;
+	const struct nlattr *attr, *tuple = NULL, *reply = NULL, *zone = NULL;
 	struct found *f = arg;
-	struct connmark_tuple t;
 	uint32_t mark = 0;
 	int rc;
 
@@ -236,6 +255,9 @@ static int find(const struct nlmsghdr *h, void *arg)
 		switch (mnl_attr_get_type(attr)) {
 		case CTA_TUPLE_ORIG:
 			tuple = attr;
+			break;
+		case CTA_TUPLE_REPLY:
+			reply = attr;
 			break;
 		case CTA_ZONE:
 			zone = attr;
@@ -248,8 +270,7 @@ static int find(const struct nlmsghdr *h, void *arg)
 	if (!tuple || (f->mask && !(mark & f->mask)))
 		return 0;
 	rc = remember(f, g->nfgen_family, mark, tuple, zone);
-	/* Of a million flows few are kept. */
-	if (!rc && f->wanted && !(read_tuple(&f->flow[f->n - 1], &t) && f->wanted(&t, mark, f->arg)))
+	if (!rc && f->wanted && !is_wanted(f, &f->flow[f->n - 1], reply))
 		f->n--;
 	return rc;
 }

@@ -13,6 +13,10 @@ struct connmark_tuple {
 	uint8_t src[16], dst[16];
 	uint16_t sport, dport;
 	uint8_t family, proto;
+	/* Whom its answers come from: behind a DNAT or redirect of this host another one, and the one that our rules see. Filled for
+	 * connmark_wanted only. */
+	uint8_t to[16];
+	uint16_t to_port;
 };
 
 int connmark_open(struct connmark **c);

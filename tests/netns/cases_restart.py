@@ -142,6 +142,47 @@ def teach_ends(t, queues):
         talk.close()
 
 
+DNAT = """
+table inet bed_dnat {
+	chain pre {
+		type nat hook prerouting priority dstnat - 5; policy accept;
+		meta l4proto tcp ip daddr 192.0.2.99 dnat ip to %s
+		meta l4proto tcp ip6 daddr 2001:db8:99::1 dnat ip6 to %s
+	}
+}
+"""
+BEHIND = {4: "192.0.2.99", 6: "2001:db8:99::1"}
+
+
+@own("teach/ends-flows-behind-dnat", "taught", "policy")
+def teach_ends_dnat(t, by):
+    """A flow that the gateway leads elsewhere is ended by what the address behind it is, not by the one that the client asked for."""
+    t.daemon = t.make(policy()).start()
+    t.bed.gateway.run("nft", "delete", "table", "inet", "bed_dnat", check=False)
+    behind = {}
+    for family in families(t):
+        behind[family] = t.fresh()
+    t.bed.gateway.nft(DNAT % (behind.get(4, "192.0.2.98"), behind.get(6, "2001:db8:99::2")))
+    talk = Talk(t)
+    try:
+        for family in families(t):
+            talk.open(BEHIND[family], wire.client_hello(UNLISTED))
+            need(until(lambda f=family: any(STATES[x["state"]] == "pass" for x in t.kernel.flows(f, BEHIND[f], TALK_PORT)), 2),
+                 f"IPv{family}: the flow is not let go")
+        if by == "policy":
+            now = ", ".join(f'"{address}"' for address in behind.values())
+            reload(t, policy().replace('addresses: ["100.65.250', f'addresses: [{now}, "100.65.250'))
+        for family in families(t):
+            if by == "taught":
+                need(t.bed.send(behind[family], TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
+            need(until(lambda f=family: all(STATES[x["state"]] == "blocked" for x in t.kernel.flows(f, BEHIND[f], TALK_PORT)), 2),
+                 f"IPv{family}: {[x['text'] for x in t.kernel.flows(family, BEHIND[family], TALK_PORT)]}")
+            need(talk.ended(BEHIND[family], 1)[0] == "reset", f"IPv{family}: the client is not told")
+    finally:
+        talk.close()
+        t.bed.gateway.run("nft", "delete", "table", "inet", "bed_dnat", check=False)
+
+
 @own("reload/broken-policy-changes-nothing")
 def reload_broken(t):
     t.daemon = t.make(policy()).start()
