@@ -54,6 +54,8 @@ static void event_hash(char out[EVENT_HASH_MAX], const uint8_t *key, const uint8
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	explicit_bzero(&ctx, sizeof(ctx));
+	explicit_bzero(lower, sizeof(lower));
 }
 
 /* Under another name first: after a power cut there is a whole key or none. */

@@ -48,6 +48,15 @@ void pipeline_policy(struct pipeline *p, const struct policy *policy)
 	p->policy = policy;
 }
 
+void pipeline_wipe(struct pipeline *p)
+{
+	/* one that is let mine keeps its bytes until its server answers, as any other: it does without them */
+	if (p->at_hand && p->at_hand->state == FLOW_CLEARED)
+		flow_lose_streams(p->flows, p->at_hand);
+	stream_pool_wipe(flow_streams(p->flows));
+	explicit_bzero(&p->scratch, sizeof(p->scratch));
+}
+
 uint32_t pipeline_flows(const struct pipeline *p)
 {
 	return flow_count(p->flows);
@@ -216,6 +225,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 
 	reset_facts(&p->found);
 	s.out.facts = &p->found;
+	p->at_hand = NULL;
 	if (lookup_take(&s))
 		return s.out;
 	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
@@ -228,6 +238,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	pipeline_describe(&s.out, s.flow, packet->when_s);
 	take(&s, fresh, now_ms);
 	s.out.app = s.flow->app;
+	p->at_hand = s.flow;
 	return s.out;
 }
 

@@ -103,6 +103,9 @@ bool pipeline_rejudge(struct pipeline *p, uint32_t *cursor, uint32_t n, uint64_t
 /* Forgets a flow (replay: its 5-tuple is used again). */
 void pipeline_forget(struct pipeline *p, const struct packet *packet);
 
+/* Overwrites what the finding at hand was read from: its stream, and what was unpacked of it. No fact holds any more. */
+void pipeline_wipe(struct pipeline *p);
+
 /* Flows remembered now. */
 uint32_t pipeline_flows(const struct pipeline *p);
 

@@ -25,6 +25,7 @@
 #include "daemon/escape.h"
 #include "daemon/log.h"
 #include "daemon/reach.h"
+#include "daemon/secret.h"
 #include "daemon/state.h"
 #include "daemon/takeover.h"
 #include "nft/connmark.h"
@@ -216,7 +217,8 @@ static enum exit_code open_files(struct daemon *d)
 	if (d->reporter)
 		event_log_tee(d->log, tell_reporter, d->reporter);
 	snprintf(key, sizeof(key), "%s/key", d->settings->state);
-	err = event_key(key, d->shared.login_key);
+	d->shared.login_key = secret_new();
+	err = d->shared.login_key ? event_key(key, d->shared.login_key) : -ENOMEM;
 	if (err) {
 		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made%s", key,
 			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" : "");
@@ -359,12 +361,14 @@ static enum exit_code open_loop(struct daemon *d)
 	return EXIT_DONE;
 }
 
-/* Takes everything back, whatever part of it was reached; our connmark bits, too. */
+/* Takes everything back, whatever part of it was reached; our connmark bits, too. Who cannot go on leaves the table as if killed: what
+ * was taught goes on blocking, and what must be judged passes or waits as the policy says. */
 static void undo(struct daemon *d)
 {
+	bool remove = d->table_there && !d->others && !d->failed;
 	struct connmark *connmark = NULL;
 
-	if (d->table_there && !d->others) {
+	if (remove) {
 		daemon_read_tries(d);
 		state_save(d);
 		table_remove(d->shared.table);
@@ -376,7 +380,7 @@ static void undo(struct daemon *d)
 	json_decref(d->reported);
 	for (unsigned i = 0; i < d->n_queues; i++)
 		queue_close(d->queues[i]);
-	if (d->table_there && !d->others && connmark_open(&connmark) == 0)
+	if (remove && connmark_open(&connmark) == 0)
 		connmark_clear(connmark, d->settings->mark_mask);
 	connmark_close(connmark);
 	table_close(d->shared.table);
@@ -389,6 +393,7 @@ static void undo(struct daemon *d)
 	refuse_close(d->shared.refuse);
 	blind_free(d->shared.blind);
 	learnt_free(d->shared.learnt);
+	secret_free(d->shared.login_key);
 	notify_close(&d->notify);
 	clients_free(d->clients);
 	if (d->control >= 0 && !d->others)

@@ -12,6 +12,7 @@
 
 struct pipeline {
 	struct flow_table *flows;
+	struct flow *at_hand;	/* of the last packet; NULL: it had none */
 	const struct policy *policy;
 	struct facts found;	/* of the packet at hand, all messages together */
 	struct facts message;	/* of the message at hand */

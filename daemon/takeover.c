@@ -250,6 +250,14 @@ static void stand_still(struct daemon *d)
 	state_save(d);
 }
 
+/* So that a service manager starts it again; until then the table does what it does when a daemon is killed. */
+static void give_up(struct daemon *d)
+{
+	d->stop = d->failed = true;
+	daemon_note(d, "gave_up", d->settings->fail == FAIL_OPEN ? "it cannot judge any more and ends: traffic passes until it is started anew" :
+		    "it cannot judge any more and ends: what must be judged waits until it is started anew");
+}
+
 void takeover_heed(struct daemon *d)
 {
 	char c = 0;
@@ -265,7 +273,7 @@ void takeover_heed(struct daemon *d)
 		}
 		log_info("the process that was to take over has failed; this one goes on");
 		if (daemon_start_threads(d) != EXIT_DONE)
-			d->stop = d->failed = true;	/* so that a service manager starts it again */
+			give_up(d);
 		else if (apply_table(d) == 0)	/* the other one may have changed it */
 			state_teach(d);
 	}

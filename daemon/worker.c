@@ -36,6 +36,7 @@ struct worker {
 	uint64_t turns_seen;		/* the main loop's */
 	bool refused;		/* the queue cannot be read, and this was said */
 	struct worker_counters counters;
+	bool wipe;		/* a wallet may stand in the packets of this batch */
 	unsigned n_lessons;	/* for the adder, once the verdicts are sent */
 	struct lesson lessons[QUEUE_BATCH];
 };
@@ -219,6 +220,18 @@ static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms
 		note_finding(w, packet, &o);
 	else
 		note_names(w, &o);
+	if (o.event && o.facts->mining)
+		pipeline_wipe(w->pipeline);
+	/* also what a miner says again after it was blocked */
+	w->wipe |= o.event || o.verdict == VERDICT_BLOCK || o.verdict == VERDICT_DROP;
+}
+
+/* Who looks into our memory later finds no wallet. Only after a finding, so that ordinary traffic does not pay for it. */
+static void wipe(struct worker *w)
+{
+	if (w->wipe)
+		queue_wipe(w->queue);
+	w->wipe = false;
 }
 
 static void note(struct worker *w, const char *what, const char *detail)
@@ -333,6 +346,7 @@ static void *run(void *arg)
 			judge(w, &batch[i], now_ms);
 		queue_flush(w->queue);
 		teach(w);
+		wipe(w);
 		if (atomic_load_explicit(&w->rejudging, memory_order_relaxed)) {
 			rejudge(w, now_ms);
 			teach(w);

@@ -36,7 +36,7 @@ struct worker_shared {
 	struct ring *events;
 	struct adder *adder;
 	struct watchdog *watchdog;	/* NULL when failing closed */
-	uint8_t login_key[32];
+	uint8_t *login_key;		/* 32 bytes (daemon/secret.h) */
 	uint64_t hash_key[2];
 };
 

@@ -151,6 +151,13 @@ void flow_clear_streams(struct flow_table *t, struct flow *f)
 		stream_clear(t->streams, &f->side[1].stream);
 }
 
+void flow_lose_streams(struct flow_table *t, struct flow *f)
+{
+	stream_lose(t->streams, &f->side[0].stream);
+	if (f->two)
+		stream_lose(t->streams, &f->side[1].stream);
+}
+
 void flow_drop(struct flow_table *t, struct flow *f)
 {
 	uint32_t i = (uint32_t)(f - t->flows), at = f->hash & t->mask;

@@ -144,6 +144,9 @@ void flow_drop(struct flow_table *t, struct flow *f);
 /* Forgets the bytes of both sides. */
 void flow_clear_streams(struct flow_table *t, struct flow *f);
 
+/* The same, as if their memory were taken for newer ones: what was judged stays judged. */
+void flow_lose_streams(struct flow_table *t, struct flow *f);
+
 /* Remembers a name of the flow for a policy that comes later. Names of all flows share a ring of fixed size: the oldest are
  * forgotten first. Longer ones than 255 bytes are left out. */
 void flow_note_name(struct flow_table *t, struct flow *f, uint8_t kind, const uint8_t *name, size_t len);

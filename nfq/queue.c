@@ -52,6 +52,7 @@ struct queue {
 	struct mmsghdr messages[QUEUE_BATCH];
 	struct iovec vectors[QUEUE_BATCH];
 	char *buffers;
+	uint32_t filled[QUEUE_BATCH];	/* bytes of each buffer that were written since the last queue_wipe */
 	int64_t now_s;
 	uint64_t now_ms, asked_ms;
 	struct verdict verdict;		/* what all have in common */
@@ -303,11 +304,22 @@ int queue_receive(struct queue *q, const struct queued **batch)
 	for (int i = 0; i < n; i++) {
 		int e = read_datagram(q, q->vectors[i].iov_base, q->messages[i].msg_len);
 
+		if (q->filled[i] < q->messages[i].msg_len)
+			q->filled[i] = q->messages[i].msg_len;
 		err = e ? e : err;
 	}
 	*batch = q->batch;
 	/* Packets that came along must get their verdicts first; a refusal repeats itself on the next bind. */
 	return q->n ? q->n : err;
+}
+
+void queue_wipe(struct queue *q)
+{
+	for (int i = 0; i < QUEUE_BATCH; i++) {
+		explicit_bzero(q->vectors[i].iov_base, q->filled[i] < MESSAGE_BYTES ? q->filled[i] : MESSAGE_BYTES);
+		q->filled[i] = 0;
+	}
+	q->n = 0;
 }
 
 static void put_verdict(struct queue *q, const struct queued *packet, unsigned verdict, unsigned state)

@@ -49,6 +49,9 @@ int queue_adopt(struct queue **q, const struct queue_config *config, int fd);
  * packets for us (read queue_losses), other negative errno: the socket is of no use any more. */
 int queue_receive(struct queue *q, const struct queued **batch);
 
+/* Overwrites all packets that were received since the last time, those of the last batch, too. */
+void queue_wipe(struct queue *q);
+
 /* Milliseconds of CLOCK_MONOTONIC_COARSE when the last receive came back. */
 uint64_t queue_now_ms(const struct queue *q);
 

@@ -26,8 +26,13 @@ struct block_class {
 
 enum { SMALL, FULL, CLASSES };
 
+/* Blocks that were given back lately and still hold what they held: more than the streams of a flow. */
+#define GIVEN 8
+
 struct stream_pool {
 	struct block_class class[CLASSES];
+	struct stream_block *given[GIVEN];
+	unsigned n_given;
 };
 
 static const uint32_t class_bytes[CLASSES] = { STREAM_BYTES_SMALL, STREAM_BYTES_MAX };
@@ -186,6 +191,18 @@ static void block_give(struct stream_pool *pool, struct stream_block *b)
 	b->owner = NULL;
 	b->next = c->free;
 	c->free = b;
+	pool->given[pool->n_given++ % GIVEN] = b;
+}
+
+void stream_pool_wipe(struct stream_pool *pool)
+{
+	for (unsigned i = 0; i < GIVEN; i++) {
+		struct stream_block *b = pool->given[i];
+
+		if (b && !b->owner)
+			explicit_bzero(b->bytes, b->capacity);
+		pool->given[i] = NULL;
+	}
 }
 
 void stream_clear(struct stream_pool *pool, struct stream *s)
@@ -195,6 +212,16 @@ void stream_clear(struct stream_pool *pool, struct stream *s)
 	s->block = NULL;
 	s->base = s->end = 0;
 	s->lost = false;
+}
+
+void stream_lose(struct stream_pool *pool, struct stream *s)
+{
+	if (!s->block)
+		return;
+	block_give(pool, s->block);
+	s->block = NULL;
+	s->end = 0;
+	s->lost = true;
 }
 
 /* Copies the first `n` bits of `from`, behind which there are none, to bit `shift` of the zeroed `to`. */
@@ -236,8 +263,11 @@ static void make_room(struct stream_pool *pool, struct stream *s, uint32_t shift
 		memmove(b->bytes + shift, old->bytes, kept);
 		if (old->mapped)
 			move_maps(b, old, kept, shift);
-		if (old != b)
+		if (old != b) {
+			/* it may be long until the flow is judged, and what is found wiped */
+			explicit_bzero(old->bytes, kept);
 			block_give(pool, old);
+		}
 	}
 	s->end = old ? kept + shift : 0;
 	s->block = b;

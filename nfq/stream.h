@@ -59,4 +59,10 @@ void stream_cut(struct stream_pool *pool, struct stream *s, uint32_t n);
 /* Gives the memory back. */
 void stream_clear(struct stream_pool *pool, struct stream *s);
 
+/* The same, as if it were taken for a newer stream. */
+void stream_lose(struct stream_pool *pool, struct stream *s);
+
+/* Overwrites what was given back lately: a flow's bytes, once nobody looks at them any more. */
+void stream_pool_wipe(struct stream_pool *pool);
+
 #endif

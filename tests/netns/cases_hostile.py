@@ -6,7 +6,9 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
+import struct
 import time
 
 import bed as beds
@@ -103,6 +105,75 @@ def wallet_nowhere(t):
     for path, data in contents(t.daemon.folder):
         need(WALLET.encode() not in data and WALLET[:24].encode() not in data, f"the wallet is in {path}")
     need(not glob.glob(os.path.join(t.daemon.folder, "**", "core*"), recursive=True), "there is a core dump")
+
+
+def writable(pid):
+    """The memory that a process may write, by its mapping: read as root does, who is kept out by nothing."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+        for line in maps:
+            where, rights, *_ = line.split()
+            start, end = (int(n, 16) for n in where.split("-"))
+            if rights[1] != "w":
+                continue
+            for at in range(start, end, 8 << 20):     # overlapping, as a text may lie across
+                mem.seek(at)
+                yield line.strip(), mem.read(min((8 << 20) + 256, end - at))
+
+
+def memory_of(core):
+    """The segments of a core file (ELF, 64 bits); not its notes, as a register may hold 32 bytes of what was compared last."""
+    with open(core, "rb") as f:
+        data = f.read()
+    at, (size, n) = struct.unpack_from("=Q", data, 32)[0], struct.unpack_from("=HH", data, 54)
+    heads = [struct.unpack_from("=IIQQQQ", data, at + i * size) for i in range(n)]
+    return b"".join(data[offset:offset + length] for kind, _, offset, _, _, length in heads if kind == 1)
+
+
+def logins():
+    """Miners' ways to name their wallet: as text, as escapes, with a worker; in the clear, in a request's body."""
+    plain = json.dumps({"id": 1, "jsonrpc": "2.0", "method": "login", "params": {"login": WALLET, "pass": "x", "agent": "a/1"}}) + "\n"
+    worker = ('{"id":1,"method":"mining.subscribe","params":["a/1"]}\n'
+              f'{{"id":2,"method":"mining.authorize","params":["{WALLET}.rig","x"]}}\n')
+    body = f"POST / HTTP/1.1\r\nHost: x.example\r\nContent-Type: application/json\r\nContent-Length: {len(plain)}\r\n\r\n{plain}"
+    return {"plain": plain, "escaped": plain.replace(WALLET, "".join(f"\\u{ord(c):04x}" for c in WALLET)), "worker": worker, "body": body,
+            "behind-much": worker.replace("a/1", "a" * 3000)}
+
+
+def findings(pids, texts):
+    """Where in the memory of these processes one of the texts stands."""
+    return [f"{name} in process {pid}, {where}" for pid in pids for where, data in writable(pid) for name, text in texts.items() if text in data]
+
+
+@own("hostile/memory-without-wallets", "enforce", "monitor")
+def without_wallets(t, mode):
+    """After logins of every kind no process of the daemon holds the wallet any more, and a core file of it holds no key."""
+    t.daemon = t.make(policy(mode=mode, queues=2)).start()
+    wanted = 0
+    for name, text in logins().items():
+        for how in ((), ("--mode", "bytes"), ("--mode", "cuts", "--cuts", "70,90")):
+            # An HTTP connection that is let mine is read on, with its first bytes, for 16 requests.
+            if (name == "behind-much" and "bytes" in how) or (name == "body" and mode == "monitor"):
+                continue
+            wanted += 1
+            t.bed.send(t.fresh(), 14433, text.encode().hex(), *how, wait=3 if mode == "enforce" else 0.3)
+            need(until(lambda: len(t.daemon.events()) >= wanted, 4), f"{name} {' '.join(how)}: no event")
+    # Byte by byte a subscription is known before the wallet is said.
+    hashes = {e["mining"]["login_hash"] for e in t.daemon.events() if "login_hash" in e["mining"]}
+    need(len(hashes) == 1, f"one wallet has the hashes {hashes}")
+    pids = processes(t)
+    with open(os.path.join(t.daemon.state, "minewall", "key"), "rb") as f:
+        key = f.read()
+    held = findings(pids, {"key": key})
+    need(len(held) == 1 and f"process {t.daemon.process.pid}," in held[0], f"the key is not in one place, so this search finds nothing: {held}")
+    held = findings(pids, {"wallet": WALLET[30:54].encode()})
+    need(not held, "; ".join(held))
+    if shutil.which("gcore"):
+        beds.command("gcore", "-o", os.path.join(t.bed.tmp, "core"), str(t.daemon.process.pid), timeout=60)
+        core = memory_of(os.path.join(t.bed.tmp, f"core.{t.daemon.process.pid}"))
+        need(hashes.pop()[:8].encode() in core, "the core file holds nothing of what was found")
+        need(key not in core, "the core file holds the key")
+        need(WALLET[30:54].encode() not in core, "the core file holds the wallet")
+        os.remove(os.path.join(t.bed.tmp, f"core.{t.daemon.process.pid}"))
 
 
 @own("hostile/memory")

@@ -111,6 +111,41 @@ static void test_spent(void **state)
 	stream_pool_free(p);
 }
 
+/* What is given back is overwritten when it is asked for, but not what somebody else has by then; a move leaves nothing behind. */
+static void test_wiped(void **state)
+{
+	struct stream_pool *p = stream_pool_new(1 << 20);
+	struct stream s[3] = { 0 };
+	const uint8_t *at[3], *small;
+	uint8_t large[STREAM_BYTES_SMALL] = { 0 };
+	size_t len;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		add(p, &s[i], 1, "wallet", 6, true);
+		at[i] = stream_run(&s[i], 0, &len);
+	}
+	stream_clear(p, &s[0]);
+	stream_lose(p, &s[1]);
+	assert_true(s[1].lost);
+	assert_memory_equal(at[0], "wallet", 6);
+	stream_pool_wipe(p);
+	assert_memory_equal(at[0], "\0\0\0\0\0", 6);
+	assert_memory_equal(at[1], "\0\0\0\0\0", 6);
+	is_run(&s[2], 0, "wallet", 6);
+	stream_clear(p, &s[2]);
+	add(p, &s[0], 1, "others", 6, true);		/* takes the place that was given back last */
+	stream_pool_wipe(p);
+	is_run(&s[0], 0, "others", 6);
+	small = stream_run(&s[0], 0, &len);
+	add(p, &s[0], 7, (const char *)large, sizeof(large), true);
+	assert_true(stream_run(&s[0], 0, &len) != small);
+	assert_memory_equal(small, "\0\0\0\0\0", 6);
+	assert_memory_equal(stream_run(&s[0], 0, &len), "others", 6);
+	stream_clear(p, &s[0]);
+	stream_pool_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_contradiction),
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_spent),
+		cmocka_unit_test(test_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
