@@ -169,7 +169,7 @@ static void code_jumps(uint16_t *out, const uint8_t *ops, size_t n_ops, const ui
 /* False: no room. An ill-formed row takes none, and is never true. */
 static bool code_row(struct dialect_code *code, const struct dialect_row *row, struct code_row *out)
 {
-	uint16_t tests[REQUIRE_TERMS_MAX];
+	uint16_t tests[REQUIRE_TERMS_MAX] = { 0 };
 	uint8_t ops[REQUIRE_OPS_MAX];
 	struct require_set set;
 	size_t n_tests, n_ops, i;
