@@ -179,7 +179,8 @@ int cli_ask_beside(const struct cli_args *args, const char *suffix, json_t *requ
 	strcat(path, suffix);
 	err = control_ask(path, request, reply);
 	if (err == -ECONNREFUSED) {
-		fprintf(stderr, "minewall: no daemon answers at %s; `minewall run` starts one\n", path);
+		fprintf(stderr, *suffix ? "minewall: nobody answers at %s: the daemon does not run, or its reporter was killed; start it anew\n" :
+			"minewall: no daemon answers at %s; `minewall run` starts one\n", path);
 		return EXIT_NOT_RUNNING;
 	}
 	if (err == -EAGAIN) {

@@ -180,6 +180,12 @@ static void heed_watchdog(struct daemon *d)
 	d->watchdog_gone = rc < 0;
 }
 
+static void heed_gone_reporter(struct daemon *d)
+{
+	if (reporter_gone(d->reporter))
+		daemon_note(d, "reporter_gone", "the reporter was killed: no incidents and no alerts until minewall is started anew");
+}
+
 /* Short ones are added up: the log and the metrics know whole seconds. */
 static void heed_hung(struct daemon *d)
 {
@@ -206,6 +212,7 @@ static void heed_signal(struct daemon *d)
 				log_warn(err, "event log %s", d->settings->log_file);
 		} else if (s.ssi_signo == SIGCHLD) {
 			heed_watchdog(d);
+			heed_gone_reporter(d);
 		} else {
 			d->stop = true;
 		}
@@ -263,8 +270,7 @@ static void heed_timer(struct daemon *d)
 	if (read(d->timer, &ticks, sizeof(ticks)) != sizeof(ticks))
 		return;
 	heed_watchdog(d);
-	if (reporter_gone(d->reporter))
-		daemon_note(d, "reporter_gone", "the reporter was killed: no incidents and no alerts until minewall is started anew");
+	heed_gone_reporter(d);
 	daemon_read_tries(d);
 	daemon_tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());

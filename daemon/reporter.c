@@ -147,11 +147,21 @@ out:
 	return err;
 }
 
+static void leave_socket(struct reporter *r)
+{
+	if (r->listening < 0)
+		return;
+	unlink(r->socket);
+	close(r->listening);
+	r->listening = -1;
+}
+
 bool reporter_gone(struct reporter *r)
 {
 	if (!r || r->child <= 0 || waitpid(r->child, NULL, WNOHANG) == 0)
 		return false;
 	r->child = -1;
+	leave_socket(r);	/* else whoever asks there waits for an answer that nobody gives */
 	return true;
 }
 
@@ -171,7 +181,7 @@ int reporter_listening(const struct reporter *r)
 	return r ? r->listening : -1;
 }
 
-void reporter_stop(struct reporter *r, bool leave_socket)
+void reporter_stop(struct reporter *r, bool keep_socket)
 {
 	if (!r)
 		return;
@@ -181,11 +191,10 @@ void reporter_stop(struct reporter *r, bool leave_socket)
 		close(r->theirs);
 	if (r->child > 0)
 		end_child(r->child);
-	if (r->listening >= 0) {
-		if (!leave_socket)
-			unlink(r->socket);
+	if (!keep_socket)
+		leave_socket(r);
+	else if (r->listening >= 0)
 		close(r->listening);
-	}
 	if (r->folder >= 0)
 		close(r->folder);
 	free(r);

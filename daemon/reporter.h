@@ -37,13 +37,13 @@ enum reporter_message {
  * the rest goes on; 0 or -errno. `listening` not -1: the socket of one that still works, as long as reporter_say_settings is not called. */
 int reporter_start(struct reporter **r, const struct policy *p, int listening);
 
-/* Lets it write what it knows, and ends it; its socket goes, or is left to another. NULL is allowed, here and below. */
-void reporter_stop(struct reporter *r, bool leave_socket);
+/* Lets it write what it knows, and ends it; its socket goes, or is kept for another. NULL is allowed, here and below. */
+void reporter_stop(struct reporter *r, bool keep_socket);
 
 /* Its control socket, -1: none. */
 int reporter_listening(const struct reporter *r);
 
-/* True once if the one that waits was killed, too: the daemon has no rights left to give to a new one. */
+/* True once if the one that waits was killed, too: the daemon has no rights left to give to a new one. The socket goes then. */
 bool reporter_gone(struct reporter *r);
 
 /* Readable when the reporter has said something; -1: there is none. */
