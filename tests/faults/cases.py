@@ -19,17 +19,18 @@ FAULTS = []
 class Fault:
     """`passed`: seconds in which a miner may get through, fail-open and fail-closed. `known`: the same for the pool that the kernel
     has learnt. `late`: how many allowed connections may take longer than a second (None: it is not promised). `lost`: of allowed
-    connections, always 0. `quick`: the modes in which `make check` runs it."""
+    connections, always 0. `steady`: on connections that are open already nothing may take longer than a second, whatever `late` says.
+    `quick`: the modes in which `make check` runs it."""
 
-    def __init__(self, name, run, passed, known, late, fails, quick):
-        self.name, self.run, self.fails, self.quick = name, run, fails, quick
+    def __init__(self, name, run, passed, known, late, fails, quick, steady=False):
+        self.name, self.run, self.fails, self.quick, self.steady = name, run, fails, quick, steady
         self.passed, self.known = dict(zip(("open", "closed"), passed)), known
         self.late = dict(zip(("open", "closed"), late))
 
 
-def fault(name, passed=(0, 0), known=0, late=(0, 0), fails=("open", "closed"), quick=()):
+def fault(name, passed=(0, 0), known=0, late=(0, 0), fails=("open", "closed"), quick=(), steady=False):
     def register(run):
-        FAULTS.append(Fault(name, run, passed, known, late, fails, quick))
+        FAULTS.append(Fault(name, run, passed, known, late, fails, quick, steady))
         return run
     return register
 

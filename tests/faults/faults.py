@@ -15,6 +15,7 @@ import field as fields
 from field import Failed, need
 import bed as beds
 import cases
+import cases_more  # noqa: F401
 
 
 def judge(fault, fail, results, quiet_from):
@@ -28,6 +29,8 @@ def judge(fault, fail, results, quiet_from):
     need(allowed["lost"] == 0, f"allowed connections lost ({', '.join(allowed['kinds'])}): {text}")
     late = fault.late[fail]
     need(late is None or allowed["late"] <= late, f"allowed connections were held up: {text}")
+    held = fields.figures(results["long"])
+    need(not fault.steady or held["late"] == 0, f"open connections were held up, {held['longest']:.2f} s: {text}")
     need(fresh[2] <= fault.passed[fail] and (fault.passed[fail] or not fresh[1]), f"a miner passed for longer than promised: {text}")
     need(known[2] <= fault.known and (fault.known or not known[1]), f"a known pool was reached: {text}")
     need(len(after) >= 3 and "passed" not in after, f"protection is not back afterwards ({len(after)} tries): {text}")

@@ -235,6 +235,30 @@ class Field:
         self.children.append(self.bed.client.start(*argv, stdout=subprocess.DEVNULL))
         return self.children[-1]
 
+    def spoof(self, what, seconds, pace):
+        """Packets of senders that there are not, or fragments; with the most anonymous memory (KiB) of the daemon's processes meanwhile,
+        beyond what they had before, and the number of packets."""
+        mac = self.bed.gateway.run("cat", "/sys/class/net/g0/address").stdout.strip()
+        before = most = self.anonymous_kib()
+        flood = self.bed.client.start(*beds.PYTHON, os.path.join(HERE, "spoof.py"), what, "c0", mac, seconds, pace, stdout=subprocess.PIPE)
+        self.children.append(flood)
+        while flood.poll() is None:
+            most = max(most, self.anonymous_kib())
+            time.sleep(0.05)
+        return most - before, int(flood.stdout.read())
+
+    def anonymous_kib(self):
+        total = 0
+        for pid in self.bed.gateway.pids():
+            try:
+                with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as f:
+                    about = dict(line.split(":", 1) for line in f if ":" in line)
+            except OSError:
+                continue
+            if about["Name"].strip().startswith(("minewall", "mw-")):
+                total += int(about.get("RssAnon", "0 kB").split()[0])
+        return total
+
     def inside(self, path):
         """A path as the daemon sees it: it has mounts of its own."""
         return f"/proc/{self.daemon.process.pid}/root{path}"

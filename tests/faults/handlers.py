@@ -73,6 +73,16 @@ HANDLERS = (
      (("daemon/loop.c", "else if (rc < 0 && !d->watchdog_gone)", "else if (false)"),)),
     ("a reload takes the sets over", "reloads while connections run/open",
      (("nft/table.c", "n = list.n < set_size ? list.n : set_size;", "n = 0;"),)),
+    ("the flow table has the policy's size, and the oldest gives way", "flood by senders that there are not/open",
+     (("daemon/worker.c", ".flows = settings->memory_flows / share,", ".flows = 4000000,"),)),
+    ("a killed reporter is replaced", "reporter killed, then the one that would replace it/open",
+     (("daemon/reporter.c", "\twhile (work(r))\n", "\twhile (work(r) == 0)\n"),)),
+    ("its socket goes with the last of them", "reporter killed, then the one that would replace it/closed",
+     (("daemon/reporter.c", "\tleave_socket(r);\t/*", "\t/*"),)),
+    ("who was to be replaced goes on", "takeover by a process that dies when the old one has let go/open",
+     (("daemon/takeover.c", "if (daemon_start_threads(d) != EXIT_DONE)", "if (true)"),)),
+    ("who cannot go on leaves the table as it is", "the same, and the old one gets no new threads/closed",
+     (("daemon/run.c", "d->table_there && !d->others && !d->failed;", "d->table_there && !d->others;"),)),
     ("a broken policy changes nothing", "broken policies reloaded/open",
      (("daemon/apply.c", "\tif (!p || key || become(d, p, error)) {", "\tif (!p)\n\t\tabort();\n\tif (!p || key || become(d, p, error)) {"),)),
 )
@@ -86,6 +96,12 @@ def check():
                 if f.read().count(old) != 1:
                     bad += 1
                     print(f"FAIL {handler}: {path} does not hold it (once) any more: mend tests/faults/handlers.py")
+    with open(os.path.join(HERE, "FAULTS.md"), encoding="utf-8") as f:
+        paper = f.read()
+    for handler, test, _ in HANDLERS:
+        if f"| {handler} | {test} |" not in paper or f"\n| {test.rsplit('/', 1)[0]} |" not in paper:
+            bad += 1
+            print(f"FAIL {handler}: FAULTS.md does not tell of it, or of '{test}'")
     print(f"handlers: {len(HANDLERS) - bad} passed, {bad} failed")
     return 1 if bad else 0
 
