@@ -87,8 +87,10 @@ static void give_verdict(struct worker *w, const struct queued *packet, const st
 		marked = mark_flow(w, o, state);
 	if (o->verdict == VERDICT_BLOCK && !marked)
 		queue_drop(w->queue, packet);
-	else
-		queue_accept(w->queue, packet, by_netlink ? 0 : state);
+	else if (by_netlink || (packet->output && state == STATE_OLDER))
+		queue_accept(w->queue, packet, 0);
+	else	/* the late chain looks at what bears a mark of ours alone: one that says nothing, where there is nothing to say */
+		queue_accept(w->queue, packet, state == STATE_OLDER ? STATE_OLDER_ORIGINAL : state);
 }
 
 /* An address of a private network (RFC 1918, 3927, 4193, 4291). */

@@ -83,13 +83,12 @@ static void mark_packet(struct writer *w, enum state state, enum state mark)
 	writer_end(w, &r);
 }
 
-static void accept_settled_udp(struct writer *w)
+static void accept_settled(struct writer *w)
 {
 	struct expr_rule r = writer_begin(w);
 
 	if (!r.rule)
 		return;
-	writer_match_proto(&r, IPPROTO_UDP);
 	writer_match_state(w, &r, STATE_PASS);
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
@@ -104,7 +103,6 @@ static void mark_new(struct writer *w, uint8_t proto)
 	writer_match_proto(&r, proto);
 	if (proto == IPPROTO_TCP)
 		writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN);
-	writer_match_ct_state(&r, NEW_OR_RELATED);
 	writer_match_state(w, &r, STATE_OLDER);
 	writer_set_state(w, &r, STATE_INSPECTING);
 	writer_end(w, &r);
@@ -124,18 +122,20 @@ static void queue_query(struct writer *w)
 	end_queue(w, &r);
 }
 
+/* Over UDP from a chain of its own. */
 static void queue_answer(struct writer *w, uint8_t proto)
 {
 	struct expr_rule r = writer_begin(w);
 
 	if (!r.rule)
 		return;
-	writer_match_proto(&r, proto);
 	writer_match_dns_port(&r, SOURCE);
-	if (proto == IPPROTO_TCP)
+	if (proto == IPPROTO_TCP) {
+		writer_match_proto(&r, IPPROTO_TCP);
 		writer_match_state(w, &r, STATE_INSPECTING);
-	else
+	} else {
 		writer_match_dns_header(&r, true);
+	}
 	writer_set_packet(w, &r, STATE_REPLY);
 	end_queue(w, &r);
 }
@@ -148,7 +148,6 @@ static void clear_urgent(struct writer *w)
 
 	if (!r.rule)
 		return;
-	writer_match_proto(&r, IPPROTO_TCP);
 	writer_match_flags(&r, TH_URG, TH_URG);
 	writer_clear_urgent(&r);
 	writer_end(w, &r);
@@ -199,29 +198,40 @@ static void leave_payload(struct writer *w, const char *chain)
 
 /* What was taught is asked of the first packets of a flow alone: open flows to it are ended one by one when it is taught, and then
  * their state says so. */
+static void fill_first(struct writer *w)
+{
+	struct expr_rule r;
+
+	w->chain = JUDGE_FIRST;
+	if (w->config->enforce) {
+		r = writer_begin(w);
+		writer_end_verdict(w, &r, NFT_JUMP, JUDGE_LEARNT);
+	}
+	mark_new(w, IPPROTO_TCP);
+	mark_new(w, IPPROTO_UDP);
+}
+
+/* Only TCP and UDP come here, and behind the rule for UDP only TCP: its rules need not ask. */
 static void fill_original(struct writer *w)
 {
 	w->chain = JUDGE_ORIGINAL;
 	judge_accept_listed(w, DESTINATION);
 	if (w->config->n_services)
 		leave_new(w, NF_CT_STATE_BIT(IP_CT_NEW), NFT_JUMP, "services");
-	if (w->config->enforce)
-		leave_new(w, NEW_OR_RELATED, NFT_JUMP, JUDGE_LEARNT);
+	leave_new(w, NEW_OR_RELATED, NFT_JUMP, JUDGE_FIRST);
 	judge_end_blocked(w);
 	if (w->config->guard_offload)
 		guard_put_rules(w);
 	leave_proto(w, IPPROTO_UDP, NFT_GOTO, JUDGE_ORIGINAL_UDP);
 	if (w->config->enforce)
 		clear_urgent(w);
-	mark_new(w, IPPROTO_TCP);
 	leave_payload(w, JUDGE_ORIGINAL_PAYLOAD);
 
 	w->chain = JUDGE_ORIGINAL_UDP;
 	queue_query(w);
 	watch_quic(w, 0, 0x00000001);	/* RFC 9000 17.2.2 */
 	watch_quic(w, 1, 0x6b3343cf);	/* RFC 9369 3.2 */
-	accept_settled_udp(w);
-	mark_new(w, IPPROTO_UDP);
+	accept_settled(w);
 	leave_payload(w, JUDGE_ORIGINAL_PAYLOAD);
 }
 
@@ -267,14 +277,13 @@ static void fill_learnt(struct writer *w)
 }
 
 /* A flow that was never judged clean, as one of HTTP, has its start forgotten with the server's end: the map is bounded. */
-static void forget_ended(struct writer *w, uint8_t flag)
+static void forget_ended(struct writer *w)
 {
 	struct expr_rule r = writer_begin(w);
 
 	if (!r.rule)
 		return;
-	writer_match_proto(&r, IPPROTO_TCP);
-	writer_match_flags(&r, flag, flag);
+	writer_match_any_flag(&r, TH_FIN | TH_RST);
 	writer_end_verdict(w, &r, NFT_GOTO, STARTS_FORGET);
 }
 
@@ -283,12 +292,26 @@ static void fill_reply(struct writer *w)
 	w->chain = JUDGE_REPLY;
 	judge_accept_listed(w, SOURCE);
 	judge_end_blocked(w);
-	queue_answer(w, IPPROTO_UDP);
-	accept_settled_udp(w);
+	leave_proto(w, IPPROTO_UDP, NFT_GOTO, JUDGE_REPLY_UDP);
 	starts_put_reply(w);
 	leave_payload(w, JUDGE_REPLY_PAYLOAD);
-	forget_ended(w, TH_FIN);
-	forget_ended(w, TH_RST);
+	forget_ended(w);
+
+	w->chain = JUDGE_REPLY_UDP;
+	queue_answer(w, IPPROTO_UDP);
+	accept_settled(w);
+	leave_payload(w, JUDGE_REPLY_PAYLOAD);
+}
+
+static void queue_older_reply(struct writer *w)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_state(w, &r, STATE_OLDER);
+	writer_set_packet(w, &r, STATE_OLDER_REPLY);
+	end_queue(w, &r);
 }
 
 static void fill_reply_payload(struct writer *w)
@@ -302,8 +325,7 @@ static void fill_reply_payload(struct writer *w)
 	writer_match_state(w, &r, STATE_PENDING);
 	writer_end_verdict(w, &r, NFT_GOTO, JUDGE_ANSWERED);
 	queue_answer(w, IPPROTO_TCP);
-	mark_packet(w, STATE_OLDER, STATE_OLDER_REPLY);
-	queue_state(w, STATE_OLDER);
+	queue_older_reply(w);
 	w->chain = JUDGE_ANSWERED;
 	leave_proto(w, IPPROTO_TCP, NFT_JUMP, STARTS_FORGET);
 	r = writer_begin(w);
@@ -316,6 +338,7 @@ static void fill_reply_payload(struct writer *w)
 void judge_put(struct writer *w)
 {
 	fill_original(w);
+	fill_first(w);
 	fill_original_payload(w);
 	fill_learnt(w);
 	fill_reply(w);

@@ -7,11 +7,13 @@
 #include "nft/writer.h"
 
 #define JUDGE_ORIGINAL "original"
+#define JUDGE_FIRST "first"
 #define JUDGE_ORIGINAL_UDP "original_udp"
 #define JUDGE_ORIGINAL_PAYLOAD "original_payload"
 #define JUDGE_LEARNT "learnt"
 #define JUDGE_LEARNT6 "learnt6"
 #define JUDGE_REPLY "reply"
+#define JUDGE_REPLY_UDP "reply_udp"
 #define JUDGE_REPLY_PAYLOAD "reply_payload"
 #define JUDGE_ANSWERED "answered"
 

@@ -156,7 +156,7 @@ static void fill_services(struct writer *w)
 
 /* The daemon's verdict becomes the flow's state. It was given before what happened meanwhile: a later state stays
  * (the bit of `unless`), so PENDING never undoes PASS, and nothing undoes BLOCKED. INSPECTING
- * takes back PENDING alone. */
+ * takes back PENDING alone. Where it was written there is nothing more to do with the packet, unless it is the end. */
 static void write_state(struct writer *w, enum state state, uint32_t unless)
 {
 	struct expr_rule r = writer_begin(w);
@@ -169,16 +169,22 @@ static void write_state(struct writer *w, enum state state, uint32_t unless)
 		writer_match_bits(&r, unless << w->shift, NFT_CMP_EQ, 0);
 	}
 	writer_set_state(w, &r, state);
-	writer_end(w, &r);
+	if (state != STATE_BLOCKED) {
+		writer_set_packet(w, &r, STATE_OLDER);
+		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
+	} else {
+		writer_end(w, &r);
+	}
 }
 
+/* What nearly every verdict says comes first. */
 static void fill_late(struct writer *w)
 {
 	struct expr_rule r;
 
 	w->chain = "late";
-	write_state(w, STATE_INSPECTING, STATE_INSPECTING | STATE_BLOCKED);
 	write_state(w, STATE_PENDING, STATE_PENDING | STATE_BLOCKED);
+	write_state(w, STATE_INSPECTING, STATE_INSPECTING | STATE_BLOCKED);
 	write_state(w, STATE_PASS, STATE_BLOCKED);
 	write_state(w, STATE_BLOCKED, 0);
 	r = writer_begin(w);
@@ -218,7 +224,8 @@ static void accept_own(struct writer *w, int hook)
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 
-/* Nearly every packet leaves after these two comparisons. */
+/* Nearly every packet leaves after one comparison. A flow may become BLOCKED while a packet of it waits for its verdict; what was
+ * forwarded comes back with a mark in any case, and so to `late`, but what this host sends keeps its own. */
 static void fill_late_base(struct writer *w, int hook, const char *chain)
 {
 	struct expr_rule r;
@@ -231,7 +238,7 @@ static void fill_late_base(struct writer *w, int hook, const char *chain)
 	expr_meta(&r, NFT_META_MARK, 0);
 	writer_match_bits(&r, w->config->mark_mask, NFT_CMP_NEQ, 0);
 	writer_end_verdict(w, &r, NFT_GOTO, "late");
-	if (w->config->enforce)
+	if (w->config->enforce && hook != NF_INET_FORWARD)
 		judge_end_blocked(w);
 	if (hook == NF_INET_FORWARD && w->config->offload)
 		offload_put_rule(w);
@@ -359,8 +366,8 @@ static void fill_base(struct writer *w, const struct base *base)
 
 static void add_chains(struct writer *w)
 {
-	static const char *const plain[] = { JUDGE_ORIGINAL, JUDGE_ORIGINAL_UDP, JUDGE_ORIGINAL_PAYLOAD, JUDGE_LEARNT, JUDGE_LEARNT6,
-					      JUDGE_REPLY, JUDGE_REPLY_PAYLOAD, JUDGE_ANSWERED, "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
+	static const char *const plain[] = { JUDGE_ORIGINAL, JUDGE_FIRST, JUDGE_ORIGINAL_UDP, JUDGE_ORIGINAL_PAYLOAD, JUDGE_LEARNT, JUDGE_LEARNT6,
+					      JUDGE_REPLY, JUDGE_REPLY_UDP, JUDGE_REPLY_PAYLOAD, JUDGE_ANSWERED, "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
 					      STARTS_LEARN, STARTS_FORGET };
 
 	for (size_t i = 0; i < BASES; i++) {

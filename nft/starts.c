@@ -107,7 +107,6 @@ void starts_put_reply(struct writer *w)
 
 	if (!r.rule)
 		return;
-	writer_match_proto(&r, IPPROTO_TCP);
 	writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN | TH_ACK);
 	writer_match_state(w, &r, STATE_INSPECTING);
 	writer_end_verdict(w, &r, NFT_JUMP, STARTS_LEARN);

@@ -17,7 +17,7 @@ struct writer;
 void starts_put_maps(struct netlink_batch *b);
 void starts_put_chains(struct writer *w);
 
-/* At the end of w->chain, of replies: a SYN-ACK says where a flow begins. With the server's first payload it is no longer asked: the
+/* At the end of w->chain, of TCP replies: a SYN-ACK says where a flow begins. With the server's first payload it is no longer asked: the
  * caller's rules then go through STARTS_FORGET. */
 void starts_put_reply(struct writer *w);
 

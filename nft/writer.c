@@ -132,13 +132,26 @@ void writer_match_ct_state(struct expr_rule *r, uint32_t states)
 }
 
 /* RFC 9293: the flags are byte 13. */
-void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value)
+static void load_flags(struct expr_rule *r, uint8_t mask)
 {
 	const uint8_t zero = 0;
 
 	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
 	expr_bitwise(r, &mask, &zero, 1);
+}
+
+void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value)
+{
+	load_flags(r, mask);
 	writer_match_u8(r, value);
+}
+
+void writer_match_any_flag(struct expr_rule *r, uint8_t mask)
+{
+	const uint8_t zero = 0;
+
+	load_flags(r, mask);
+	expr_cmp(r, NFT_CMP_NEQ, &zero, sizeof(zero));
 }
 
 /* RFC 9293: bytes 12 and 13 are one word of the checksum at 16; 0x20 is URG. */

@@ -40,6 +40,7 @@ void writer_match_direction(struct expr_rule *r, uint8_t direction);
 void writer_match_bits(struct expr_rule *r, uint32_t mask, uint32_t op, uint32_t value);
 void writer_match_ct_state(struct expr_rule *r, uint32_t states);
 void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value);
+void writer_match_any_flag(struct expr_rule *r, uint8_t mask);
 void writer_match_state(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_payload(struct expr_rule *r);
