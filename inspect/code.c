@@ -5,17 +5,8 @@
 
 #include <string.h>
 
+#include "inspect/json_step.h"
 #include "inspect/require.h"
-
-#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-uint64_t code_lower(uint64_t word)
-{
-	uint64_t low = word & ~EVERY(0x80);
-	uint64_t upper = (low + EVERY(0x80 - 'A')) & ~(low + EVERY(0x80 - 'Z' - 1)) & ~word & EVERY(0x80);
-
-	return word | upper >> 2;
-}
 
 /* A text without its escapes, as far as a name may be long; a character that no name has is 1. */
 static struct view code_unescaped(struct view text, uint8_t to[CODE_NAME_MAX + 8])
@@ -26,20 +17,6 @@ static struct view code_unescaped(struct view text, uint8_t to[CODE_NAME_MAX + 8
 	while (out.len < CODE_NAME_MAX + 8 && (c = json_char(&text)) >= 0)
 		to[out.len++] = c > 0 && c < 0x80 ? (uint8_t)c : 1;
 	return out;
-}
-
-uint16_t *code_child(const struct dialect_code *code, unsigned parent, uint64_t key, const uint8_t *name, size_t len)
-{
-	uint32_t i = code_hash(key, (unsigned)(parent << 8 | len));
-
-	for (;; i++) {
-		uint16_t *at = &code->children[i & code->child_mask];
-		const struct code_node *node = &code->nodes[*at];
-
-		if (!*at || (node->key == key && node->parent == parent && node->len == len &&
-			     (len <= 8 || json_same((struct view){ name + 8, len - 8 }, node->name + 8, len - 8, true, false))))
-			return at;
-	}
 }
 
 static unsigned code_named(const struct dialect_code *code, unsigned parent, const struct json *j)
@@ -56,12 +33,12 @@ static unsigned code_named(const struct dialect_code *code, unsigned parent, con
 	}
 	if (!name.len || name.len > CODE_NAME_MAX)
 		return NODE_NONE;
-	return *code_child(code, parent, code_lower(code_word(name.p, name.len, end)), name.p, name.len);
+	return code_child(code, parent, word_lower(code_word(name.p, name.len, end)), name.p, name.len)->node;
 }
 
 static unsigned code_indexed(const struct dialect_code *code, unsigned parent, unsigned index)
 {
-	return index > 9 || !code->nodes[parent].indexed ? NODE_NONE : *code_child(code, parent, index, NULL, 0);
+	return index > 9 || !code->nodes[parent].indexed ? NODE_NONE : code_child(code, parent, index, NULL, 0)->node;
 }
 
 static enum code_type code_type(enum json_event e, struct view v)
@@ -119,7 +96,7 @@ static bool code_shape(struct code_seen *seen, const struct code_test *t, unsign
 static void code_keep(struct code_seen *seen, unsigned text, const struct json *j)
 {
 	seen->kept[text / 64] |= UINT64_C(1) << text % 64;
-	seen->texts[text] = (struct code_kept){ j->text, j->plain };
+	seen->texts[text] = (struct json_string){ j->text, j->plain };
 }
 
 /* A value at a place that is asked about. */
@@ -127,27 +104,18 @@ static void code_mark(const struct dialect_code *code, const struct code_node *n
 		      struct code_seen *seen)
 {
 	enum code_type type = code_type(e, j->text);
-	const struct code_test *t;
 
-	for (unsigned next = node->tests; next; next = t->next) {
-		unsigned test = next - 1;
+	code_test_set(seen, node->types[type], true);
+	code_test_set(seen, node->there, type != TYPE_NULL);
+	if (e != JSON_STRING && e != JSON_PLAIN)
+		return;
+	for (unsigned test = node->tests; test; test = code->tests[test].next) {
+		const struct code_test *t = &code->tests[test];
 
-		t = &code->tests[test];
-		switch (t->op) {
-		case ':':
-			code_test_set(seen, test, t->type == type);
-			break;
-		case '=': case '^':
-			if (e == JSON_STRING || e == JSON_PLAIN)
-				code_test_set(seen, test, code_same(t, j));
-			break;
-		case '~':
-			if (e == JSON_STRING && !code_shape(seen, t, test))
-				code_keep(seen, t->text, j);
-			break;
-		default:
-			code_test_set(seen, test, type != TYPE_NULL);
-		}
+		if (t->op != '~')
+			code_test_set(seen, test, code_same(t, j));
+		else if (e == JSON_STRING && !code_shape(seen, t, test))
+			code_keep(seen, t->text, j);
 	}
 	if (node->text && e == JSON_STRING && j->text.len && !code_has(seen, node->text - 1u))
 		code_keep(seen, node->text - 1u, j);
@@ -162,7 +130,7 @@ static void code_methods(const struct dialect_code *code, const struct json *j, 
 
 	for (; (name = &code->names[i & code->name_mask])->name; i++)
 		if (name->len == m.len && !memcmp(name->name, m.p, m.len)) {
-			tell(arg, j->text, code->lists + name->list, name->n);
+			tell(arg, (struct json_string){ j->text, j->plain }, code->lists + name->list, name->n);
 			return;
 		}
 	for (size_t k = 0; k < code->n_wild; k++) {
@@ -170,7 +138,7 @@ static void code_methods(const struct dialect_code *code, const struct json *j, 
 		size_t n = strlen(method) - 1;
 
 		if (m.len > n && !memcmp(m.p, method, n))
-			tell(arg, j->text, &code->wild[k], 1);
+			tell(arg, (struct json_string){ j->text, j->plain }, &code->wild[k], 1);
 	}
 }
 
@@ -195,10 +163,10 @@ enum json_event code_scan(const struct dialect_code *code, const uint8_t *p, con
 	unsigned node = NODE_MESSAGE;
 	enum json_event e;
 
-	memset(seen->tests, 0, (code->n_tests + 63) / 64 * sizeof(seen->tests[0]));
-	memset(seen->kept, 0, (code->n_texts + 63) / 64 * sizeof(seen->kept[0]));
+	memset(seen->tests, 0, sizeof(seen->tests));
+	memset(seen->kept, 0, sizeof(seen->kept));
 	do {
-		e = json_next(&j);
+		e = json_step(&j);
 		switch (e) {
 		case JSON_KEY:
 			if (j.depth <= REQUIRE_STEPS_MAX)

@@ -4,11 +4,9 @@
 #ifndef MINEWALL_CODE_H
 #define MINEWALL_CODE_H
 
-#include <endian.h>
-#include <string.h>
-
 #include "inspect/inspect.h"
 #include "inspect/json.h"
+#include "inspect/word.h"
 
 /* Different tests, and places whose text is kept, of one table: the built-in one has some 150 and 40. A table with more is not
  * compiled, and its rows are parsed for each message. */
@@ -19,10 +17,7 @@
 struct code_seen {
 	uint64_t tests[CODE_TESTS_MAX / 64];
 	uint64_t kept[CODE_TEXTS_MAX / 64];
-	struct code_kept {
-		struct view text;	/* still escaped */
-		bool plain;		/* there is no escape in it */
-	} texts[CODE_TEXTS_MAX];
+	struct json_string texts[CODE_TEXTS_MAX];
 };
 
 enum code_fact { CODE_AGENT, CODE_ALGO, CODE_METHOD, CODE_WORKER, CODE_LOGIN, CODE_PAYEE };
@@ -37,7 +32,7 @@ struct code_capture {
 enum code_fact code_fact(const char *name, size_t len);
 
 /* Told of every text of the member `method`; rows are numbers in the table, in its order, those of any side and carrier. */
-typedef void code_method(void *arg, struct view method, const uint16_t *rows, size_t n);
+typedef void code_method(void *arg, struct json_string method, const uint16_t *rows, size_t n);
 
 /* Crosses the object at `p`. SHORT or BAD: how it broke; else JSON_CLOSE, its end. `*at`: how far it came. */
 enum json_event code_scan(const struct dialect_code *code, const uint8_t *p, const uint8_t *end, struct code_seen *seen,
@@ -67,27 +62,35 @@ static inline bool code_has(const struct code_seen *seen, unsigned text)
 
 enum { NODE_NONE, NODE_MESSAGE, NODE_METHOD };
 
-/* A place in a message. The first three are those named above. */
+enum code_type { TYPE_STRING, TYPE_NUMBER, TYPE_BOOL, TYPE_NULL, TYPE_ARRAY, TYPE_OBJECT, TYPES };
+
+/* A place in a message. The first three are those named above. Tests are told by number; 0 is one that nobody asks for. */
 struct code_node {
 	uint64_t key;		/* the name's first bytes in lower case, or the index */
 	const char *name;
 	uint16_t parent;
-	uint16_t tests;		/* 1 + the first one's number, 0: none */
+	uint16_t tests;		/* the first of those that look at the value */
 	uint16_t text;		/* 1 + where its text is kept */
+	uint16_t there;		/* the test that it is there at all */
+	uint16_t types[TYPES];	/* the test for each type */
 	uint8_t len;		/* of the name; 0: an index */
 	bool named, indexed;	/* it has such children */
 };
 
 struct code_test {
 	const char *arg;
-	uint16_t next;		/* of the same place: 1 + its number */
+	uint16_t next;		/* of the same place */
 	uint16_t text;		/* of a shape, which is looked at only when it decides: where its text is kept */
 	uint8_t arg_len;
-	uint8_t type;		/* ':': enum code_type */
 	char op;
 };
 
-enum code_type { TYPE_STRING, TYPE_NUMBER, TYPE_BOOL, TYPE_NULL, TYPE_ARRAY, TYPE_OBJECT, TYPES };
+/* A node by its parent and the step that leads to it. */
+struct code_link {
+	uint64_t key;
+	uint32_t place;		/* of code_place */
+	uint16_t node;		/* NODE_NONE: free */
+};
 
 /* A method, and the rows that speak of it. */
 struct code_name {
@@ -112,7 +115,7 @@ struct dialect_code {
 	struct code_capture *captures;
 	struct code_node *nodes;
 	struct code_test *tests;
-	uint16_t *children;	/* nodes, by hash of parent and step */
+	struct code_link *children;	/* by hash of parent and step */
 	struct code_name *names;	/* by hash */
 	size_t n_nodes, n_tests, n_texts, n_lists, n_captures, n_ops;
 	uint16_t *wild;		/* rows whose method ends in ".*" */
@@ -144,10 +147,24 @@ static inline uint32_t code_hash(uint64_t key, unsigned more)
 	return (uint32_t)(h >> 32);
 }
 
-/* Where the node of this step is or belongs among the children. `key`: of the name in lower case. */
-uint16_t *code_child(const struct dialect_code *code, unsigned parent, uint64_t key, const uint8_t *name, size_t len);
+/* Under a parent, names of each length, and indices. */
+static inline uint32_t code_place(unsigned parent, size_t len)
+{
+	return (uint32_t)(parent << 8 | len);
+}
 
-/* A to Z in lower case. */
-uint64_t code_lower(uint64_t word);
+/* Where the node of this step is or belongs among the children. `key`: of the name in lower case. */
+static inline struct code_link *code_child(const struct dialect_code *code, unsigned parent, uint64_t key, const uint8_t *name, size_t len)
+{
+	uint32_t place = code_place(parent, len), i = code_hash(key, place);
+
+	for (;; i++) {
+		struct code_link *at = &code->children[i & code->child_mask];
+
+		if (!at->node || (at->key == key && at->place == place &&
+				  (len <= 8 || json_same((struct view){ name + 8, len - 8 }, code->nodes[at->node].name + 8, len - 8, true, false))))
+			return at;
+	}
+}
 
 #endif

@@ -24,9 +24,16 @@ enum code_fact code_fact(const char *name, size_t len)
 	return CODE_LOGIN;
 }
 
-static uint16_t *child_of(const struct dialect_code *code, const struct code_node *n)
+static struct code_link *child_of(const struct dialect_code *code, const struct code_node *n)
 {
 	return code_child(code, n->parent, n->key, (const uint8_t *)n->name, n->len);
+}
+
+static void code_link(const struct dialect_code *code, struct code_link *at, unsigned node)
+{
+	const struct code_node *n = &code->nodes[node];
+
+	*at = (struct code_link){ .key = n->key, .place = code_place(n->parent, n->len), .node = (uint16_t)node };
 }
 
 /* The children's hash stands last, so there is room for more. */
@@ -35,7 +42,7 @@ static void grow(struct dialect_code *code)
 	code->child_mask = 2 * code->child_mask + 1;
 	memset(code->children, 0, (code->child_mask + 1) * sizeof(*code->children));
 	for (size_t i = NODE_METHOD; i < code->n_nodes; i++)
-		*child_of(code, &code->nodes[i]) = (uint16_t)i;
+		code_link(code, child_of(code, &code->nodes[i]), (unsigned)i);
 }
 
 /* The node of one step, made if it is not there. NODE_NONE: no room. */
@@ -43,24 +50,23 @@ static unsigned code_step(struct dialect_code *code, unsigned parent, const stru
 {
 	const uint8_t *name = (const uint8_t *)s->name;
 	struct code_node n = { .name = s->name, .parent = (uint16_t)parent, .len = name ? s->len : 0 };
-	uint16_t *at, there;
+	struct code_link *at;
 
-	n.key = name ? code_lower(code_word(name, s->len, name + s->len)) : s->index;
+	n.key = name ? word_lower(code_word(name, s->len, name + s->len)) : s->index;
 	at = child_of(code, &n);
-	there = *at;
-	if (there)
-		return there;
+	if (at->node)
+		return at->node;
 	if (code->n_nodes == CODE_NODES_MAX)
 		return NODE_NONE;
 	*(name ? &code->nodes[parent].named : &code->nodes[parent].indexed) = true;
-	*at = (uint16_t)code->n_nodes;
-	code->nodes[code->n_nodes++] = n;
+	code->nodes[code->n_nodes] = n;
+	code_link(code, at, (unsigned)code->n_nodes++);
 	if (2 * code->n_nodes > code->child_mask)
 		grow(code);
 	return (unsigned)code->n_nodes - 1;
 }
 
-static unsigned code_place(struct dialect_code *code, const struct require_term *t)
+static unsigned code_walk(struct dialect_code *code, const struct require_term *t)
 {
 	unsigned node = NODE_MESSAGE;
 
@@ -88,37 +94,55 @@ static uint8_t code_type_named(const struct require_term *t)
 	return i;
 }
 
+/* Where the place notes which test this is: of those that look at the value, the last one's link. */
+static uint16_t *code_noted(struct dialect_code *code, struct code_node *node, const struct require_term *t)
+{
+	uint16_t *at = &node->tests;
+	uint8_t type;
+
+	if (t->op == '.')
+		return &node->there;
+	if (t->op == ':') {
+		type = code_type_named(t);
+		return type < TYPES ? &node->types[type] : NULL;
+	}
+	for (; *at; at = &code->tests[*at].next) {
+		const struct code_test *test = &code->tests[*at];
+
+		if (test->op == t->op && test->arg_len == t->arg_len && !memcmp(test->arg, t->arg, t->arg_len))
+			break;
+	}
+	return at;
+}
+
 /* The number of a test, made if no row had it before. False: no room. */
 static bool code_test(struct dialect_code *code, const struct require_term *t, uint16_t *number)
 {
-	struct code_node *node;
-	unsigned place = code_place(code, t);
+	unsigned place = code_walk(code, t);
 	struct code_test *test;
+	uint16_t *noted;
 
 	if (!place)
 		return false;
-	node = &code->nodes[place];
-	for (unsigned next = node->tests; next; next = test->next) {
-		test = &code->tests[next - 1];
-		*number = (uint16_t)(next - 1);
-		if (test->op == t->op && test->arg_len == t->arg_len && (!t->arg_len || !memcmp(test->arg, t->arg, t->arg_len)))
-			return true;
+	noted = code_noted(code, &code->nodes[place], t);
+	if (noted && *noted) {
+		*number = *noted;
+		return true;
 	}
 	if (code->n_tests == CODE_TESTS_MAX)
 		return false;
 	*number = (uint16_t)code->n_tests;
 	test = &code->tests[code->n_tests++];
-	*test = (struct code_test){ .arg = t->arg, .next = node->tests, .arg_len = t->arg_len, .op = t->op };
-	node->tests = (uint16_t)code->n_tests;
-	if (t->op == ':')
-		test->type = code_type_named(t);
+	*test = (struct code_test){ .arg = t->arg, .arg_len = t->arg_len, .op = t->op };
+	if (noted)	/* else a type that there is not: nothing has it */
+		*noted = *number;
 	return t->op != '~' || code_text(code, &test->text);
 }
 
 static bool code_capture(struct dialect_code *code, const struct require_term *t)
 {
 	struct code_node *node;
-	unsigned place = code_place(code, t);
+	unsigned place = code_walk(code, t);
 	uint16_t text;
 
 	if (!place)
@@ -262,7 +286,7 @@ struct code_most {
 
 static struct code_most code_most(const struct dialect_table *t)
 {
-	struct code_most most = { .nodes = NODE_METHOD + 1, .children = CHILDREN_FIRST, .names = 4, .fits = t->n_rows <= DIALECT_ROWS_MAX };
+	struct code_most most = { .nodes = NODE_METHOD + 1, .children = CHILDREN_FIRST, .names = 4, .tests = 1, .fits = t->n_rows <= DIALECT_ROWS_MAX };
 	size_t n_terms = 0, n_nameless = 0, n_methods = 0;
 
 	for (size_t i = 0; i < t->n_rows && most.fits; i++) {
@@ -284,7 +308,7 @@ static struct code_most code_most(const struct dialect_table *t)
 		n_methods += method && !code_wild(method);
 		most.fits = !method || strlen(method) <= CODE_NAME_MAX;
 	}
-	most.captures = n_terms - most.tests;
+	most.captures = n_terms - (most.tests - 1);
 	if (most.nodes > CODE_NODES_MAX)
 		most.nodes = CODE_NODES_MAX;
 	most.lists = SIDES * CARRIERS * n_nameless + n_methods * (n_methods + most.wild);
@@ -339,6 +363,7 @@ size_t dialect_compile(const struct dialect_table *table, void *memory, size_t r
 	code->child_mask = CHILDREN_FIRST - 1;
 	memset(code->children, 0, CHILDREN_FIRST * sizeof(*code->children));
 	code->n_nodes = NODE_METHOD;
+	code->n_tests = 1;
 	code_step(code, NODE_MESSAGE, &method);
 	for (size_t i = 0; i < table->n_rows; i++)
 		if (!code_row(code, &table->rows[i], &code->rows[i]))

@@ -21,7 +21,7 @@ struct view cursor_line(struct cursor *c)
 	p = c->base + c->pos;
 	lf = c->pos < c->have ? memchr(p, '\n', c->have - c->pos) : NULL;
 	if (!lf) {
-		c->error = CURSOR_SHORT;
+		cursor_fail(c, CURSOR_SHORT);
 		return v;
 	}
 	v.p = p;

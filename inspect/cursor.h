@@ -16,7 +16,8 @@ enum cursor_error {
 	CURSOR_BAD,	/* the field reaches over the end of its frame */
 };
 
-/* `len` bytes are announced, the first `have` of them are readable. After an error every read gives zero. */
+/* `len` bytes are announced, the first `have` of them are readable. After an error nothing is: every read gives zero. Where a
+ * sub-cursor reached over what has arrived, `have` moves along with `pos`: so no read needs more than one comparison. */
 struct cursor {
 	const uint8_t *base;
 	size_t pos;
@@ -36,16 +37,23 @@ static inline struct cursor cursor_make(const uint8_t *p, size_t len, size_t hav
 /* Announced bytes not yet read; 0 after an error. */
 static inline size_t cursor_left(const struct cursor *c)
 {
-	return c->error ? 0 : c->len - c->pos;
+	return c->len - c->pos;
 }
 
-/* Are `n` more bytes there? A sub-cursor may have moved `pos` beyond `have`, never beyond `len`. */
+/* The first error stays, and leaves nothing to read. */
+static inline void cursor_fail(struct cursor *c, enum cursor_error error)
+{
+	if (!c->error)
+		c->error = error;
+	c->have = c->len = c->pos;
+}
+
+/* Are `n` more bytes there? */
 static inline bool cursor_need(struct cursor *c, size_t n)
 {
-	if (__builtin_expect(!c->error && c->pos <= c->have && n <= c->have - c->pos, 1))
+	if (__builtin_expect(n <= c->have - c->pos, 1))
 		return true;
-	if (!c->error)
-		c->error = n > c->len - c->pos ? CURSOR_BAD : CURSOR_SHORT;
+	cursor_fail(c, n > c->len - c->pos ? CURSOR_BAD : CURSOR_SHORT);
 	return false;
 }
 
@@ -79,6 +87,17 @@ static inline uint32_t cursor_u24(struct cursor *c)
 	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
+static inline uint32_t cursor_u32(struct cursor *c)
+{
+	const uint8_t *p;
+
+	if (!cursor_need(c, 4))
+		return 0;
+	p = c->base + c->pos;
+	c->pos += 4;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 /* The next `n` bytes; an empty view on error. */
 static inline struct view cursor_take(struct cursor *c, size_t n)
 {
@@ -101,20 +120,30 @@ static inline void cursor_skip(struct cursor *c, size_t n)
 /* A frame of the next `n` announced bytes, which may have arrived in part only; the outer cursor steps over it. */
 static inline struct cursor cursor_sub(struct cursor *c, size_t n)
 {
-	struct cursor sub = { .error = c->error };
+	struct cursor sub = { .base = c->base + c->pos, .len = n, .have = n, .error = c->error };
 
-	if (c->error)
-		return sub;
-	if (n > c->len - c->pos) {
-		c->error = sub.error = CURSOR_BAD;
+	if (__builtin_expect(n <= c->have - c->pos, 1)) {
+		c->pos += n;
 		return sub;
 	}
-	if (c->pos < c->have)
-		sub = cursor_make(c->base + c->pos, n, c->have - c->pos);
-	else
-		sub = cursor_make(NULL, n, 0);
-	c->pos += n;
+	if (n > c->len - c->pos) {
+		cursor_fail(c, CURSOR_BAD);
+		sub.len = sub.have = 0;
+		sub.error = c->error;
+		return sub;
+	}
+	sub.have = c->have - c->pos;
+	c->have = c->pos += n;
 	return sub;
+}
+
+/* Goes on at another place of the frame; to where nothing has arrived is an error. Not behind a sub-cursor that reached so far. */
+static inline void cursor_seek(struct cursor *c, size_t pos)
+{
+	if (pos > c->have)
+		cursor_fail(c, pos > c->len ? CURSOR_BAD : CURSOR_SHORT);
+	else if (!c->error)
+		c->pos = pos;
 }
 
 /* Steps over all bytes of this value that come next. */

@@ -80,7 +80,7 @@ static bool read_name(struct cursor *c, struct text *t)
 				*c = at;
 			jumped = true;
 			lowest = target;
-			at.pos = target;
+			cursor_seek(&at, target);
 			continue;
 		}
 		wire += n + 1u;
@@ -341,9 +341,6 @@ enum inspect_result dns_message(struct view bytes, struct inspect_scratch *scrat
 	return r;
 }
 
-/* Elsewhere any two bytes may be a query's length, and unknown protocols must not wait for DNS. */
-#define PORT 53
-
 /* May these be the first bytes of a query? Standard query, one question, no answers, at most one authority record (IXFR) and
  * three others: of other protocols that begin with such a length none has these zeros. */
 static bool may_be_query(struct cursor c)
@@ -373,9 +370,7 @@ enum inspect_result dns_inspect(const struct inspect_input *in, struct facts *ou
 	uint16_t len = cursor_u16(&c);
 	enum inspect_result r;
 
-	if (in->side == SIDE_SERVER)
-		return INSPECT_NO;
-	if (!open && in->port != PORT)
+	if (in->side == SIDE_SERVER || (!open && in->port != DNS_PORT))
 		return INSPECT_NO;
 	if (c.error)
 		return in->ended ? INSPECT_NO : INSPECT_MORE;

@@ -6,6 +6,10 @@
 
 #include "inspect/inspect.h"
 
+/* Any bytes may be a message's length, so elsewhere than on this port unknown protocols must not wait for DNS. */
+#define DNS_BEGINS(b) 1
+#define DNS_PORT 53
+
 /* One whole message, as a UDP datagram carries it. MATCH fills names and facts.dns; NO otherwise. What stands behind the
  * questions is read as far as it makes sense: servers answer a query with trailing bytes, too. In an answer only those
  * records count that belong to a question through CNAME (RFC 1035), DNAME (RFC 6672), HTTPS and SVCB (RFC 9460), in any order. */

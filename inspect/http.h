@@ -7,6 +7,11 @@
 #include "inspect/cursor.h"
 #include "inspect/inspect.h"
 
+/* A token's byte, or one of a blank line before it. */
+#define HTTP_BEGINS(b) (INSPECT_WITHIN((b) | 0x20, 'a', 'z') || INSPECT_WITHIN(b, '0', '9') || INSPECT_WITHIN(b, '#', '\'') || \
+			INSPECT_WITHIN(b, '^', '`') || (b) == '!' || (b) == '*' || (b) == '+' || (b) == '-' || (b) == '.' || (b) == '|' || \
+			(b) == '~' || (b) == '\r' || (b) == '\n')
+
 /* The body's end is not known from the head: chunked, or lengths that contradict. */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 

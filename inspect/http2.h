@@ -6,6 +6,8 @@
 
 #include "inspect/inspect.h"
 
+#define HTTP2_BEGINS(b) ((b) == 'P')
+
 /* Shown always from the preface on, since all header blocks share one table. MATCH: one more request than `in->seen` is there
  * (AGAIN_WHOLE), or nothing more can be read. */
 enum inspect_result http2_inspect(const struct inspect_input *in, struct facts *out);

@@ -13,18 +13,36 @@
 #include "inspect/tls.h"
 #include "inspect/websocket.h"
 
-/* Cheapest refusal first; no two of them can match the same bytes. Those of a body and of a WebSocket wait to be asked for. */
+/* No two of them can match the same bytes. Those of a body and of a WebSocket wait to be asked for. */
+enum row { TLS, DNS, SOCKS, PROXY, HTTP, HTTP_BODY, HTTP2, WEBSOCKET, STRATUM, MAGIC };
+
 static const struct inspector inspectors[] = {
-	{ "tls", APP_TLS, tls_inspect },
-	{ "dns", APP_DNS, dns_inspect },
-	{ "socks", APP_SOCKS, socks_inspect },
-	{ "proxy", APP_PROXY, proxy_inspect },
-	{ "http", APP_HTTP, http_inspect },
-	{ "http-body", APP_HTTP_BODY, body_inspect },
-	{ "http2", APP_HTTP2, http2_inspect },
-	{ "websocket", APP_WEBSOCKET, websocket_inspect },
-	{ "stratum", APP_STRATUM, stratum_inspect },
-	{ "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
+	[TLS] = { "tls", APP_TLS, tls_inspect },
+	[DNS] = { "dns", APP_DNS, dns_inspect },
+	[SOCKS] = { "socks", APP_SOCKS, socks_inspect },
+	[PROXY] = { "proxy", APP_PROXY, proxy_inspect },
+	[HTTP] = { "http", APP_HTTP, http_inspect },
+	[HTTP_BODY] = { "http-body", APP_HTTP_BODY, body_inspect },
+	[HTTP2] = { "http2", APP_HTTP2, http2_inspect },
+	[WEBSOCKET] = { "websocket", APP_WEBSOCKET, websocket_inspect },
+	[STRATUM] = { "stratum", APP_STRATUM, stratum_inspect },
+	[MAGIC] = { "magic", APP_UNKNOWN, magic_inspect },	/* only at a stream's start */
+};
+
+/* The rows that a stream which begins with this byte may be of. */
+#define BEGINS(b) (TLS_BEGINS(b) << TLS | DNS_BEGINS(b) << DNS | SOCKS_BEGINS(b) << SOCKS | PROXY_BEGINS(b) << PROXY | \
+		   HTTP_BEGINS(b) << HTTP | HTTP2_BEGINS(b) << HTTP2 | WEBSOCKET_BEGINS(b) << WEBSOCKET | \
+		   STRATUM_BEGINS(b) << STRATUM | MAGIC_BEGINS(b) << MAGIC)
+#define BEGINS_4(b) BEGINS(b), BEGINS(b + 1), BEGINS(b + 2), BEGINS(b + 3)
+#define BEGINS_16(b) BEGINS_4(b), BEGINS_4(b + 4), BEGINS_4(b + 8), BEGINS_4(b + 12)
+#define BEGINS_64(b) BEGINS_16(b), BEGINS_16(b + 16), BEGINS_16(b + 32), BEGINS_16(b + 48)
+
+static const uint16_t rows_of_byte[256] = { BEGINS_64(0), BEGINS_64(64), BEGINS_64(128), BEGINS_64(192) };
+
+/* The row of a protocol that is known. */
+static const uint16_t rows_of_app[] = {
+	[APP_TLS] = 1u << TLS, [APP_DNS] = 1u << DNS, [APP_SOCKS] = 1u << SOCKS, [APP_PROXY] = 1u << PROXY, [APP_HTTP] = 1u << HTTP,
+	[APP_HTTP_BODY] = 1u << HTTP_BODY, [APP_HTTP2] = 1u << HTTP2, [APP_WEBSOCKET] = 1u << WEBSOCKET, [APP_STRATUM] = 1u << STRATUM,
 };
 
 /* The names' array is large and guarded by its count, so it is not cleared. */
@@ -47,23 +65,22 @@ void inspect_reset(struct facts *out)
 	out->next = APP_UNKNOWN;
 }
 
-enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out)
+/* The rows to be asked, cheapest refusal first. */
+static unsigned rows_for(const struct inspect_input *in)
+{
+	if (in->only != APP_UNKNOWN)
+		return rows_of_app[in->only];
+	return rows_of_byte[*in->p] & (in->port == DNS_PORT ? ~0u : ~(1u << DNS));
+}
+
+static enum inspect_result ask(const struct inspect_input *in, struct facts *out)
 {
 	enum inspect_result best = INSPECT_NO, r;
-	struct inspect_input all = *in;
-	size_t used = in->scratch->used, i;
+	size_t used = in->scratch->used;
+	unsigned rows;
 
-	inspect_reset(out);
-	if (!all.len)
-		return all.ended ? INSPECT_NO : INSPECT_MORE;
-	if (all.len >= INSPECT_BYTES_MAX) {
-		all.len = INSPECT_BYTES_MAX;
-		all.ended = true;
-	}
-	for (i = 0; i < sizeof(inspectors) / sizeof(inspectors[0]); i++) {
-		if (in->only != APP_UNKNOWN && in->only != inspectors[i].app)
-			continue;
-		r = inspectors[i].inspect(&all, out);
+	for (rows = rows_for(in); rows; rows &= rows - 1) {
+		r = inspectors[__builtin_ctz(rows)].inspect(in, out);
 		if (r == INSPECT_MATCH)
 			return r;
 		inspect_reset(out);
@@ -72,6 +89,22 @@ enum inspect_result inspect_stream(const struct inspect_input *in, struct facts 
 			best = r;
 	}
 	return best;
+}
+
+enum inspect_result inspect_stream(const struct inspect_input *in, struct facts *out)
+{
+	struct inspect_input begin;
+
+	inspect_reset(out);
+	if (!in->len)
+		return in->ended ? INSPECT_NO : INSPECT_MORE;
+	if (in->len >= INSPECT_BYTES_MAX) {
+		begin = *in;
+		begin.len = INSPECT_BYTES_MAX;
+		begin.ended = true;
+		in = &begin;
+	}
+	return ask(in, out);
 }
 
 const char *app_text(enum app app)

@@ -215,12 +215,15 @@ struct inspect_input {
 	unsigned seen;			/* AGAIN_WHOLE: messages that were given already of those that begin here */
 };
 
-/* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. */
+/* A protocol. Adding one is one file pair, one row in inspect.c and one corpus folder. Its header has, beside the function, what a
+ * stream of it may begin with: PROTOCOL_BEGINS(byte). Shown to any inspector alone, a stream that begins otherwise gives NO. */
 struct inspector {
 	const char *name;
 	enum app app;
 	enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
 };
+
+#define INSPECT_WITHIN(byte, from, to) ((byte) >= (from) && (byte) <= (to))
 
 /* Makes the facts of no message out of any. */
 void inspect_reset(struct facts *out);

@@ -25,17 +25,26 @@ struct json {
 	const uint8_t *end;
 	unsigned depth;		/* open containers */
 	uint64_t objects;	/* bit n: the container at depth n + 1 is an object */
-	bool object;		/* the innermost one is, as far as it is known */
-	enum { JSON_WANT_KEY, JSON_WANT_COLON, JSON_WANT_VALUE, JSON_WANT_COMMA } want;
+	enum json_want { JSON_WANT_KEY, JSON_WANT_COLON, JSON_WANT_VALUE, JSON_WANT_COMMA } want;
+	enum json_want again;	/* behind a comma of the innermost one; JSON_WANT_COMMA: outside of all, or it is not known what it is */
 	struct view text;
 	bool plain;		/* a key or string: no escape and no NUL in it; else true */
 };
 
-struct json json_make(const uint8_t *p, const uint8_t *end);
+static inline struct json json_make(const uint8_t *p, const uint8_t *end)
+{
+	return (struct json){ .p = p, .end = end, .want = JSON_WANT_VALUE, .again = JSON_WANT_COMMA };
+}
 
 /* After SHORT or BAD it must not be called again. */
 enum json_event json_next(struct json *j);
 
+
+/* A string as it was found. */
+struct json_string {
+	struct view text;	/* still escaped */
+	bool plain;		/* there is no escape and no NUL in it */
+};
 
 /* The next character of a string's text, unescaped; -1 at its end. Takes it off `text`. Bytes from 0x80 come as they
  * are (no UTF-8 decoding), NUL bytes are left out, \u escapes give their code unit. */
@@ -45,6 +54,6 @@ int json_char(struct view *text);
 bool json_same(struct view text, const char *want, size_t len, bool nocase, bool prefix);
 
 /* The text unescaped: in place if it holds no escape and no NUL, else in the scratch. Empty if that is full. */
-struct view json_text(struct view text, struct inspect_scratch *s);
+struct view json_text(struct json_string string, struct inspect_scratch *s);
 
 #endif

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "inspect/word.h"
+
 /* Longest name that DNS can hold, with some air for the dots (PROTOCOLS 7.3). */
 #define NAME_LEN_MAX 255
 
@@ -15,19 +17,63 @@ static const bool name_bytes[256] = {
 	[';'] = true, ['='] = true,
 };
 
+/* Where the last label begins: mostly in the last eight bytes. */
+static size_t name_last_label(struct view v)
+{
+	size_t at = v.len;
+
+	if (at >= 8) {
+		uint64_t dots = word_same(word_read(v.p + at - 8), '.');
+
+		if (dots)
+			return at - (unsigned)(__builtin_clzll(dots) >> 3);
+		at -= 8;
+	}
+	while (at && v.p[at - 1] != '.')
+		at--;
+	return at;
+}
+
+static bool name_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* A last label of digits or 0x… is an IPv4 literal to every resolver; IPv6 has colons, which name_bytes refuses. */
 static bool name_is_address(struct view v)
 {
-	size_t at = v.len, i;
+	size_t at = name_last_label(v), i;
 
-	while (at && v.p[at - 1] != '.')
-		at--;
+	if (at == v.len || __builtin_expect(!name_digit(v.p[at]), 1))
+		return false;
 	if (v.len - at >= 2 && v.p[at] == '0' && (v.p[at + 1] | 0x20) == 'x')
 		return true;
 	for (i = at; i < v.len; i++)
-		if (v.p[i] < '0' || v.p[i] > '9')
+		if (!name_digit(v.p[i]))
 			return false;
-	return at < v.len;
+	return true;
+}
+
+/* Are these eight bytes letters, digits, dots and hyphens? */
+static bool name_plain(const uint8_t *p)
+{
+	uint64_t word = word_read(p), low = word & ~WORD_TOPS;
+	uint64_t other = word_within(low, '-', '9') ^ word_within(low, '/', '/');
+
+	return ((word_within(low | WORD_EVERY(0x20), 'a', 'z') | other) & ~word & WORD_TOPS) == WORD_TOPS;
+}
+
+/* What nearly all names are made of. False: it must be looked at closer. */
+static bool name_all_plain(struct view v)
+{
+	size_t i;
+
+	if (v.len < 8)
+		return false;
+	for (i = 0; i + 8 < v.len; i += 8)
+		if (!name_plain(v.p + i))
+			return false;
+	return name_plain(v.p + v.len - 8);
 }
 
 static bool name_matchable(struct view v)
@@ -36,9 +82,10 @@ static bool name_matchable(struct view v)
 
 	if (!v.len || v.len > NAME_LEN_MAX)
 		return false;
-	for (i = 0; i < v.len; i++)
-		if (!name_bytes[v.p[i]])
-			return false;
+	if (!name_all_plain(v))
+		for (i = 0; i < v.len; i++)
+			if (!name_bytes[v.p[i]])
+				return false;
 	return !name_is_address(v);
 }
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
+#include "inspect/word.h"
 
 /* The shortest wallets in use (Bitcoin's) have 26 to 35 characters; a host's name rarely has so many without a hyphen. */
 #define PAYEE_WALLET_MIN 25
@@ -20,16 +20,25 @@ static bool payee_separates(uint8_t c)
 	return payee_bytes[c] == 2;
 }
 
+/* Letters and digits, as many as a wallet has at least. */
+static bool payee_run(const uint8_t *p)
+{
+	return word_alnum(word_read(p)) && word_alnum(word_read(p + 8)) && word_alnum(word_read(p + 16)) &&
+	       payee_bytes[p[PAYEE_WALLET_MIN - 1]] == 1;
+}
+
+_Static_assert(PAYEE_WALLET_MIN == 25, "three words and one byte");
+
 /* From the end of a place that may be a run back to its start: most texts are looked at in a few bytes. */
 bool payee_is_wallet(struct view text)
 {
 	size_t start = 0, i;
 
 	while (text.len - start >= PAYEE_WALLET_MIN) {
+		if (payee_run(text.p + start))
+			return true;
 		for (i = start + PAYEE_WALLET_MIN; i > start && payee_bytes[text.p[i - 1]] == 1; i--)
 			;
-		if (i == start)
-			return true;
 		start = i;
 	}
 	return false;
@@ -51,8 +60,8 @@ static bool payee_part(struct view *rest, struct view *part, uint8_t *before)
 	}
 	/* separators lie below the digits, but for one; a word without one is passed over at once */
 	for (; rest->len - n >= 8; n += 8) {
-		memcpy(&word, rest->p + n, sizeof(word));
-		if (((word - EVERY(0x30)) | ((word ^ EVERY('=')) - EVERY(1))) & ~word & EVERY(0x80))
+		word = word_read(rest->p + n);
+		if (((word - WORD_EVERY(0x30)) | ((word ^ WORD_EVERY('=')) - WORD_EVERY(1))) & ~word & WORD_TOPS)
 			break;
 	}
 	while (n < rest->len && !payee_separates(rest->p[n]))

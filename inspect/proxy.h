@@ -6,6 +6,8 @@
 
 #include "inspect/inspect.h"
 
+#define PROXY_BEGINS(b) ((b) == 'P' || (b) == '\r')
+
 /* MATCH: a whole header; the stream begins behind it. Facts: none. */
 enum inspect_result proxy_inspect(const struct inspect_input *in, struct facts *out);
 

@@ -28,7 +28,7 @@
 
 struct stratum_candidate {
 	const struct dialect_row *row;
-	struct view method;	/* still escaped */
+	struct json_string method;
 };
 
 /* The rows that its methods name: as many as the table has, or a message could hide one method behind others. */
@@ -88,7 +88,7 @@ static void stratum_candidate(struct stratum_message *m, const struct dialect_ro
 	for (k = 0; k < m->n; k++)
 		if (m->rows[k].row == row)
 			return;
-	m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = method };
+	m->rows[m->n++] = (struct stratum_candidate){ .row = row, .method = { .text = method } };
 }
 
 static struct dialect_table stratum_table(const struct inspect_input *in)
@@ -150,7 +150,7 @@ static bool stratum_scan(const struct inspect_input *in, struct stratum_message 
 	return true;
 }
 
-static void stratum_told(void *arg, struct view method, const uint16_t *rows, size_t n)
+static void stratum_told(void *arg, struct json_string method, const uint16_t *rows, size_t n)
 {
 	struct stratum_message *m = arg;
 	const struct inspect_input *in = m->in;
@@ -177,7 +177,7 @@ static bool stratum_walk(const struct inspect_input *in, struct stratum_message 
 	m->in = in;
 	memset(m->listed, 0, sizeof(m->listed));
 	rows = code_nameless(code, in->side, in->carrier, &n);
-	stratum_told(m, (struct view){ 0 }, rows, n);
+	stratum_told(m, (struct json_string){ .plain = true }, rows, n);
 	e = code_scan(code, m->p, end, &m->seen, stratum_told, m, &m->end);
 	if (e == JSON_SHORT)
 		m->end = end;
@@ -275,7 +275,7 @@ static bool stratum_judge(const struct inspect_input *in, const struct stratum_m
 			stratum_fill(in, &m->rows[k], f);
 			for (size_t c = a->captures; c < a->end; c++)
 				if (set.terms[c].seen)
-					stratum_fact(f, code_fact(set.terms[c].arg, set.terms[c].arg_len), json_text(set.terms[c].value, in->scratch));
+					stratum_fact(f, code_fact(set.terms[c].arg, set.terms[c].arg_len), json_text((struct json_string){ .text = set.terms[c].value }, in->scratch));
 			if (row->kind == MINING_STRATUM)
 				return true;
 			found = true;
@@ -301,10 +301,8 @@ static bool stratum_decide(const struct inspect_input *in, struct stratum_messag
 		stratum_fill(in, &m->rows[i], f);
 		captures = code_captures(code, number, &n);
 		for (size_t c = 0; c < n; c++) {
-			const struct code_kept *kept = &m->seen.texts[captures[c].text];
-
 			if (code_has(&m->seen, captures[c].text))
-				stratum_fact(f, (enum code_fact)captures[c].fact, kept->plain ? kept->text : json_text(kept->text, in->scratch));
+				stratum_fact(f, (enum code_fact)captures[c].fact, json_text(m->seen.texts[captures[c].text], in->scratch));
 		}
 		if (row->kind == MINING_STRATUM)
 			return true;
@@ -392,7 +390,7 @@ static void stratum_gather(const struct inspect_input *in, const uint8_t *p, boo
 	unsigned n;
 
 	for (n = 0; n < STRATUM_GATHER_MAX && !f->login.len; n++) {
-		struct stratum_facts more = { 0 };
+		struct stratum_facts more;
 		enum inspect_result r;
 
 		if (stratum_border(&p, end, &batch, false) != INSPECT_MATCH)
@@ -414,6 +412,7 @@ struct stratum_find {
 	const uint8_t *behind;
 	bool batch;
 	struct stratum_facts facts;
+	struct stratum_facts later;	/* room for those of the next message */
 };
 
 /* What is less than Stratum decides nothing on a stream: more may follow. */
@@ -434,25 +433,30 @@ static enum inspect_result stratum_found(const struct inspect_input *in, struct 
 /* Reads one message. MATCH: something is found that nothing behind it can outdo; NO: read on. */
 static enum inspect_result stratum_next(const struct inspect_input *in, const uint8_t **p, bool batch, struct stratum_find *find)
 {
-	struct stratum_facts f = { 0 };
-	enum inspect_result r = stratum_message(in, p, in->p + in->len, &f);
+	struct stratum_facts *f = find->behind ? &find->later : &find->facts;
+	enum inspect_result r = stratum_message(in, p, in->p + in->len, f);
 
 	if (r != INSPECT_MATCH)
 		return r;
-	if (!find->behind || f.kind == MINING_STRATUM)
-		*find = (struct stratum_find){ *p, batch, f };
-	return f.kind == MINING_STRATUM ? INSPECT_MATCH : INSPECT_NO;
+	if (!find->behind || f->kind == MINING_STRATUM) {
+		if (find->behind)
+			find->facts = *f;
+		find->behind = *p;
+		find->batch = batch;
+	}
+	return f->kind == MINING_STRATUM ? INSPECT_MATCH : INSPECT_NO;
 }
 
 /* Messages from `p` on, one after the other. */
 static enum inspect_result stratum_messages(const struct inspect_input *in, const uint8_t *p, struct facts *out)
 {
 	const uint8_t *end = in->p + in->len;
-	struct stratum_find find = { 0 };
+	struct stratum_find find;	/* large, and guarded by `behind`, so it is not cleared */
 	enum inspect_result r = INSPECT_NO;
 	bool batch = false;
 	unsigned n;
 
+	find.behind = NULL;
 	for (n = 0; n < STRATUM_MESSAGES_UNSURE || in->side == SIDE_CLIENT; n++) {
 		r = stratum_border(&p, end, &batch, !n);
 		/* an array may still bring worse than what was found in it */
@@ -522,7 +526,7 @@ enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts
 	size_t n = in->len < sizeof(bom) ? in->len : sizeof(bom);
 	enum inspect_result r;
 
-	if (n && !memcmp(in->p, bom, n)) {
+	if (n && *in->p == bom[0] && !memcmp(in->p, bom, n)) {
 		if (n < sizeof(bom))
 			return in->ended ? INSPECT_NO : INSPECT_MORE;
 		return stratum_messages(in, in->p + n, out);

@@ -25,6 +25,9 @@
 
 #include "inspect/inspect.h"
 
+/* What may stand before a message; where it was picked up in the middle, all that the rest of a line may hold. */
+#define STRATUM_BEGINS(b) (INSPECT_WITHIN(b, 0x20, 0x7e) || (b) == '\0' || (b) == '\t' || (b) == '\n' || (b) == '\r' || (b) == 0xef)
+
 /* MATCH: a message is protocol evidence; `consumed` is its end. Where it does not say the login, those behind it may. MORE: JSON
  * so far, and of an unsure side no more than a few whole messages that are not mining. BAD: a JSON message that never
  * ended. From an unsure side the stream may begin in the middle of a message: then one may also start behind a line that

@@ -12,6 +12,7 @@
 #define RECORD_ALERT 0x15
 #define RECORD_HANDSHAKE 0x16
 #define RECORD_DATA 0x17
+#define RECORD_HEADER 5
 #define RECORD_LEN_MAX 16384		/* RFC 8446 5.1 */
 #define RECORD_EXPANSION_MAX 2048	/* of a protected record, RFC 5246 6.2.3 */
 #define HANDSHAKE_CLIENT_HELLO 1
@@ -29,9 +30,11 @@ struct tls_hello {
 	size_t consumed;
 };
 
-static enum cursor_error tls_server_names(struct cursor ext, enum name_kind kind, struct facts *out)
+/* Not a part of the walk, whose state else would leave the registers for it; so is the next one. */
+__attribute__((noinline)) static enum cursor_error tls_server_names(const uint8_t *p, size_t len, size_t have, enum name_kind kind,
+								    struct facts *out)
 {
-	struct cursor list = cursor_sub(&ext, cursor_u16(&ext));
+	struct cursor ext = cursor_make(p, len, have), list = cursor_sub(&ext, cursor_u16(&ext));
 
 	while (cursor_left(&list)) {
 		uint8_t type = cursor_u8(&list);
@@ -44,9 +47,9 @@ static enum cursor_error tls_server_names(struct cursor ext, enum name_kind kind
 }
 
 /* GREASE values (0x?A?A, RFC 8701) fall out because their major is neither TLS's nor that of the 1.3 drafts. */
-static void tls_versions(struct cursor ext, struct facts *out)
+__attribute__((noinline)) static void tls_versions(const uint8_t *p, size_t len, size_t have, struct facts *out)
 {
-	struct cursor list = cursor_sub(&ext, cursor_u8(&ext));
+	struct cursor ext = cursor_make(p, len, have), list = cursor_sub(&ext, cursor_u8(&ext));
 	uint16_t best = 0;
 
 	while (cursor_left(&list)) {
@@ -61,28 +64,52 @@ static void tls_versions(struct cursor ext, struct facts *out)
 		out->tls_version = best;
 }
 
-static enum cursor_error tls_extensions(struct cursor *exts, enum name_kind kind, struct facts *out)
+__attribute__((always_inline)) static inline enum cursor_error tls_extension(unsigned type, struct cursor ext, enum name_kind kind, struct facts *out)
 {
-	while (cursor_left(exts)) {
-		uint16_t type = cursor_u16(exts);
-		struct cursor ext = cursor_sub(exts, cursor_u16(exts));
-
-		if (exts->error)
-			break;
-		if (type == EXT_SERVER_NAME)
-			exts->error = tls_server_names(ext, kind, out);
-		else if (type == EXT_SUPPORTED_VERSIONS)
-			tls_versions(ext, out);
-		else if (type == EXT_ALPN)
-			out->tls_alpn = true;
-		else if (type == EXT_ECH)
-			out->tls_ech = true;
+	if (ext.error)
+		return ext.error;
+	switch (type) {
+	case EXT_SERVER_NAME:
+		return tls_server_names(ext.base, ext.len, ext.have, kind, out);
+	case EXT_SUPPORTED_VERSIONS:
+		tls_versions(ext.base, ext.len, ext.have, out);
+		break;
+	case EXT_ALPN:
+		out->tls_alpn = true;
+		break;
+	case EXT_ECH:
+		out->tls_ech = true;
+		break;
 	}
-	return exts->error;
+	return CURSOR_OK;
 }
 
-/* `c`: the body of the hello, which may have arrived in part. */
-static enum cursor_error tls_body(struct cursor *c, enum name_kind kind, struct facts *out)
+/* Most extensions tell nothing here, and are stepped over at once. */
+static bool tls_tells(unsigned type)
+{
+	const uint64_t low = UINT64_C(1) << EXT_SERVER_NAME | UINT64_C(1) << EXT_ALPN | UINT64_C(1) << EXT_SUPPORTED_VERSIONS;
+
+	return type < 64 ? low >> type & 1 : type == EXT_ECH;
+}
+
+__attribute__((always_inline)) static inline enum cursor_error tls_extensions(struct cursor *exts, enum name_kind kind, struct facts *out)
+{
+	enum cursor_error error = CURSOR_OK;
+
+	while (!error && cursor_left(exts)) {
+		uint32_t head = cursor_u32(exts);	/* type and length */
+
+		if (!tls_tells(head >> 16))
+			cursor_skip(exts, head & 0xffff);
+		else
+			error = tls_extension(head >> 16, cursor_sub(exts, head & 0xffff), kind, out);
+	}
+	return error ? error : exts->error;
+}
+
+/* `c`: the body of the hello, which may have arrived in part. Once compiled for those that have not, where `have` and `len` are the
+ * same and half of the comparisons fall out. */
+__attribute__((always_inline)) static inline enum cursor_error tls_body(struct cursor *c, enum name_kind kind, struct facts *out)
 {
 	struct cursor exts;
 	enum cursor_error error;
@@ -161,18 +188,27 @@ static enum inspect_result tls_header(struct view got, size_t *need)
 	return got.len < *need ? INSPECT_MORE : INSPECT_MATCH;
 }
 
+static enum inspect_result tls_whole(struct view hello, enum name_kind kind, struct facts *out)
+{
+	size_t len = hello.len - HANDSHAKE_HEADER;
+	struct cursor body = cursor_make(hello.p + HANDSHAKE_HEADER, len, len);
+
+	if (tls_body(&body, kind, out) && !out->n_names)
+		return INSPECT_BAD;
+	out->tls_hello = hello;
+	return INSPECT_MATCH;
+}
+
 /* Reads the hello, or as much of it as there is. */
 static enum inspect_result tls_facts(struct view got, size_t need, enum name_kind kind, struct facts *out)
 {
-	size_t have = got.len < need ? got.len : need;
-	struct cursor body = cursor_make(got.p + HANDSHAKE_HEADER, need - HANDSHAKE_HEADER, have - HANDSHAKE_HEADER);
-	enum cursor_error error = tls_body(&body, kind, out);
+	struct cursor body;
 
-	if ((error || have < need) && !out->n_names)
-		return INSPECT_BAD;
-	if (have == need)
-		out->tls_hello = (struct view){ got.p, need };
-	return INSPECT_MATCH;
+	if (got.len >= need)
+		return tls_whole((struct view){ got.p, need }, kind, out);
+	body = cursor_make(got.p + HANDSHAKE_HEADER, need - HANDSHAKE_HEADER, got.len - HANDSHAKE_HEADER);
+	tls_body(&body, kind, out);
+	return out->n_names ? INSPECT_MATCH : INSPECT_BAD;
 }
 
 enum inspect_result tls_handshake(struct view got, enum name_kind kind, struct facts *out)
@@ -225,6 +261,16 @@ static enum inspect_result tls_collect(const struct inspect_input *in, struct tl
 	return r;
 }
 
+/* The usual case: one record, that is there and holds a whole hello. Returns the hello's length with its header; else 0. */
+static size_t tls_one_record(const struct inspect_input *in)
+{
+	struct cursor c = cursor_make(in->p, in->len, in->len);
+	uint32_t begin = cursor_u24(&c), len = cursor_u16(&c), head = cursor_u32(&c), need = (head & 0xffffff) + HANDSHAKE_HEADER;
+
+	return begin >> 8 == (RECORD_HANDSHAKE << 8 | 3) && head >> 24 == HANDSHAKE_CLIENT_HELLO && need <= len &&
+	       len <= RECORD_LEN_MAX && len + RECORD_HEADER <= in->len ? need : 0;
+}
+
 /* SSLv2's hello (RFC 5246 E.2) has no extensions. Its three lengths must add up to the record's. */
 static enum inspect_result tls_sslv2(const struct inspect_input *in, struct facts *out)
 {
@@ -246,14 +292,11 @@ static enum inspect_result tls_sslv2(const struct inspect_input *in, struct fact
 	return INSPECT_MATCH;
 }
 
-enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *out)
+static enum inspect_result tls_records(const struct inspect_input *in, struct facts *out)
 {
 	struct tls_hello h = { 0 };
-	enum inspect_result r;
+	enum inspect_result r = tls_collect(in, &h, out);
 
-	if (in->len && in->p[0] & 0x80)
-		return in->side == SIDE_SERVER ? INSPECT_NO : tls_sslv2(in, out);
-	r = tls_collect(in, &h, out);
 	if (r == INSPECT_NO || r == INSPECT_BAD || out->app == APP_TLS)
 		return r;
 	if (r == INSPECT_MORE && (!in->ended || !h.got.len))
@@ -265,4 +308,23 @@ enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *ou
 	out->app = APP_TLS;
 	out->consumed = h.consumed;
 	return tls_facts(h.got, h.need, NAME_TLS_SNI, out);
+}
+
+/* All that is not the usual case. */
+__attribute__((noinline)) static enum inspect_result tls_odd(const struct inspect_input *in, struct facts *out)
+{
+	if (in->len && in->p[0] & 0x80)
+		return in->side == SIDE_SERVER ? INSPECT_NO : tls_sslv2(in, out);
+	return tls_records(in, out);
+}
+
+enum inspect_result tls_inspect(const struct inspect_input *in, struct facts *out)
+{
+	size_t need = in->side != SIDE_SERVER ? tls_one_record(in) : 0;
+
+	if (!need)
+		return tls_odd(in, out);
+	out->app = APP_TLS;
+	out->consumed = RECORD_HEADER + (size_t)(in->p[3] << 8 | in->p[4]);
+	return tls_whole((struct view){ in->p + RECORD_HEADER, need }, NAME_TLS_SNI, out);
 }

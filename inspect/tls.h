@@ -6,6 +6,9 @@
 
 #include "inspect/inspect.h"
 
+/* A hello of SSLv2's form has the top bit set; types of a record besides. */
+#define TLS_BEGINS(b) ((b) >= 0x80 || INSPECT_WITHIN(b, 0x14, 0x17))
+
 /* MATCH: the hello is complete (n_names 0: it names nobody), or nothing more comes and its names were already there.
  * A hello that is one of SSLv2's form matches without a name. Records are joined in the scratch where there are several.
  * From a side other than the client, a server's handshake or the record header of a running session (types 20, 21, 23)

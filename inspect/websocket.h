@@ -6,6 +6,9 @@
 
 #include "inspect/inspect.h"
 
+/* Picked up in the middle, with a whole text or binary message. */
+#define WEBSOCKET_BEGINS(b) (((b) & 0x8f) == 0x81 || ((b) & 0x8f) == 0x82)
+
 /* Shown what stands behind an Upgrade, always from its start, or any bytes of a stream picked up in the middle. MATCH: a
  * message is mining, or enough were seen that are not (without facts, AGAIN_NO). NO: these are no frames. */
 enum inspect_result websocket_inspect(const struct inspect_input *in, struct facts *out);

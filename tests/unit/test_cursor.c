@@ -24,6 +24,26 @@ static void numbers(void **state)
 	assert_int_equal(c.error, CURSOR_BAD);
 }
 
+static void seeks(void **state)
+{
+	static const uint8_t b[] = { 1, 2, 3, 4 };
+	struct cursor c = cursor_make(b, 10, sizeof(b));
+
+	(void)state;
+	cursor_seek(&c, 3);
+	assert_int_equal(cursor_u8(&c), 4);
+	cursor_seek(&c, 0);
+	assert_int_equal(cursor_u32(&c), 0x01020304);
+	assert_int_equal(cursor_left(&c), 6);
+	cursor_seek(&c, 5);
+	assert_int_equal(c.error, CURSOR_SHORT);
+	cursor_seek(&c, 0);
+	assert_int_equal(cursor_u8(&c), 0);
+	c = cursor_make(b, sizeof(b), sizeof(b));
+	cursor_seek(&c, 5);
+	assert_int_equal(c.error, CURSOR_BAD);
+}
+
 static void error_sticks(void **state)
 {
 	static const uint8_t b[] = { 1, 2, 3 };
@@ -83,7 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(error_sticks),
-		cmocka_unit_test(frames),
+		cmocka_unit_test(seeks), cmocka_unit_test(frames),
 		cmocka_unit_test(lines),
 	};
 

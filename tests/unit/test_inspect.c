@@ -2,6 +2,16 @@
 /* The dispatcher: order, `only`, resets, words. Bytes of many protocols that nobody here knows. */
 #include "tests/unit/feed.h"
 
+#include "inspect/dns.h"
+#include "inspect/http.h"
+#include "inspect/http2.h"
+#include "inspect/magic.h"
+#include "inspect/proxy.h"
+#include "inspect/socks.h"
+#include "inspect/stratum.h"
+#include "inspect/tls.h"
+#include "inspect/websocket.h"
+
 static void dispatch(void **state)
 {
 	static const char mining[] = "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"a\\u0062\"]}\n";
@@ -61,6 +71,55 @@ static void others(void **state)
 	}
 }
 
+#define ROW(name, upper) { #name, upper##_BEGINS(b), name##_inspect }
+
+/* Streams that begin with another byte are not shown to an inspector, so it must not know them: of each protocol a message, with any
+ * first byte instead of its own, as much of it as there may be. */
+static void begins(void **state)
+{
+	static const struct { const char *p; size_t len; } messages[] = {
+		{ "\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x03rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\x02\x13\x01\x01\0", 50 },
+		{ "\0\x2e\x01\x03\x01\0\x03\0\0\0\x10" "ccccccccccccccccccc", 30 }, { "\0\x13\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01" "a\0\0\x01\0\x01", 21 },
+		{ "\x05\x01\0\x05\x01\0\x01\x01\x02\x03\x04\0\x50", 13 }, { "\x04\x01\0\x50\x01\x02\x03\x04\0", 9 },
+		{ "PROXY UNKNOWN\r\n", 15 }, { "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0", 16 }, { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27 },
+		{ "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 28 }, { "HTTP/1.1 200 OK\r\n\r\n", 19 },
+		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33 },
+		{ "\x81\x28{\"id\":1,\"method\":\"mining.subscribe\"  }", 42 },
+		{ "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 50 },
+		{ "[{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}]\n", 52 }, { "\xef\xbb\xbf{\"method\":\"mining.noop\"}\n", 28 },
+		{ "50\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 53 },
+		{ "x\":1}\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 57 }, { "FROM,PC Miner,", 14 },
+		{ "\xf9\xbe\xb4\xd9version\0\0\0\0\0", 16 }, { "\x01\x21\x01\x01\x01\x01\x01\x01", 8 },
+	};
+	static struct facts facts;
+
+	(void)state;
+	for (unsigned n = 0; n < 256 * 3 * 2 * 2; n++) {
+		const unsigned b = n % 256;
+		const struct {
+			const char *name;
+			bool begins;
+			enum inspect_result (*inspect)(const struct inspect_input *in, struct facts *out);
+		} rows[] = { ROW(tls, TLS), ROW(dns, DNS), ROW(socks, SOCKS), ROW(proxy, PROXY), ROW(http, HTTP), ROW(http2, HTTP2),
+			     ROW(websocket, WEBSOCKET), ROW(stratum, STRATUM), ROW(magic, MAGIC) };
+		struct inspect_input in = { .side = n / 256 % 3, .ended = n / 768 % 2, .port = n / 1536 ? DNS_PORT : 443, .scratch = feed_scratch };
+
+		for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+			for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++)
+				for (in.len = 1; in.len <= messages[i].len && !rows[r].begins; in.len++) {
+					uint8_t bytes[64];
+
+					memcpy(bytes, messages[i].p, in.len);
+					bytes[0] = (uint8_t)b;
+					in.p = bytes;
+					feed_scratch->used = 0;
+					inspect_reset(&facts);
+					if (rows[r].inspect(&in, &facts) != INSPECT_NO)
+						fail_msg("%s knows 0x%02x, message %zu, %zu bytes, side %d", rows[r].name, b, i, in.len, in.side);
+				}
+	}
+}
+
 /* A PROXY header (version 2) may be cut anywhere, right behind its signature, too: found by the fuzzer. */
 static void proxy_cut(void **state)
 {
@@ -94,7 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dispatch), cmocka_unit_test(only), cmocka_unit_test(nothing), cmocka_unit_test(others),
-		cmocka_unit_test(proxy_cut), cmocka_unit_test(words),
+		cmocka_unit_test(proxy_cut), cmocka_unit_test(words), cmocka_unit_test(begins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, feed_done);
