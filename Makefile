@@ -63,11 +63,13 @@ override BUILD := $(BUILD)/tiny
 SRC := $(filter-out cli/report%.c,$(SRC))
 PKGS := $(filter-out libidn2,$(PKGS))
 CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
-CFLAGS := -Os
+CFLAGS := $(filter-out -O%,$(CFLAGS)) -Os
+STRIP ?= strip
+OBJDUMP ?= objdump
 all: tiny-size
 tiny-size: $(BUILD)/minewall
-	$(Q)strip -o $(BUILD)/minewall.stripped $(BUILD)/minewall
-	$(Q)echo "TINY: $$(stat -c %s $(BUILD)/minewall.stripped) bytes, stripped, $$(gzip -9c $(BUILD)/minewall.stripped | wc -c) compressed; needs $$(objdump -p $< | awk '/NEEDED/ { printf "%s ", $$2 }')"
+	$(Q)$(STRIP) -o $(BUILD)/minewall.stripped $(BUILD)/minewall
+	$(Q)echo "TINY: $$(stat -c %s $(BUILD)/minewall.stripped) bytes, stripped, $$(gzip -9c $(BUILD)/minewall.stripped | wc -c) compressed; needs $$($(OBJDUMP) -p $< | awk '/NEEDED/ { printf "%s ", $$2 }')"
 .PHONY: tiny-size
 endif
 OBJ := $(SRC:%.c=$(BUILD)/%.o)

@@ -42,7 +42,8 @@ struct cli_args {
 	const char *at;		/* --at TIME */
 	bool keep;		/* --keep */
 	bool table_only;	/* --table-only */
-	bool takeover, background;	/* --takeover, --background */
+	bool takeover, background, invited;	/* --takeover, --background, --invited */
+	bool or_invite;		/* --or-invite */
 	const char *tap;	/* --tap IFACE */
 };
 
@@ -57,6 +58,9 @@ int cli_bad_option(char **argv);
  * at the default socket, this is said and the defaults are taken: an operator must reach a daemon that runs.
  * NULL: the line is said, `*code` is the exit code. The caller frees. */
 struct policy *cli_policy(const struct cli_args *args, int *code);
+
+/* Where an invitation to take over lies (daemon/takeover.h). */
+void cli_ticket(char *path, size_t size, const struct policy *p);
 
 /* Seconds of "90s 10m 1h 7d"; 0: it is none. */
 uint64_t cli_duration(const char *text);

@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "daemon/control.h"
+#include "daemon/takeover.h"
 
 int cli_bad_option(char **argv)
 {
@@ -37,6 +38,8 @@ static const struct {
 	{ "table-only", offsetof(struct cli_args, table_only), false },
 	{ "takeover", offsetof(struct cli_args, takeover), false },
 	{ "background", offsetof(struct cli_args, background), false },
+	{ "invited", offsetof(struct cli_args, invited), false },
+	{ "or-invite", offsetof(struct cli_args, or_invite), false },
 };
 
 #define OWN (sizeof(own) / sizeof(own[0]))
@@ -148,6 +151,11 @@ static int control_path(const struct cli_args *args, char *path, size_t size)
 	snprintf(path, size, "%s", policy_settings(p)->control);
 	policy_free(p);
 	return -1;
+}
+
+void cli_ticket(char *path, size_t size, const struct policy *p)
+{
+	snprintf(path, size, "%s" TAKEOVER_TICKET, policy_settings(p)->control);
 }
 
 /* What the daemon refused, with the exit code that it says. */

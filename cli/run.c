@@ -2,6 +2,7 @@
 /* `minewall run`: the daemon, in the foreground; with --tap a listener at a mirror port instead. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -11,8 +12,8 @@
 #include "cli/tap.h"
 
 static const char usage[] =
-	"minewall run [-c POLICY] [--table-only | --takeover [--background]]\n"
-	"             [--tap IFACE]\n\n"
+	"minewall run [-c POLICY] [--tap IFACE | --table-only]\n"
+	"             [--takeover [--background] [--invited]]\n\n"
 	"Judges the traffic of this gateway by the policy, in the foreground, until\n"
 	"SIGTERM, SIGINT or `minewall stop`. Says `ready` when the queue is bound.\n"
 	"SIGHUP opens the event log anew. Needs root, and goes on as the policy's `user`.\n\n"
@@ -23,16 +24,17 @@ static const char usage[] =
 	"                packet, connection or learnt endpoint is lost. If it cannot, it\n"
 	"                says why and the other one goes on\n"
 	"  --background  with that: returns when it is done\n"
+	"  --invited     with that: does nothing unless `reload --or-invite` says so\n"
 	"  --tap IFACE   judges what a switch mirrors to this interface, with the same\n"
 	"                policy and log, and only reports: no table, no queue, no\n"
 	"                control socket\n\n"
 	"Example: minewall run -c /etc/minewall/policy.yaml\n";
 
-/* The child becomes the daemon; we wait until it is, or say its exit code. */
+/* The child's child becomes the daemon, so that it is the init process's from the beginning; it says its exit code, or 0 when it judges. */
 static int takeover_behind(const char *policy)
 {
-	int ends[2], status;
-	char done;
+	int ends[2];
+	uint8_t code = EXIT_SYSTEM;
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) || (child = fork()) < 0) {
@@ -46,12 +48,26 @@ static int takeover_behind(const char *policy)
 		setsid();
 		if (null >= 0)
 			dup2(null, STDIN_FILENO);
-		_exit((int)daemon_takeover(policy, ends[1]));
+		child = fork();
+		_exit(child ? EXIT_SYSTEM : (int)daemon_takeover(policy, ends[1]));
 	}
 	close(ends[1]);
-	if (read(ends[0], &done, 1) == 1)
-		return EXIT_DONE;
-	return waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_SYSTEM;
+	waitpid(child, NULL, 0);
+	return read(ends[0], &code, 1) == 1 ? code : EXIT_SYSTEM;
+}
+
+/* Has `reload --or-invite` left word for us? */
+static bool is_invited(const struct cli_args *args, int *code)
+{
+	char path[4096];
+	struct policy *p = cli_policy(args, code);
+
+	if (!p)
+		return false;
+	cli_ticket(path, sizeof(path), p);
+	policy_free(p);
+	*code = EXIT_DONE;
+	return access(path, F_OK) == 0;
 }
 
 int run_main(int argc, char **argv)
@@ -71,6 +87,12 @@ int run_main(int argc, char **argv)
 		fprintf(stderr, "minewall run: --background goes with --takeover\n");
 		return EXIT_USAGE;
 	}
+	if (args.invited && !args.takeover) {
+		fprintf(stderr, "minewall run: --invited goes with --takeover\n");
+		return EXIT_USAGE;
+	}
+	if (args.invited && !is_invited(&args, &code))
+		return code;
 	if (args.background)
 		return takeover_behind(args.policy);
 	return (int)(args.table_only ? daemon_table(args.policy) : args.takeover ? daemon_takeover(args.policy, -1) : daemon_run(args.policy));

@@ -204,6 +204,11 @@ uid_t client_uid(const struct client *from)
 	return from->peer.uid;
 }
 
+pid_t client_pid(const struct client *from)
+{
+	return from->peer.pid;
+}
+
 int client_take(struct client *from)
 {
 	struct timeval patience = { .tv_sec = 1 };

@@ -38,6 +38,7 @@ void clients_serve(struct clients *c, const struct pollfd *fds, int64_t now_ms, 
 
 /* Who it is, as the kernel says. */
 uid_t client_uid(const struct client *from);
+pid_t client_pid(const struct client *from);
 
 /* Within clients_answer: the connection becomes the caller's, who replies later (control_reply). It waits at most a second then. */
 int client_take(struct client *from);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/clients.h"
 #include "daemon/cut.h"
@@ -21,6 +22,9 @@
 
 /* Temporary allowances at a time: more belong into the policy. */
 #define DAEMON_ALLOWANCES_MAX 64
+
+/* Letters of a ticket, with the NUL. */
+#define DAEMON_TICKET_MAX 33
 
 struct allowance {
 	char what[300];			/* a name or address, as typed */
@@ -43,6 +47,11 @@ struct daemon {
 	struct notify notify;		/* the service manager */
 	/* of a takeover, on either side */
 	int heir;			/* the channel to the other process; -1: there is none */
+	pid_t heir_pid;
+	dev_t program_device;		/* the file that we are */
+	ino_t program_file;
+	char ticket[DAEMON_TICKET_MAX];	/* root gave it to an heir of our own user; "": to nobody */
+	uint64_t ticket_until_s;
 	bool others;			/* what is bound is the other process's: nothing of it is taken back at the end */
 	int messages, table_fd, incidents, queue_fds[WATCHDOG_QUEUES_MAX];	/* what we were handed */
 	int ready;			/* somebody waits for a byte there; -1: nobody */

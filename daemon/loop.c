@@ -231,7 +231,9 @@ static json_t *heed_request(void *arg, struct client *from, const json_t *reques
 		return NULL;
 	}
 	if (verb && !strcmp(verb, "takeover"))
-		return takeover_offer(d, from);
+		return takeover_offer(d, from, request);
+	if (verb && !strcmp(verb, "invite"))
+		return takeover_invite(d, from, request);
 	return answer(d, request, may_change);
 }
 

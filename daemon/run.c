@@ -448,13 +448,22 @@ static enum exit_code own_table(struct daemon *d)
 	return err ? EXIT_SYSTEM : EXIT_DONE;
 }
 
-/* Whoever waits for it is told, and the messages go where they went before. */
+/* Whoever waits is told how it went, once. */
+static void tell(int ready, enum exit_code code)
+{
+	uint8_t byte = (uint8_t)code;
+
+	if (write(ready, &byte, 1) != 1)
+		log_info("nobody waits for the end of the takeover any more");
+	close(ready);
+}
+
+/* Messages go where they went before. */
 static void detach(struct daemon *d)
 {
 	dup2(d->messages, STDOUT_FILENO);
 	dup2(d->messages, STDERR_FILENO);
-	if (write(d->ready, "", 1) == 1)
-		close(d->ready);
+	tell(d->ready, EXIT_DONE);
 	d->ready = -1;
 }
 
@@ -462,8 +471,15 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 {
 	struct daemon d = { .policy_path = policy_path, .control = -1, .lock = -1, .losses = -1, .signals = -1, .notify = { .fd = -1 },
 			    .timer = -1, .stop_client = -1, .heir = -1, .messages = -1, .table_fd = -1, .incidents = -1, .ready = ready };
-	enum exit_code code = take(&d, steps, n);
+	struct stat program;
+	enum exit_code code;
 	uint64_t gap_s;
+
+	if (stat("/proc/self/exe", &program) == 0) {
+		d.program_device = program.st_dev;
+		d.program_file = program.st_ino;
+	}
+	code = take(&d, steps, n);
 
 	if (code == EXIT_DONE) {
 		gap_s = d.n_queue_fds ? 0 : state_gap_s(&d);
@@ -486,6 +502,8 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 			notify_say(&d.notify, "STOPPING=1");
 	}
 	undo(&d);
+	if (d.ready >= 0)
+		tell(d.ready, code);
 	return code;
 }
 

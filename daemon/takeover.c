@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sockets travel over the control socket, and one end of a channel of our own with them. On that three words are said: GO by the new
- * process when it has all that can fail, YOURS by the old one when its workers have stopped, RUNNING when the new one reads. A channel
- * that ends before RUNNING means that the old one goes on. */
+/* Sockets travel over the control socket, and one end of a channel of our own with them. On that four words are said: GO by the new
+ * process when it has all that can fail, YOURS by the old one when its workers have stopped, RUNNING when the new one reads, TOLD when the
+ * service manager knows whose place is whose. A channel that ends before RUNNING means that the old one goes on. */
 #include "daemon/takeover.h"
 
 #include <errno.h>
@@ -19,10 +19,12 @@
 #include "daemon/quarantine.h"
 #include "daemon/state.h"
 
-enum word { GO = 'G', YOURS = 'Y', RUNNING = 'R' };
+enum word { GO = 'G', YOURS = 'Y', RUNNING = 'R', TOLD = 'T' };
 
 /* For each word: the other one may save its state or install the table meanwhile. */
 #define PATIENCE_MS 10000
+/* From an invitation to the asking: a service manager starts one process after the other. */
+#define TICKET_S 60
 /* What is handed over beside the queues. */
 enum { CHANNEL, MESSAGES, LOCK, CONTROL, TABLE, INCIDENTS, NOTIFY, FIXED };
 
@@ -137,12 +139,30 @@ static enum exit_code take(struct daemon *d, const json_t *reply, const int *fds
 	return EXIT_DONE;
 }
 
+static json_t *asking(const struct daemon *d)
+{
+	char path[sizeof(d->settings->control) + sizeof(TAKEOVER_TICKET)], ticket[DAEMON_TICKET_MAX] = "";
+	ssize_t n;
+	int fd;
+
+	if (geteuid() == 0)
+		return json_pack("{s:s}", "verb", "takeover");
+	snprintf(path, sizeof(path), "%s" TAKEOVER_TICKET, d->settings->control);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, ticket, sizeof(ticket) - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	ticket[n > 0 ? n : 0] = '\0';
+	unlink(path);
+	return json_pack("{s:s, s:s}", "verb", "takeover", "ticket", ticket);
+}
+
 enum exit_code takeover_ask(struct daemon *d)
 {
 	int fds[FIXED + WATCHDOG_QUEUES_MAX];
 	size_t n = sizeof(fds) / sizeof(fds[0]);
 	json_t *reply = NULL;
-	int err = control_ask_fds(d->settings->control, json_pack("{s:s}", "verb", "takeover"), &reply, fds, &n);
+	int err = control_ask_fds(d->settings->control, asking(d), &reply, fds, &n);
 	enum exit_code code = EXIT_SYSTEM;
 
 	if (err == -ECONNREFUSED) {
@@ -176,8 +196,9 @@ enum exit_code takeover_go(struct daemon *d)
 void takeover_done(struct daemon *d)
 {
 	d->others = false;
-	notify_say(&d->notify, "MAINPID=%ld", (long)getpid());
 	say(d->heir, RUNNING);
+	/* a service manager listens to nobody but the process that it knows */
+	hear(d->heir, TOLD);
 	log_info("it has taken the place of the process before");
 }
 
@@ -223,9 +244,37 @@ static void hand_over_sockets(struct daemon *d, int to, int channel)
 	control_reply_fds(to, j, fds, n);
 }
 
-json_t *takeover_offer(struct daemon *d, struct client *from)
+json_t *takeover_invite(struct daemon *d, const struct client *from, const json_t *request)
 {
-	const char *why = client_uid(from) ? "that is for root" : d->paused_until_s ? "not during a pause; `minewall pause off` ends it" :
+	json_int_t device = 0, file = 0;
+	const char *ticket = "";
+
+	if (client_uid(from))
+		return json_pack("{s:b, s:s}", "ok", false, "error", "that is for root");
+	if (json_unpack((json_t *)request, "{s:I, s:I, s:s}", "device", &device, "file", &file, "ticket", &ticket) ||
+	    strlen(ticket) != DAEMON_TICKET_MAX - 1)
+		return json_pack("{s:b, s:s}", "ok", false, "error", "a program and a ticket are expected");
+	if ((dev_t)device == d->program_device && (ino_t)file == d->program_file)
+		return json_pack("{s:b, s:b}", "ok", true, "same", true);
+	memcpy(d->ticket, ticket, sizeof(d->ticket));
+	d->ticket_until_s = daemon_now_s() + TICKET_S;
+	return json_pack("{s:b, s:b}", "ok", true, "same", false);
+}
+
+/* It serves once, whatever becomes of that. */
+static bool shows_ticket(struct daemon *d, const json_t *request)
+{
+	const char *ticket = json_string_value(json_object_get(request, "ticket"));
+	bool good = ticket && *d->ticket && daemon_now_s() < d->ticket_until_s && !strcmp(ticket, d->ticket);
+
+	if (good)
+		*d->ticket = '\0';
+	return good;
+}
+
+json_t *takeover_offer(struct daemon *d, struct client *from, const json_t *request)
+{
+	const char *why = client_uid(from) && !shows_ticket(d, request) ? "that is for root" : d->paused_until_s ? "not during a pause; `minewall pause off` ends it" :
 			  d->fallback ? "a policy waits to be confirmed; `minewall reload --keep` keeps it" :
 			  d->heir >= 0 ? "another process is taking over already" : NULL;
 	int ends[2];
@@ -235,6 +284,7 @@ json_t *takeover_offer(struct daemon *d, struct client *from)
 	if (why)
 		return json_pack("{s:b, s:s}", "ok", false, "error", why);
 	d->heir = ends[0];
+	d->heir_pid = client_pid(from);
 	hand_over_sockets(d, client_take(from), ends[1]);
 	close(ends[1]);
 	return NULL;
@@ -267,6 +317,8 @@ void takeover_heed(struct daemon *d)
 		stand_still(d);
 		say(d->heir, YOURS);
 		if (hear(d->heir, RUNNING)) {
+			notify_say(&d->notify, "MAINPID=%ld", (long)d->heir_pid);
+			say(d->heir, TOLD);
 			log_info("another process has taken over");
 			d->others = d->stop = true;
 			return;

@@ -8,9 +8,13 @@
 #include "daemon/daemon.h"
 #include "daemon/run.h"
 
+/* Behind the control socket's path: what root leaves there for an heir who is not root. */
+#define TAKEOVER_TICKET ".ticket"
+
 /* ---- the new one's steps ---- */
 
-/* Asks the daemon of this policy, and takes what it hands over. Nothing has changed for it yet. */
+/* Asks the daemon of this policy, and takes what it hands over. Nothing has changed for it yet. Who is not root shows the ticket that
+ * an invitation left beside the control socket. */
 enum exit_code takeover_ask(struct daemon *d);
 
 /* Everything else is there: has the old one stop reading and save what it knows. From here on nobody reads the queues. */
@@ -21,8 +25,12 @@ void takeover_done(struct daemon *d);
 
 /* ---- the old one ---- */
 
-/* Answers the verb, and takes the connection: root's alone. */
-json_t *takeover_offer(struct daemon *d, struct client *from);
+/* Root lets somebody of our own user take over who shows this ticket within a minute, as where a service manager starts him; or, if it
+ * is of the same program as we are, hears that there is no reason to. */
+json_t *takeover_invite(struct daemon *d, const struct client *from, const json_t *request);
+
+/* Answers the verb, and takes the connection: for root, or whoever shows the ticket. */
+json_t *takeover_offer(struct daemon *d, struct client *from, const json_t *request);
 
 /* The heir has said something, or is gone. */
 void takeover_heed(struct daemon *d);

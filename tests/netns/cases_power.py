@@ -5,6 +5,7 @@ that it has to do later is still possible."""
 import ctypes
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,8 +27,8 @@ def statuses(pid):
             yield dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
-def confined(t, pid, filters):
-    """Every thread of it: the user, one capability, no way to more."""
+def confined(t, pid, filters, bounds=True):
+    """Every thread of it: the user, one capability, no way to more. `bounds`: it had the right to empty the bounding set."""
     told = t.daemon.json("status")["confined"]
     user, group = (" ".join([str(i)] * 4) for i in DAEMON_USER)
     n = 0
@@ -35,8 +36,8 @@ def confined(t, pid, filters):
         name = s["Name"]
         need(s["Uid"].split() == user.split() and s["Gid"].split() == group.split(), f"{name}: user {s['Uid']}, group {s['Gid']}")
         need(not s["Groups"].split(), f"{name}: groups {s['Groups']}")
-        for key, value in (("CapEff", NET_ADMIN), ("CapPrm", NET_ADMIN), ("CapInh", "0" * 16), ("CapBnd", "0" * 16), ("CapAmb", "0" * 16),
-                           ("NoNewPrivs", "1")):
+        for key, value in (("CapEff", NET_ADMIN), ("CapPrm", NET_ADMIN), ("CapInh", "0" * 16), ("CapBnd", "0" * 16 if bounds else s["CapBnd"]),
+                           ("CapAmb", "0" * 16), ("NoNewPrivs", "1")):
             need(s[key] == value, f"{name}: {key} is {s[key]}")
         if told["seccomp"]:
             need(s["Seccomp"] == "2", f"{name}: Seccomp is {s['Seccomp']}")
@@ -396,6 +397,52 @@ def takeover_late_word(t):
         heir.send(b"G")
         need(heir.recv(1) == b"", "it lets go during a pause")
     need("paused_s" in t.daemon.json("status") and "inet minewall" not in t.kernel.tables(), "the pause is over")
+
+
+@own("power/takeover-invited")
+def takeover_invited(t):
+    """As systemd starts the next program, as the daemon's user with three capabilities: it takes over if root has invited it, and nobody else."""
+    t.daemon = t.make(policy()).start()
+    endpoint = teach(t)
+    ticket = os.path.join(t.daemon.folder, "control.sock.ticket")
+    other = os.path.join(t.daemon.folder, "minewall-next")
+    shutil.copy(t.daemon.binary, other)
+    for path in (t.daemon.folder, os.path.join(t.daemon.folder, "control.sock")):     # RuntimeDirectory= of the unit
+        os.chown(path, *DAEMON_USER)
+
+    def heir(capabilities, *options):
+        these = ",".join("+" + c for c in capabilities)
+        return t.bed.gateway.run("sh", "-c", 'mount --bind "$0" /var/lib && exec "$@"', t.daemon.state, "setpriv", f"--reuid={DAEMON_USER[0]}",
+                                 f"--regid={DAEMON_USER[1]}", "--clear-groups", "--inh-caps=-all" + (these and "," + these),
+                                 "--ambient-caps=-all" + (these and "," + these), other, "run", "--takeover", "--background", *options, "-c",
+                                 t.daemon.policy, check=False, timeout=20)
+
+    def invite(binary):
+        return t.bed.gateway.run(binary, "reload", "--or-invite", "-c", t.daemon.policy, check=False, timeout=20)
+
+    full = ("net_admin", "net_raw", "dac_read_search")
+    done = invite(t.daemon.binary)
+    need(done.returncode == 0 and "names" in done.stdout and not os.path.exists(ticket), f"the same program: {done.stdout}{done.stderr}")
+    done = heir(full, "--invited")
+    need(done.returncode == 0 and not done.stderr and t.daemon.json("status")["pid"] == t.daemon.process.pid, f"uninvited: {done.stderr}")
+    done = heir(full)
+    need(done.returncode == 5 and "for root" in done.stderr, f"without a ticket: exit {done.returncode} {done.stderr}")
+    done = invite(other)
+    need(done.returncode == 0 and oct(os.stat(ticket).st_mode & 0o777) == "0o400", f"another program: {done.stdout}{done.stderr}")
+    done = heir((), "--invited")
+    need(done.returncode == 5 and "for root" in done.stderr, f"without a right to read the ticket: exit {done.returncode} {done.stderr}")
+    need(invite(other).returncode == 0, "no second invitation")
+    first = t.daemon.process
+    done = heir(full, "--invited")
+    need(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
+    pid = t.daemon.json("status")["pid"]
+    need(pid != first.pid and os.readlink(f"/proc/{pid}/exe") == other, f"process {pid} is {os.readlink(f'/proc/{pid}/exe')}")
+    need(until(lambda: first.poll() is not None, 5) and first.returncode == 0, "the one before has not ended well")
+    t.daemon.process = Process(pid)
+    confined(t, pid, 1, bounds=False)
+    need(not os.path.exists(ticket), "the ticket is still there")
+    need(taught(t, endpoint) and t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == "reset", "it does not block")
+    need(heir(full).returncode == 5, "the ticket serves twice")
 
 
 @own("power/takeover-fails")

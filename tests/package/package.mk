@@ -16,6 +16,10 @@ deb:
 check-papers: $(BUILD)/man/made
 	$(Q)/usr/bin/python3 tests/package/papers.py $(BUILD)/minewall $(BUILD)/man
 
+# OpenWrt's recipe and init script, as far as they can be tried without its SDK.
+check-openwrt: $(BUILD)/minewall
+	$(Q)/usr/bin/python3 tests/package/openwrt.py $(BUILD)/minewall
+
 # Builds it, installs it into a clean Debian, lets traffic through, upgrades and purges it. Minutes; needs root and a mirror of Debian.
 check-package:
 	$(Q)contrib/install-deps --large
@@ -32,4 +36,4 @@ newcomer:
 	$(Q)contrib/install-deps --large
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/newcomer.py
 
-.PHONY: newcomer check-papers deb check-package check-cross
+.PHONY: newcomer check-papers check-openwrt deb check-package check-cross

@@ -18,6 +18,8 @@ from guest import ROOT, beds
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 NEXT = "0.1.0+next"
 EXPOSURE_MAX = 2.0
+# Longer than an upgrade takes.
+LOAD_S = 15
 
 
 class Steps:
@@ -188,16 +190,72 @@ def wrong_policy(steps, guest):
     steps.holds(active(guest) == "active", "with the good policy it is back")
 
 
+def main_pid(guest):
+    return guest.run("systemctl", "show", "-P", "MainPID", "minewall").stdout.strip()
+
+
+def restarts(guest):
+    return int(guest.run("systemctl", "show", "-P", "NRestarts", "minewall").stdout)
+
+
+def confinement(guest, pid):
+    """What the unit and the daemon itself have taken from a process; two that were started alike have the same."""
+    wanted = r"^(Uid|Gid|Groups|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters):"
+    own = guest.shell(f'test "$(readlink /proc/{pid}/ns/mnt)" = "$(readlink /proc/1/ns/mnt)"', check=False).returncode
+    return guest.shell(f"grep -E '{wanted}' /proc/{pid}/status; grep -c . /proc/{pid}/mountinfo; cat /proc/{pid}/cgroup").stdout + f"own mounts: {own}"
+
+
+def under_traffic(bed, action):
+    """(what `action` returned, connections that went well, those that were lost, the longest in seconds, those to a listed name that passed)"""
+    loads = bed.load(bed.fresh(4), LOAD_S, clients=6), bed.load(bed.fresh(4), LOAD_S, clients=4, host="bohemianpool.com")
+    time.sleep(0.5)
+    done = action()
+    running = loads[0].poll() is None
+    steady, listed = (json.loads(p.communicate(timeout=LOAD_S + 30)[0]) for p in loads)
+    if not running:
+        raise beds.BedError(f"it took longer than the traffic of {LOAD_S} s")
+    return done, len(steady["good"]), len(steady["bad"]), max(end - begin for begin, end in steady["good"]), len(listed["good"])
+
+
 def upgrade(steps, bed, guest):
-    steps.step(f"upgrade to {NEXT}")
-    done = guest.run("apt-get", "-q", "-y", "install", "-o", "Dpkg::Options::=--force-confold", "/opt/minewall-1.deb", check=False)
+    steps.step(f"upgrade to {NEXT}, under traffic")
+    pid, place, restarted = main_pid(guest), bed.fresh(4), restarts(guest)
+    refused(bed, "pool", place)
+    before = confinement(guest, pid)
+    done, good, bad, longest, passed = under_traffic(bed, lambda: guest.run(
+        "apt-get", "-q", "-y", "install", "-o", "Dpkg::Options::=--force-confold", "/opt/minewall-1.deb", check=False))
     version = guest.run("dpkg-query", "-W", "-f", "${Version}", "minewall").stdout
     steps.holds(done.returncode == 0 and version == NEXT, f"exit {done.returncode}, version {version}")
-    time.sleep(1)
-    steps.holds(active(guest) == "active", f"the service is {active(guest)}")
+    now, status = main_pid(guest), json.loads(guest.run("minewall", "status", "--json").stdout)
+    steps.holds(active(guest) == "active" and now not in (pid, "0") and str(status["pid"]) == now,
+                f"the service is {active(guest)}, process {now} in the place of {pid}")
+    if now == pid:
+        steps.quote(done.stdout + guest.shell("journalctl -n 30 --no-pager -u minewall -o cat", check=False).stdout, 60)
+    exe = guest.run("readlink", f"/proc/{now}/exe").stdout.strip()
+    again = restarts(guest) - restarted
+    steps.holds(exe == "/usr/sbin/minewall" and not again, f"it is {exe}, systemd has restarted it {again} times")
+    after = confinement(guest, now)
+    steps.holds(after == before, "it is confined like the one before" if after == before else f"confined\n{before}\nand then\n{after}")
+    steps.holds(good > 100 and not bad and longest < 0.9, f"{good} connections, {bad} lost, the longest took {longest:.2f} s")
+    steps.holds(not passed, f"connections to a listed name that passed meanwhile: {passed}")
+    steps.holds(place in guest.run("minewall", "blocked").stdout, "what was learnt is still blocked")
     steps.holds("mode: enforce" in guest.read("/etc/minewall/policy.yaml"), "the edited policy is as it was")
     held, text = refused(bed, "pool", bed.fresh(4))
     steps.holds(held, text)
+    guest.shell(f"kill -9 {now}")
+    steps.holds(back(guest, now), f"killed, it is restarted: {active(guest)}, process {main_pid(guest)}")
+    _, good, bad, longest, passed = under_traffic(bed, lambda: guest.run("systemctl", "restart", "minewall"))
+    print(f"  ... beside it, a restart: {good} connections, {bad} lost, the longest took {longest:.2f} s, {passed} to a listed name passed", flush=True)
+    log = guest.shell("journalctl --no-pager -u minewall -o cat | grep -i 'notification message\\|not our child'", check=False).stdout
+    steps.holds(not log, f"systemd complains of nothing {log}")
+
+
+def back(guest, pid):
+    for _ in range(100):
+        if active(guest) == "active" and main_pid(guest) not in (pid, "0") and guest.run("minewall", "status", check=False).returncode == 0:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def foreign(bed):

@@ -17,6 +17,8 @@ import help as helps
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COMPLETIONS = os.path.join(ROOT, "contrib", "completions")
 EXPOSURE_MAX = 2.0
+# fish writes into it.
+HOME = tempfile.TemporaryDirectory(prefix="minewall-home.")
 skipped = 0
 
 
@@ -57,7 +59,7 @@ def pages(binary, folder, known):
 
 def complete(shell, binary, words):
     """What the shell would offer for the last word."""
-    env = dict(os.environ, PATH=os.path.dirname(os.path.abspath(binary)) + ":" + os.environ.get("PATH", ""), HOME="/nonexistent")
+    env = dict(os.environ, PATH=os.path.dirname(os.path.abspath(binary)) + ":" + os.environ.get("PATH", ""), HOME=HOME.name)
     line = " ".join(words)
     if shell == "bash":
         script = (f'source {COMPLETIONS}/minewall.bash; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; '

@@ -209,12 +209,14 @@ static void test_networks(void **state)
 		assert_int_equal(policy_source_count(p, i, big[i], texts[i].len, &used, &skipped), 0);
 		assert_int_equal(used, 600000);
 	}
-	assert_int_equal(policy_source_union(p, texts, 1, &names), 0);
-	assert_int_equal(names, 600000);
 	assert_int_equal(policy_source_union(p, texts, UINT64_MAX, &names), -E2BIG);
+	texts[0].len = (size_t)((const char *)memchr(big[0] + 90000, '\n', 100) + 1 - big[0]);	/* fewer: they are sorted, also in an emulator */
+	assert_int_equal(policy_source_count(p, 0, big[0], texts[0].len, &used, &skipped), 0);
+	assert_int_equal(policy_source_union(p, texts, 1, &names), 0);
+	assert_int_equal(names, used);
 	texts[1].len = (size_t)snprintf(big[1], 100, "20.0.0.1\nx.example\n40.0.0.0/16\n");
 	assert_int_equal(policy_source_union(p, texts, UINT64_MAX, &names), 0);
-	assert_int_equal(names, 600002);
+	assert_int_equal(names, used + 2);
 	policy_free(p);
 }
 
