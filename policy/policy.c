@@ -45,6 +45,7 @@ struct policy *rules_new(void)
 		.log_days = 30,
 	};
 	reporting_defaults(&p->reporting);
+	fleet_policy_defaults(&p->fleet);
 	for (unsigned i = 0; i < DETECTORS; i++)
 		p->detect[i].action = i == DETECTOR_GETWORK ? DETECT_MONITOR : i == DETECTOR_NODE ? DETECT_OFF : DETECT_BLOCK;
 	p->block_names = name_set_new();

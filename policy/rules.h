@@ -5,6 +5,7 @@
 
 #include "policy/addresses.h"
 #include "policy/dialects.h"
+#include "policy/fleet.h"
 #include "policy/lists.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -54,6 +55,7 @@ struct policy {
 	size_t n_files;
 	struct settings settings;
 	struct reporting reporting;
+	struct fleet_policy fleet;
 	struct detect_rule detect[DETECTORS];
 	struct name_set *block_names;
 	struct name_set *allow_names;

@@ -373,6 +373,7 @@ static const struct doc_key root_keys[] = {
 	{ "quarantine", "quarantine", doc_read_mapping, 0, &schema_quarantine },
 	{ "cpu", "cpu", schema_read_cpu, 0, NULL },
 	{ "metrics", "metrics", doc_read_mapping, 0, &schema_metrics },
+	{ "fleet", "fleet", schema_read_fleet, 0, NULL },
 	{ "own_table", "own_table", doc_read_bool, AT(settings.own_table), NULL },
 	{ "guard_offload", "guard_offload", doc_read_bool, AT(settings.guard_offload), NULL },
 	{ "offload", "offload", doc_read_bool, AT(settings.offload), NULL },

@@ -40,6 +40,9 @@ extern const struct doc_keys schema_incidents, schema_alert, schema_quarantine, 
 int schema_read_cpu(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
 extern const struct doc_list schema_leases;
 
+/* Of policy/schema_fleet.c; the same. */
+int schema_read_fleet(struct doc *doc, yaml_node_t *value, const struct doc_key *key, void *to);
+
 /* Looks up the groups and lists that the rules from the `first` on name. 0, or -1 with the error filled. */
 int schema_resolve(struct doc *doc, struct policy *p, size_t first);
 

@@ -615,6 +615,8 @@ static void test_sample_whole(void **state)
 	assert_int_equal(policy_sources(p, &sources), 2);
 	assert_int_equal(policy_rules(p), 2);
 	assert_int_equal(policy_own_dialects(p), 2);
+	assert_int_equal(policy_fleet(p)->port, 8883);
+	assert_int_equal(policy_fleet(p)->confirm, 2);
 	policy_free(p);
 }
 
