@@ -54,15 +54,20 @@ ifeq ($(shell pkg-config --exists netsnmp && echo yes),yes)
 CPPFLAGS += -DHAVE_NETSNMP $(shell pkg-config --cflags netsnmp)
 endif
 
+# And with the fleet's broker and signatures, in a process beside the daemon.
+ifeq ($(shell pkg-config --exists libmosquitto libsodium && echo yes),yes)
+CPPFLAGS += -DHAVE_FLEET $(shell pkg-config --cflags libmosquitto libsodium)
+endif
+
 SRC := $(wildcard $(DIRS:%=%/*.c))
 
-# `make TINY=1`, for routers with little flash: no fetching of lists, no metrics' server, no SNMP, no report, no Unicode names, and one
+# `make TINY=1`, for routers with little flash: no fetching of lists, no metrics' server, no SNMP, no report, no fleet, no Unicode names, and one
 # library less for each. A folder of its own, since the objects differ.
 ifeq ($(TINY),1)
 override BUILD := $(BUILD)/tiny
-SRC := $(filter-out cli/report%.c,$(SRC))
+SRC := $(filter-out cli/report%.c cli/fleet.c,$(SRC))
 PKGS := $(filter-out libidn2,$(PKGS))
-CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
+CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DHAVE_FLEET -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
 CFLAGS := $(filter-out -O%,$(CFLAGS)) -Os
 STRIP ?= strip
 OBJDUMP ?= objdump

@@ -163,6 +163,8 @@ static json_t *status(struct daemon *d)
 	json_object_set_new(j, "gap_open_s", json_integer((json_int_t)open_s));
 	json_object_set_new(j, "gap_packets", json_integer(lost_packets(queues)));
 	json_object_set_new(j, "quarantine", quarantine_json(d));
+	if (d->fleet)
+		json_object_set_new(j, "fleet", fleet_json(d, false));
 	json_object_set_new(j, "quarantine_devices", json_integer((json_int_t)d->n_quarantined));
 	json_object_set_new(j, "reporter_lost", json_integer((json_int_t)reporter_lost(d->reporter)));
 	if (d->reported)
@@ -248,6 +250,8 @@ static json_t *unblock(struct daemon *d, const char *text)
 	err = found ? table_delete(d->shared.table, elements, found, &deleted) : 0;
 	for (size_t i = 0; i < found && !err; i++)
 		learnt_forget(d->shared.learnt, &elements[i]);
+	for (size_t i = 0; i < found && !err; i++)
+		fleet_unblocked(d, &elements[i]);
 	free(elements);
 	if (err)
 		return json_pack("{s:b, s:s}", "ok", false, "error", "the kernel's sets could not be changed");
@@ -327,6 +331,15 @@ static json_t *lists(struct daemon *d)
 	return listwatch_answer(d);
 }
 
+static json_t *fleet(struct daemon *d)
+{
+	json_t *j = fleet_json(d, true);
+
+	return j ? json_pack("{s:b, s:o}", "ok", true, "fleet", j) :
+	       json_pack("{s:b, s:s, s:i}", "ok", false, "error", "the daemon that runs is in no fleet (`fleet:` in its policy when it started)", "code",
+			 EXIT_NO);
+}
+
 /* The first one has been taken aside. */
 static json_t *stop_again(struct daemon *d, const json_t *request)
 {
@@ -356,6 +369,7 @@ static const struct {
 	{ "blocked", blocked, NULL },
 	{ "lists", lists, NULL },
 	{ "flush", flush, NULL },
+	{ "fleet", fleet, NULL },
 	{ "unblock", NULL, unblock_target },
 	{ "reload", NULL, reload_said },
 	{ "allow", NULL, allow },

@@ -13,6 +13,7 @@
 #include "daemon/cut.h"
 #include "daemon/log.h"
 #include "daemon/reach.h"
+#include "policy/fleet.h"
 #include "policy/reporting.h"
 
 /* A worker takes a new policy at its next packet or wake-up; longer than this it is hung, and the old policy is left to it. */
@@ -273,6 +274,7 @@ static void forget_unjustified(struct daemon *d)
 		if (learnt_get(d->shared.learnt, &elements[i], &why) && !apply_justified(d, &elements[i], &why)) {
 			table_delete(d->shared.table, &elements[i], 1, NULL);
 			learnt_forget(d->shared.learnt, &elements[i]);
+			fleet_unjustified(d, &elements[i]);
 		}
 	free(elements);
 }
@@ -354,6 +356,7 @@ static int become(struct daemon *d, struct policy *base, struct policy_error *er
 		forget_unjustified(d);
 		cut_blocked(d);
 	}
+	fleet_settings(d);
 	return 0;
 }
 
@@ -406,6 +409,9 @@ int apply_reload(struct daemon *d, uint64_t confirm_s, struct policy_error *erro
 	struct policy *p = policy_load(d->policy_path, error);
 	const char *key = p ? needs_restart(d->settings, policy_settings(p)) : NULL;
 
+	/* its process needs rights that are gone */
+	if (p && !key && !d->fleet && *policy_fleet(p)->host && !*policy_fleet(d->policy)->host)
+		key = "fleet";
 	if (key) {
 		snprintf(error->text, sizeof(error->text), "%.900s: %s has changed, which needs a restart; the policy that runs stays",
 			 d->policy_path, key);
@@ -500,6 +506,7 @@ static int resume(struct daemon *d)
 		apply_teach(d, elements, n);
 		forget_unjustified(d);
 		cut_blocked(d);
+		fleet_settings(d);
 		daemon_note_gap(d, "resumed", "judging again after a pause", paused_s);
 	} else {
 		daemon_note_gap(d, "resume_failed", "the pause is over, but the kernel refuses the rules: nothing is judged", paused_s);

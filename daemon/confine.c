@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
+#include "daemon/fleet_link.h"
 #include "daemon/log.h"
 #include "daemon/run.h"
 #include "daemon/sandbox.h"
@@ -69,7 +70,7 @@ static bool written_by_us(const char *path, const char *name)
 	if (lstat(path, &st))
 		return false;
 	if (S_ISREG(st.st_mode))
-		return strcmp(name, "key") || st.st_size == 32;
+		return (strcmp(name, "key") && strcmp(name, FLEET_SEED)) || st.st_size == 32;
 	/* `lists update` notes beside each copy whence it came */
 	snprintf(pattern, sizeof(pattern), "%.4000s/*.txt.meta", path);
 	found = S_ISDIR(st.st_mode) && glob(pattern, GLOB_NOSORT, NULL, &copies) == 0;
@@ -80,7 +81,7 @@ static bool written_by_us(const char *path, const char *name)
 
 void confine_hand_over(const struct daemon *d)
 {
-	static const char *const files[] = { "key", "learnt.json", "learnt.json.new", "lists" };
+	static const char *const files[] = { "key", "learnt.json", "learnt.json.new", "lists", FLEET_SEED };
 	char path[PATH_MAX];
 	bool ours = false;
 
@@ -91,7 +92,8 @@ void confine_hand_over(const struct daemon *d)
 		if (!written_by_us(path, files[i]))
 			continue;
 		ours = true;
-		power_file(&d->user, path, false, 0);
+		if (strcmp(files[i], FLEET_SEED))	/* root's: it is read before there is another user */
+			power_file(&d->user, path, false, 0);
 	}
 	/* it may be one that the whole machine uses; with something of ours in it, it is not */
 	power_folder(&d->user, d->settings->state, 0750, ours);

@@ -11,6 +11,7 @@
 
 #include "daemon/clients.h"
 #include "daemon/cut.h"
+#include "daemon/fleet.h"
 #include "daemon/listwatch.h"
 #include "daemon/quarantine.h"
 #include "daemon/reporter.h"
@@ -84,6 +85,7 @@ struct daemon {
 	bool stop, failed;		/* failed: it stops because it cannot go on */
 	struct quarantined quarantined[QUARANTINE_MAX];
 	size_t n_quarantined;
+	struct fleet *fleet;		/* NULL: none is wanted, or there could be none */
 	struct reporter *reporter;
 	json_t *reported;		/* what it said of its incidents last; NULL: nothing yet */
 	int stop_client;		/* waits for the answer to its `stop` */

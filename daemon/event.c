@@ -262,6 +262,21 @@ static void put_score(json_t *m, unsigned marks)
 	json_object_set_new(m, "marks", words);
 }
 
+/* Each of the gateways. */
+static void put_fleet(json_t *m, const char *gateways)
+{
+	json_t *all = json_array();
+
+	for (const char *p = gateways; *p; p += *p == ',') {
+		size_t n = strcspn(p, ",");
+
+		if (n)
+			json_array_append_new(all, json_stringn(p, n));
+		p += n;
+	}
+	json_object_set_new(m, "fleet", all);
+}
+
 static json_t *mining_json(const struct event *e)
 {
 	json_t *m = json_object();
@@ -290,6 +305,8 @@ static json_t *mining_json(const struct event *e)
 		put(m, "learned", scope_text(e->learned));
 	if (e->evidence == EVIDENCE_SCORE)
 		put_score(m, e->marks);
+	if (*e->fleet)
+		put_fleet(m, e->fleet);
 	if (e->telltale)
 		json_object_set_new(m, "telltale", json_true());
 	if (e->generation)

@@ -17,6 +17,7 @@
 #define EVENT_NAME_MAX 260
 #define EVENT_TEXT_MAX 128
 #define EVENT_HASH_MAX 33
+#define EVENT_FLEET_MAX 256
 
 struct event {
 	/* Not empty: no finding, but a word about the daemon itself, such as a gap in the protection; `name` has the detail,
@@ -44,6 +45,7 @@ struct event {
 	char login[EVENT_HASH_MAX];	/* hash, hex */
 	char login_clear[EVENT_TEXT_MAX];	/* only if the policy wants it */
 	char list[EVENT_TEXT_MAX], entry[EVENT_NAME_MAX], rule[EVENT_TEXT_MAX];
+	char fleet[EVENT_FLEET_MAX];	/* the gateways that saw it, by comma; "": our own traffic showed it */
 	unsigned line;
 	bool telltale;			/* a name that only a miner asks for */
 	uint32_t repeats;		/* DNS: the same finding, counted since the last event about it */

@@ -4,12 +4,14 @@
 #include "daemon/learnt.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Together some 14 MB at the very worst; an event of a typical pool takes 2 KB. */
 #define ENTRIES_MAX 8192
 #define BUCKETS 4096
+#define FLEET_BUCKETS 8192
 /* Tries and hosts are kept this long after they were last seen. */
 #define KEEP_S (24u * 3600)
 
@@ -32,8 +34,19 @@ struct entry {
 	struct event *event;		/* KIND_ENDPOINT, KIND_PAIR */
 };
 
+/* What other gateways taught: no event, since a fleet may teach more than our own traffic ever does. */
+struct fleet_entry {
+	struct fleet_entry *next;
+	struct key key;			/* KIND_ENDPOINT */
+	uint64_t expires_s;
+	size_t gateways;		/* where they begin in `text`, behind the dialect */
+	char text[];
+};
+
 struct learnt {
 	pthread_mutex_t lock;
+	struct fleet_entry *fleet[FLEET_BUCKETS];
+	size_t n_fleet;
 	struct entry *buckets[BUCKETS];
 	struct entry *newest, *oldest;
 	size_t n;
@@ -64,14 +77,38 @@ static struct key key_of(const struct element *e, enum kind kind)
 }
 
 /* FNV-1a: entries come from verdicts and are few, so an unkeyed hash gives nobody a lever. */
-static size_t bucket_of(const struct key *k)
+static uint32_t hash_of(const struct key *k)
 {
 	const uint8_t *p = (const uint8_t *)k;
 	uint32_t h = 2166136261u;
 
 	for (size_t i = 0; i < sizeof(*k); i++)
 		h = (h ^ p[i]) * 16777619u;
-	return h % BUCKETS;
+	return h;
+}
+
+static size_t bucket_of(const struct key *k)
+{
+	return hash_of(k) % BUCKETS;
+}
+
+/* Where the fleet's entry of this key is, or would be. */
+static struct fleet_entry **find_fleet(struct learnt *l, const struct key *k)
+{
+	struct fleet_entry **at = &l->fleet[hash_of(k) % FLEET_BUCKETS];
+
+	while (*at && memcmp(&(*at)->key, k, sizeof(*k)))
+		at = &(*at)->next;
+	return at;
+}
+
+static void drop_fleet(struct learnt *l, struct fleet_entry **at)
+{
+	struct fleet_entry *e = *at;
+
+	*at = e->next;
+	l->n_fleet--;
+	free(e);
 }
 
 static struct entry *find(struct learnt *l, const struct key *k)
@@ -126,6 +163,9 @@ void learnt_free(struct learnt *l)
 		return;
 	while (l->oldest)
 		drop(l, l->oldest);
+	for (size_t i = 0; i < FLEET_BUCKETS; i++)
+		while (l->fleet[i])
+			drop_fleet(l, &l->fleet[i]);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -149,16 +189,20 @@ void learnt_put(struct learnt *l, const struct element *element, const struct ev
 bool learnt_get(struct learnt *l, const struct element *element, struct event *out)
 {
 	struct key endpoint = key_of(element, KIND_ENDPOINT), pair = key_of(element, KIND_PAIR);
+	struct fleet_entry *fleet;
 	struct entry *e;
 
 	pthread_mutex_lock(&l->lock);
 	e = find(l, &pair);
 	if (!e || !e->event)
 		e = find(l, &endpoint);
+	fleet = e && e->event ? NULL : *find_fleet(l, &endpoint);
 	if (e && e->event)
 		*out = *e->event;
+	else if (fleet)
+		learnt_fleet_event(element, &(struct learnt_fleet) { fleet->text, fleet->text + fleet->gateways }, out);
 	pthread_mutex_unlock(&l->lock);
-	return e && e->event;
+	return (e && e->event) || fleet;
 }
 
 void learnt_forget(struct learnt *l, const struct element *element)
@@ -170,18 +214,24 @@ void learnt_forget(struct learnt *l, const struct element *element)
 	e = find(l, &k);
 	if (e)
 		drop(l, e);
+	if (!element->pair && *find_fleet(l, &k))
+		drop_fleet(l, find_fleet(l, &k));
 	pthread_mutex_unlock(&l->lock);
+}
+
+static struct element element_of_key(const struct key *k, uint64_t expires_s, uint64_t now_s)
+{
+	struct element out = { .family = k->family, .proto = k->proto, .port = k->port, .pair = k->kind == KIND_PAIR };
+
+	memcpy(out.dst, k->dst, sizeof(out.dst));
+	memcpy(out.src, k->src, sizeof(out.src));
+	out.timeout_s = expires_s > now_s ? (uint32_t)(expires_s - now_s) : 0;
+	return out;
 }
 
 static struct element element_of(const struct entry *e, uint64_t now_s)
 {
-	struct element out = { .family = e->key.family, .proto = e->key.proto, .port = e->key.port,
-			       .pair = e->key.kind == KIND_PAIR };
-
-	memcpy(out.dst, e->key.dst, sizeof(out.dst));
-	memcpy(out.src, e->key.src, sizeof(out.src));
-	out.timeout_s = e->expires_s > now_s ? (uint32_t)(e->expires_s - now_s) : 0;
-	return out;
+	return element_of_key(&e->key, e->expires_s, now_s);
 }
 
 bool learnt_has_neighbours(enum evidence evidence, enum app app)
@@ -213,7 +263,7 @@ size_t learnt_count(struct learnt *l)
 	size_t n;
 
 	pthread_mutex_lock(&l->lock);
-	n = l->n;
+	n = l->n + l->n_fleet;
 	pthread_mutex_unlock(&l->lock);
 	return n;
 }
@@ -228,6 +278,17 @@ void learnt_each(struct learnt *l, uint64_t now_s, void (*each)(const struct ele
 
 			each(&element, e->event, arg);
 		}
+	for (size_t i = 0; i < FLEET_BUCKETS; i++)
+		for (struct fleet_entry *f = l->fleet[i]; f; f = f->next) {
+			struct entry *ours = find(l, &f->key);
+			struct element element = element_of_key(&f->key, f->expires_s, now_s);
+			struct event why;
+
+			if (f->expires_s <= now_s || (ours && ours->event && ours->expires_s > now_s))
+				continue;
+			learnt_fleet_event(&element, &(struct learnt_fleet) { f->text, f->text + f->gateways }, &why);
+			each(&element, &why, arg);
+		}
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -241,7 +302,119 @@ void learnt_expire(struct learnt *l, uint64_t now_s)
 		if (e->expires_s < now_s)
 			drop(l, e);
 	}
+	for (size_t i = 0; i < FLEET_BUCKETS; i++)
+		for (struct fleet_entry **at = &l->fleet[i]; *at;)
+			if ((*at)->expires_s < now_s)
+				drop_fleet(l, at);
+			else
+				at = &(*at)->next;
 	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- what other gateways taught ---- */
+
+void learnt_put_fleet(struct learnt *l, const struct element *element, const struct learnt_fleet *why, uint64_t now_s)
+{
+	struct key k = key_of(element, KIND_ENDPOINT);
+	size_t dialect = strlen(why->dialect) + 1, gateways = strlen(why->gateways) + 1;
+	struct fleet_entry *e = malloc(sizeof(*e) + dialect + gateways), **at;
+
+	if (!e)
+		return;
+	e->key = k;
+	e->expires_s = now_s + element->timeout_s;
+	e->gateways = dialect;
+	memcpy(e->text, why->dialect, dialect);
+	memcpy(e->text + dialect, why->gateways, gateways);
+	pthread_mutex_lock(&l->lock);
+	at = find_fleet(l, &k);
+	if (*at)
+		drop_fleet(l, at);
+	e->next = *at;
+	*at = e;
+	l->n_fleet++;
+	pthread_mutex_unlock(&l->lock);
+}
+
+bool learnt_drop_fleet(struct learnt *l, const struct element *element)
+{
+	struct key k = key_of(element, KIND_ENDPOINT);
+	struct fleet_entry **at;
+	bool there;
+
+	pthread_mutex_lock(&l->lock);
+	at = find_fleet(l, &k);
+	there = *at != NULL;
+	if (there)
+		drop_fleet(l, at);
+	pthread_mutex_unlock(&l->lock);
+	return there;
+}
+
+bool learnt_is_fleet(struct learnt *l, const struct element *element)
+{
+	struct key k = key_of(element, KIND_ENDPOINT);
+	bool there;
+
+	pthread_mutex_lock(&l->lock);
+	there = *find_fleet(l, &k) != NULL;
+	pthread_mutex_unlock(&l->lock);
+	return there;
+}
+
+size_t learnt_fleet_count(struct learnt *l)
+{
+	size_t n;
+
+	pthread_mutex_lock(&l->lock);
+	n = l->n_fleet;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+void learnt_each_fleet(struct learnt *l, uint64_t now_s,
+		       void (*each)(const struct element *e, const struct learnt_fleet *why, void *arg), void *arg)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < FLEET_BUCKETS; i++)
+		for (struct fleet_entry *f = l->fleet[i]; f; f = f->next) {
+			struct element element = element_of_key(&f->key, f->expires_s, now_s);
+
+			if (f->expires_s > now_s)
+				each(&element, &(struct learnt_fleet) { f->text, f->text + f->gateways }, arg);
+		}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void learnt_fleet_event(const struct element *e, const struct learnt_fleet *why, struct event *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->blocked = true;
+	out->evidence = EVIDENCE_PROTOCOL;
+	out->kind = MINING_STRATUM;
+	out->app = APP_STRATUM;
+	out->family = e->family;
+	memcpy(out->subject.dst, e->dst, sizeof(e->dst));
+	out->subject.dport = e->port;
+	out->subject.proto = e->proto;
+	out->learned = SCOPE_ENDPOINT;
+	snprintf(out->dialect, sizeof(out->dialect), "%s", why->dialect);
+	snprintf(out->rule, sizeof(out->rule), "fleet");
+	snprintf(out->fleet, sizeof(out->fleet), "%s", why->gateways);
+}
+
+uint32_t learnt_left_s(struct learnt *l, const struct element *element, uint64_t now_s)
+{
+	struct key k = key_of(element, element->pair ? KIND_PAIR : KIND_ENDPOINT);
+	uint64_t left = 0;
+	struct entry *e;
+
+	pthread_mutex_lock(&l->lock);
+	e = find(l, &k);
+	if (e && e->event && e->expires_s > now_s)
+		left = e->expires_s - now_s;
+	pthread_mutex_unlock(&l->lock);
+	return left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
 }
 
 uint64_t learnt_growth(struct learnt *l, const struct element *try, uint64_t now_s)

@@ -32,6 +32,26 @@ bool learnt_has_neighbours(enum evidence evidence, enum app app);
 /* Takes out up to `max` elements that such evidence taught at this address, protocol and port; port 0: at any. */
 size_t learnt_take_named(struct learnt *l, const uint8_t dst[16], uint8_t proto, uint16_t port, struct element *out, size_t max);
 
+/* What other gateways taught. It stands beside what our own traffic taught of the same endpoint, which says more: learnt_get asks it
+ * last, and learnt_each passes over it then. */
+struct learnt_fleet {
+	const char *dialect, *gateways;	/* by comma */
+};
+void learnt_put_fleet(struct learnt *l, const struct element *e, const struct learnt_fleet *why, uint64_t now_s);
+
+/* False: it was not there. */
+bool learnt_drop_fleet(struct learnt *l, const struct element *e);
+bool learnt_is_fleet(struct learnt *l, const struct element *e);
+size_t learnt_fleet_count(struct learnt *l);
+void learnt_each_fleet(struct learnt *l, uint64_t now_s,
+		       void (*each)(const struct element *e, const struct learnt_fleet *why, void *arg), void *arg);
+
+/* As a reason like any other. */
+void learnt_fleet_event(const struct element *e, const struct learnt_fleet *why, struct event *out);
+
+/* For how long what our own traffic taught of this very element still holds; 0: it taught nothing. */
+uint32_t learnt_left_s(struct learnt *l, const struct element *e, uint64_t now_s);
+
 /* Entries of all kinds. */
 size_t learnt_count(struct learnt *l);
 

@@ -25,6 +25,8 @@
 #define MESSAGES_AT_ONCE 32
 /* How often a table that another program took is asked for again: the kernel does not announce that its owner ended. */
 #define TABLE_AGAIN_MS 200
+/* Places in the poll array before those of the control socket. */
+#define FIXED_FDS 7
 
 /* Counted as going nowhere: a service that has no business outside. */
 static bool is_service(const struct daemon *d, const struct element *e, struct event *event)
@@ -89,6 +91,7 @@ void daemon_write_events(struct daemon *d)
 		d->unsaved |= taught;
 		if (taught)
 			cut_taught(d, &e);
+		fleet_event(d, &e);
 	}
 	if (d->unsaved && daemon_now_s() - d->saved_s >= SAVE_PAUSE_S)
 		state_save(d);
@@ -273,6 +276,7 @@ static void heed_timer(struct daemon *d)
 		return;
 	heed_watchdog(d);
 	heed_gone_reporter(d);
+	fleet_tick(d);
 	daemon_read_tries(d);
 	daemon_tick_log(d);
 	learnt_expire(d->shared.learnt, daemon_now_s());
@@ -314,17 +318,18 @@ static bool all_move(struct daemon *d)
 
 void daemon_loop(struct daemon *d)
 {
-	struct pollfd fds[6 + CLIENTS_FDS] = {
+	struct pollfd fds[FIXED_FDS + CLIENTS_FDS] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = ring_fd(d->shared.events), .events = POLLIN },
 		{ .fd = d->timer, .events = POLLIN },
 		{ .fd = table_watch_fd(d->shared.table), .events = POLLIN },
 		{ .fd = reporter_fd(d->reporter), .events = POLLIN },
+		{ .fd = fleet_fd(d), .events = POLLIN },
 	};
 
 	while (!d->stop) {
-		fds[5] = (struct pollfd){ .fd = d->heir, .events = POLLIN };
-		clients_poll(d->clients, fds + 6, now_ms());
+		fds[6] = (struct pollfd){ .fd = d->heir, .events = POLLIN };
+		clients_poll(d->clients, fds + FIXED_FDS, now_ms());
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(d)) < 0)
 			continue;
 		apply_tick(d);
@@ -345,7 +350,9 @@ void daemon_loop(struct daemon *d)
 		if (notify_due_ms(&d->notify, now_ms()) == 0)
 			notify_alive(&d->notify, now_ms(), all_move(d));
 		if (fds[5].revents)
+			fleet_heed(d);
+		if (fds[6].revents)
 			takeover_heed(d);
-		clients_serve(d->clients, fds + 6, now_ms(), heed_request, d);
+		clients_serve(d->clients, fds + FIXED_FDS, now_ms(), heed_request, d);
 	}
 }

@@ -197,6 +197,7 @@ static enum exit_code open_reporter(struct daemon *d)
 
 	swap_messages(d, aside);
 	err = reporter_start(&d->reporter, d->policy, d->incidents);
+	fleet_start(d);
 	swap_messages(d, aside);
 	if (err)
 		log_warn(err, "the reporter cannot be started: no incidents, no alerts");
@@ -376,6 +377,7 @@ static void undo(struct daemon *d)
 	daemon_stop_threads(d);
 	if (d->shared.events && d->log)
 		daemon_write_events(d);
+	fleet_stop(d);
 	reporter_stop(d->reporter, d->others);
 	json_decref(d->reported);
 	for (unsigned i = 0; i < d->n_queues; i++)

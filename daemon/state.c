@@ -44,6 +44,7 @@ static json_t *reason_json(const struct event *why)
 	put(o, "list", why->list);
 	put(o, "entry", why->entry);
 	put(o, "rule", why->rule);
+	put(o, "fleet", why->fleet);
 	return o;
 }
 
@@ -70,6 +71,7 @@ static void read_reason(const json_t *o, struct event *why)
 	get(o, "list", why->list, sizeof(why->list));
 	get(o, "entry", why->entry, sizeof(why->entry));
 	get(o, "rule", why->rule, sizeof(why->rule));
+	get(o, "fleet", why->fleet, sizeof(why->fleet));
 }
 
 static json_t *element_json(struct daemon *d, const struct element *e)
@@ -190,7 +192,10 @@ static void load_one(struct daemon *d, const json_t *o)
 	why.learned = e.pair ? SCOPE_PAIR : SCOPE_ENDPOINT;
 	if (why.evidence == EVIDENCE_NONE || !apply_justified(d, &e, &why))
 		return;
-	learnt_put(d->shared.learnt, &e, &why, daemon_now_s());
+	if (*why.fleet && !e.pair)
+		learnt_put_fleet(d->shared.learnt, &e, &(struct learnt_fleet) { why.dialect, why.fleet }, daemon_now_s());
+	else
+		learnt_put(d->shared.learnt, &e, &why, daemon_now_s());
 	if (why.evidence == EVIDENCE_NAME)
 		tenants_teach(d->shared.tenants, e.dst, e.proto, e.port);
 	if (d->adopted == 0)

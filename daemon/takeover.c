@@ -331,6 +331,7 @@ void takeover_heed(struct daemon *d)
 	}
 	close(d->heir);
 	d->heir = -1;
-	/* the reporter of the one before is gone: ours may read what it wrote */
+	/* the reporter of the one before is gone: ours may read what it wrote, and the broker knows nobody of our name */
 	reporter_say_settings(d->reporter, d->policy);
+	fleet_heir(d);
 }

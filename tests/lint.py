@@ -39,6 +39,9 @@ LIBRARIES = {
     "curl/": ("cli",),
     "microhttpd.h": ("daemon",),
     "net-snmp/": ("daemon",),
+    "mosquitto.h": ("daemon",),
+    "mqtt_protocol.h": ("daemon",),
+    "sodium.h": ("daemon",),
     "nettle/": ("inspect", "policy", "nfq", "daemon", "cli"),
 }
 
