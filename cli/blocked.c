@@ -24,12 +24,17 @@ static const char unblock_usage[] =
 static void print_why(const json_t *why)
 {
 	const char *name = event_named(why, NULL);
+	const json_t *fleet, *gateway;
+	size_t i;
 
 	printf("%s", event_text(why, "mining", "evidence"));
 	if (*name)
 		printf(" %s", name);
 	if (*event_text(why, "mining", "dialect"))
 		printf(" %s", event_text(why, "mining", "dialect"));
+	fleet = json_object_get(json_object_get(why, "mining"), "fleet");
+	json_array_foreach(fleet, i, gateway)
+		printf("%s%s", i ? ", " : " seen by ", strcmp(json_string_value(gateway), "+own") ? json_string_value(gateway) : "own traffic");
 	if (*event_text(why, "mining", "list"))
 		printf(" (list %s)", event_text(why, "mining", "list"));
 	else if (*event_text(why, "mining", "rule"))

@@ -31,6 +31,7 @@ int replay_main(int argc, char **argv);
 int lists_main(int argc, char **argv);
 int incidents_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int fleet_main(int argc, char **argv);
 
 /* What most verbs take: -c FILE, --json, --help, up to one argument of their own, and of the rest what their usage names. */
 struct cli_args {

@@ -28,6 +28,9 @@ static const struct verb {
 	{ "report", report_main, "the log of some days as a page, and what to do" },
 #endif
 	{ "incidents", incidents_main, "the machines that keep trying, one by one" },
+#ifndef MINEWALL_TINY
+	{ "fleet", fleet_main, "gateways that learn from each other: who, what, how late" },
+#endif
 	{ "blocked", blocked_main, "what the kernel blocks now, why and until when" },
 	{ "unblock", unblock_main, "let go of an address or a name" },
 	{ "allow", allow_main, "allow a name or an address for a time" },
