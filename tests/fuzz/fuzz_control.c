@@ -161,6 +161,8 @@ int table_delete(struct table *t, const struct element *elements, size_t n, size
 
 int table_counters(struct table *t, struct table_counters *out) { (void)t; (void)out; return 0; }
 const char *table_queue_kind(const struct table *t) { (void)t; return "none"; }
+json_t *fleet_json(struct daemon *of, bool whole) { (void)of; return whole ? json_object() : NULL; }
+void fleet_unblocked(struct daemon *of, const struct element *e) { (void)of; require(e->family); }
 json_t *quarantine_json(const struct daemon *of) { (void)of; return json_object(); }
 json_t *quarantine_answer(struct daemon *of, const json_t *request) { (void)of; (void)request; return json_pack("{s:b}", "ok", true); }
 void notify_reloading(const struct notify *n) { (void)n; }

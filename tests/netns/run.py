@@ -922,6 +922,7 @@ import cases_quarantine  # noqa: E402
 import cases_load  # noqa: E402
 import cases_tap  # noqa: E402,F401
 import cases_init  # noqa: E402,F401
+import cases_fleet  # noqa: E402,F401
 
 # -- running them ---------------------------------------------------------------------------------
 
