@@ -45,7 +45,7 @@ static const struct verb {
 
 static void help(FILE *out)
 {
-	fprintf(out, "minewall %s: a firewall against cryptojacking\n\nminewall VERB [-c POLICY] [...]\n\n", MINEWALL_VERSION);
+	fprintf(out, "minewall %s: a firewall against cryptojacking\nminewall VERB [-c POLICY] [...]\n\n", MINEWALL_VERSION);
 	for (size_t i = 0; i < VERBS; i++)
 		fprintf(out, "  %-9s  %s\n", verbs[i].name, verbs[i].text);
 	fprintf(out, "\nEach verb has --help. -c names another policy than %s.\n", CLI_POLICY);
