@@ -201,7 +201,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "memroy: {}\n", ":2:1: unknown key 'memroy', did you mean 'memory'?" },
 	{ V "whitelist: {}\n", ":2:1: unknown key 'whitelist', expected one of: version, mode, hook, interfaces, fail, queues, "
 	  "mark, block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, control_group, control_group_may, user, state, log, memory, hours, leases, incidents, alert, quarantine, cpu, metrics, "
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, control_group, control_group_may, user, state, log, memory, hours, leases, incidents, alert, quarantine, cpu, metrics, fleet, "
 	  "own_table, guard_offload, offload" },
 	{ V "block: {nmaes: []}\n", ":2:9: unknown key 'nmaes' in block, did you mean 'names'?" },
 	{ V "block:\n  timeout: {endpiont: 1h}\n", ":3:13: unknown key 'endpiont' in block.timeout, did you mean 'endpoint'?" },
@@ -381,7 +381,7 @@ static const struct { const char *text, *error; } wrong[] = {
 	{ V "? [a]\n: b\n", ":2:3: the policy has a key that is no word, expected a mapping such as 'version: 1'" },
 	{ V "<<: {mode: enforce}\n", ":2:1: unknown key '<<', expected one of: version, mode, hook, interfaces, fail, queues, mark, "
 	  "block, lists, "
-	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, control_group, control_group_may, user, state, log, memory, hours, leases, incidents, alert, quarantine, cpu, metrics, "
+	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, control_group, control_group_may, user, state, log, memory, hours, leases, incidents, alert, quarantine, cpu, metrics, fleet, "
 	  "own_table, guard_offload, offload" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
 	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
