@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/folder.h"
 #include "policy/file.h"
 
 #define META_BYTES_MAX 16384
@@ -66,27 +66,24 @@ void list_meta_read(struct list_meta *m, const char *file)
 	json_decref(j);
 }
 
-static int sync_folder(const char *file)
+/* The rename is done: a folder that cannot be synced is no reason to say otherwise. */
+static void sync_folder(int folder)
 {
-	char copy[PATH_MAX + 16];
-	int fd, err;
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	snprintf(copy, sizeof(copy), "%s", file);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
-	err = fsync(fd) ? -errno : 0;
+		return;
+	fsync(fd);
 	close(fd);
-	return err;
 }
 
-static int write_new(const char *path, const char *text, size_t len)
+static int write_new(int folder, const char *name, const char *text, size_t len)
 {
 	int fd, err = 0;
 
 	/* What a killed update left behind; whoever else updates is kept out by a lock. */
-	unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	unlinkat(folder, name, 0);
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	while (len && !err) {
@@ -108,17 +105,32 @@ static int write_new(const char *path, const char *text, size_t len)
 
 int list_replace(const char *file, const char *text, size_t len)
 {
-	char path[PATH_MAX + 8];
-	int err;
+	char fresh[NAME_MAX + 8];
+	const char *name;
+	int folder = folder_of(file, true, &name), err;
 
-	snprintf(path, sizeof(path), "%s.new", file);
-	err = write_new(path, text, len);
-	if (!err && rename(path, file))
+	if (folder < 0)
+		return folder;
+	err = snprintf(fresh, sizeof(fresh), "%s.new", name) > NAME_MAX ? -ENAMETOOLONG : write_new(folder, fresh, text, len);
+	if (!err && renameat(folder, fresh, folder, name))
 		err = -errno;
 	if (err)
-		unlink(path);
+		unlinkat(folder, fresh, 0);
 	else
-		sync_folder(file);	/* the rename is done; a folder that cannot be synced is no reason to say otherwise */
+		sync_folder(folder);
+	close(folder);
+	return err;
+}
+
+int list_touch(const char *file)
+{
+	const char *name;
+	int folder = folder_of(file, false, &name), err;
+
+	if (folder < 0)
+		return folder;
+	err = utimensat(folder, name, NULL, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+	close(folder);
 	return err;
 }
 

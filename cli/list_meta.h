@@ -37,8 +37,12 @@ bool list_meta_holds(const struct list_meta *m, const struct list_source *source
 /* Takes over size and time of the copy that lies there. */
 void list_meta_take(struct list_meta *m, const char *file);
 
-/* Replaces `file`: mode 0644, synced, renamed. 0 or -errno, then nothing has changed. */
+/* Replaces `file`: mode 0644, synced, renamed; its folder is made if it is missing. 0; -ELOOP: a link on the way is somebody's who is
+ * neither root nor we (cli/folder.h); -errno. Then nothing has changed. */
 int list_replace(const char *file, const char *text, size_t len);
+
+/* The copy that lies there is of now. 0 or -errno, as above. */
+int list_touch(const char *file);
 
 /* When the next update is due, as seconds since 1970. 0: now. */
 int64_t list_due(const struct list_source *source, const struct list_meta *m);

@@ -3,7 +3,6 @@
  * whoever started it, only numbers are compared and files replaced. What fails leaves the last good copy as it was. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/fetch.h"
+#include "cli/folder.h"
 #include "cli/judge.h"
 #include "cli/list_meta.h"
 #include "cli/lists.h"
@@ -50,17 +50,6 @@ struct job {
 };
 
 #define REFUSE(j, ...) (snprintf((j)->why, sizeof((j)->why), __VA_ARGS__), END_REFUSED)
-
-static void make_folder(const char *file)
-{
-	char parent[PATH_MAX + 128], copy[PATH_MAX + 128];
-
-	snprintf(copy, sizeof(copy), "%s", file);
-	snprintf(parent, sizeof(parent), "%s", dirname(copy));
-	snprintf(copy, sizeof(copy), "%s", parent);
-	mkdir(dirname(copy), 0750);
-	mkdir(parent, 0755);	/* whatever is wrong with them shows when the file is written */
-}
 
 /* What would not fit into the memory of a small router when the daemon reads it is not fetched, either. */
 static size_t size_max(void)
@@ -197,12 +186,20 @@ static bool is_copy(const struct job *j)
 	return same;
 }
 
+/* Root writes where the daemon's user may have put links. */
+static const char *reason(int err)
+{
+	return err == -ELOOP ? "a link on the way there is not root's: remove it" : strerror(-err);
+}
+
 /* The server stands by the copy that lies there. */
 static enum ending confirm(struct job *j)
 {
-	if (utimensat(AT_FDCWD, j->source->file, NULL, 0) == 0)
+	int err = list_touch(j->source->file);
+
+	if (err == 0)
 		return END_SAME;
-	snprintf(j->why, sizeof(j->why), "%.200s: %s", j->source->file, strerror(errno));
+	snprintf(j->why, sizeof(j->why), "%.200s: %s", j->source->file, reason(err));
 	return END_DENIED;
 }
 
@@ -223,10 +220,9 @@ static enum ending keep(struct job *j)
 	if (same && confirm(j) == END_DENIED)
 		return END_DENIED;
 	if (!same) {
-		make_folder(j->source->file);
 		err = list_replace(j->source->file, j->text, j->len);
 		if (err) {
-			snprintf(j->why, sizeof(j->why), "%.200s cannot be written: %s", j->source->file, strerror(-err));
+			snprintf(j->why, sizeof(j->why), "%.200s cannot be written: %s", j->source->file, reason(err));
 			return END_DENIED;
 		}
 		m->changed_ms = now_ms();
@@ -287,8 +283,6 @@ static void remember(struct job *j, enum ending end)
 	snprintf(m->result, sizeof(m->result), "%s", end == END_CHANGED ? "updated" : end == END_SAME ? "unchanged" : j->why);
 	if (good)
 		list_meta_take(m, j->source->file);
-	else
-		make_folder(j->source->file);
 	if (list_meta_write(m, j->source->file) && good)
 		fprintf(stderr, "minewall lists: %s: %s.meta cannot be written; it is fetched whole next time\n", j->source->name,
 			j->source->file);
@@ -371,16 +365,18 @@ static void wait_by_chance(unsigned most_s)
 static int take_lock(const struct policy *p, int *code)
 {
 	char path[PATH_MAX + 32];
-	bool denied;
-	int fd;
+	const char *name;
+	int folder, fd, err;
 
 	snprintf(path, sizeof(path), "%s/lists.lock", policy_settings(p)->state);
-	denied = mkdir(policy_settings(p)->state, 0750) && errno == EACCES;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	folder = folder_of(path, true, &name);
+	fd = folder < 0 ? -1 : openat(folder, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	err = folder < 0 ? folder : fd < 0 ? -errno : 0;
+	if (folder >= 0)
+		close(folder);
 	*code = EXIT_SYSTEM;
-	if (fd < 0) {
-		fprintf(stderr, "minewall lists: %s: %s%s\n", path, strerror(denied ? EACCES : errno),
-			denied || errno == EACCES ? "; try as root" : "");
+	if (err) {
+		fprintf(stderr, "minewall lists: %s: %s%s\n", path, reason(err), err == -EACCES ? "; try as root" : "");
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0)

@@ -479,6 +479,34 @@ def few_rights(t):
     lists.holds(GOOD)
 
 
+@own("update/links-lead-nowhere", "folder", "above", "file", "lock")
+def links_lead_nowhere(t, what):
+    """The daemon's user has its way in the folder of the lists; root, who writes there, is not led elsewhere by it."""
+    lists = Lists(t).good()
+    victim = os.path.join(t.bed.tmp, f"victim{t.number}")
+    os.makedirs(os.path.join(victim, "lists"))
+    folder = {"folder": os.path.dirname(lists.path), "above": lists.state}.get(what)
+    if folder:
+        os.rename(folder, folder + ".aside")
+        os.symlink(victim, folder)
+        os.lchown(folder, *beds.DAEMON_USER)
+    else:
+        path = lists.path if what == "file" else os.path.join(lists.state, "lists.lock")
+        os.remove(path)
+        os.symlink(os.path.join(victim, "file"), path)
+        os.lchown(path, *beds.DAEMON_USER)
+    lists.web.publish(lists.name, BETTER)
+    done = lists.update()
+    found = [os.path.join(base, name) for base, _, names in os.walk(victim) for name in names]
+    need(not found, f"root wrote {found}")
+    if what == "file":      # the link itself is replaced
+        need(done.returncode == 0 and not os.path.islink(lists.path), f"exit {done.returncode}: {done.stderr}")
+        lists.holds(BETTER)
+    else:
+        need(done.returncode == 5, f"exit {done.returncode}: {done.stdout}{done.stderr}")
+        need(what == "lock" or "is not root's: remove it" in done.stderr, f"it says {done.stderr}")
+
+
 @own("update/no-libcurl")
 def no_libcurl(t):
     lists = Lists(t)

@@ -102,10 +102,40 @@ static void test_replace(void **state)
 	assert_int_equal(symlink("victim", "l.txt.new"), 0);
 	assert_int_equal(list_replace("l.txt", "x", 1), 0);
 	assert_int_equal(access("victim", F_OK), -1);
-	assert_int_equal(list_replace("none/l.txt", "x", 1), -ENOENT);
+	assert_int_equal(list_replace("none/none/none/l.txt", "x", 1), -ENOENT);
+	assert_int_equal(list_replace("made/made/l.txt", "x", 1), 0);
+	assert_int_equal(list_replace("l.txt/l.txt", "x", 1), -ENOTDIR);
 	assert_int_equal(mkdir("d", 0700), 0);
 	assert_int_equal(list_replace("d", "x", 1), -EISDIR);
 	assert_int_equal(access("d.new", F_OK), -1);
+}
+
+/* A link is followed if root or we made it; one of another user leads nowhere, wherever on the way it stands. */
+static void test_links(void **state)
+{
+	char here[4096];
+
+	(void)state;
+	assert_non_null(getcwd(here, sizeof(here) - 8));
+	strcat(here, "/real");
+	assert_int_equal(mkdir("real", 0755), 0);
+	assert_int_equal(mkdir("real/in", 0755), 0);
+	assert_int_equal(symlink("real", "near"), 0);
+	assert_int_equal(symlink(here, "far"), 0);
+	assert_int_equal(symlink("round", "round"), 0);
+	assert_int_equal(list_replace("near/in/a.txt", "a", 1), 0);
+	assert_int_equal(list_replace("far/in/../b.txt", "b", 1), 0);
+	assert_int_equal(access("real/in/a.txt", F_OK) | access("real/b.txt", F_OK), 0);
+	assert_int_equal(list_replace("round/a.txt", "a", 1), -ELOOP);
+	assert_int_equal(list_touch("near/in/a.txt"), 0);
+	assert_int_equal(list_touch("near/in/none.txt"), -ENOENT);
+	if (geteuid())
+		skip();
+	assert_int_equal(lchown("near", 65534, 65534), 0);
+	assert_int_equal(list_replace("near/in/c.txt", "c", 1), -ELOOP);
+	assert_int_equal(list_replace("near/c.txt", "c", 1), -ELOOP);
+	assert_int_equal(list_touch("near/in/a.txt"), -ELOOP);
+	assert_int_equal(access("real/in/c.txt", F_OK), -1);
 }
 
 static void test_holds(void **state)
@@ -151,11 +181,14 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	static const char *const left[] = {
+		"l.txt", "l.txt.meta", "h.txt", "d", "made/made/l.txt", "made/made", "made", "real/in/a.txt", "real/b.txt", "real/in", "real",
+		"near", "far", "round",
+	};
+
 	(void)state;
-	unlink("l.txt");
-	unlink("l.txt.meta");
-	unlink("h.txt");
-	rmdir("d");
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		remove(left[i]);
 	return chdir("/") || rmdir(folder);
 }
 
@@ -164,7 +197,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_replace), cmocka_unit_test(test_links),
 		cmocka_unit_test(test_holds),
 	};
 
