@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sched.h>
@@ -18,6 +17,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "daemon/process.h"
 
 /* Beyond what the parent has already: 2,000,000 names, a TLS library, threads that resolve names. */
 #define MEMORY_MAX ((rlim_t)1 << 30)
@@ -87,17 +88,14 @@ static rlim_t memory_now(void)
 
 static int drop(const struct child_user *user, bool network)
 {
-	uid_t real, effective, saved;
+	int err;
 
 	/* A kernel may have been built without network namespaces; then the user alone must do. */
 	if (user->change && !network && unshare(CLONE_NEWNET) && errno != EINVAL && errno != EPERM)
 		return -errno;
-	if (user->change && (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
-			     setresuid(user->uid, user->uid, user->uid)))
-		return -errno;
-	if (user->change && (getresuid(&real, &effective, &saved) || real != user->uid || effective != user->uid ||
-			     saved != user->uid || setuid(0) == 0))
-		return -EPERM;
+	err = user->change ? process_become(user->uid, user->gid) : 0;
+	if (err)
+		return err;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return -errno;
 	if (limit(RLIMIT_CORE, 0) || limit(RLIMIT_FSIZE, 0) || limit(RLIMIT_NOFILE, FILES_MAX) || limit(RLIMIT_CPU, CPU_MAX_S) ||

@@ -75,18 +75,25 @@ int process_keep(int *fds, size_t n)
 	return 0;
 }
 
+int process_become(uid_t uid, gid_t gid)
+{
+	uid_t real, effective, saved;
+
+	if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+		return -errno;
+	if (getresuid(&real, &effective, &saved) || real != uid || effective != uid || saved != uid || setuid(0) == 0)
+		return -EPERM;
+	return 0;
+}
+
 int process_drop(const struct process_user *user)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct none[2];
-	uid_t real, effective, saved;
+	int err = user->change ? process_become(user->uid, user->gid) : 0;
 
-	if (user->change && (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
-			     setresuid(user->uid, user->uid, user->uid)))
-		return -errno;
-	if (user->change && (getresuid(&real, &effective, &saved) || real != user->uid || effective != user->uid ||
-			     saved != user->uid || setuid(0) == 0))
-		return -EPERM;
+	if (err)
+		return err;
 	memset(none, 0, sizeof(none));
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &head, none))

@@ -21,6 +21,9 @@ void process_name(const char *name);
 /* Moves the `n` descriptors (-1 stays -1) to the numbers from 3 on and closes all others but 0, 1 and 2. 0 or -errno. */
 int process_keep(int *fds, size_t n);
 
+/* The step from root to a user from whom no way leads back: groups, then ids, and a look whether they are what they should be. 0 or -errno. */
+int process_become(uid_t uid, gid_t gid);
+
 /* Becomes that user, without a capability. 0 or -errno. */
 int process_drop(const struct process_user *user);
 
