@@ -35,6 +35,7 @@ struct worker {
 	atomic_uint_fast64_t turns;	/* of its loop */
 	uint64_t turns_seen;		/* the main loop's */
 	bool refused;		/* the queue cannot be read, and this was said */
+	bool interfaces_full;	/* ... and this */
 	struct worker_counters counters;
 	bool wipe;		/* a wallet may stand in the packets of this batch */
 	unsigned n_lessons;	/* for the adder, once the verdicts are sent */
@@ -245,6 +246,15 @@ static void note(struct worker *w, const char *what, const char *detail)
 	ring_put(w->shared->events, &e);
 }
 
+static void heed_interfaces(struct worker *w)
+{
+	if (w->interfaces_full || !queue_interfaces_full(w->queue))
+		return;
+	w->interfaces_full = true;
+	note(w, "interfaces_full", "packets came in by more interfaces than there is room for names: rules with `if:` do not see the newest "
+	     "until minewall is started anew");
+}
+
 static void teach(struct worker *w)
 {
 	adder_put(w->shared->adder, w->lessons, w->n_lessons);
@@ -349,6 +359,7 @@ static void *run(void *arg)
 		queue_flush(w->queue);
 		teach(w);
 		wipe(w);
+		heed_interfaces(w);
 		if (atomic_load_explicit(&w->rejudging, memory_order_relaxed)) {
 			rejudge(w, now_ms);
 			teach(w);

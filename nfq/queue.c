@@ -22,14 +22,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nfq/interfaces.h"
+
 /* The longest prefix an inspector reads, and the headers before it. */
 #define COPY_BYTES (16384 + 256)
 /* A message: the packet and its attributes. */
 #define MESSAGE_BYTES (COPY_BYTES + 512)
 /* The kernel's default holds 157 packets only. */
 #define RECEIVE_BUFFER (4 << 20)
-/* Names of interfaces, and the numbers that stand for them lately: a dial-up link gets a new number each time. */
-#define INTERFACES_MAX 64
 
 /* A verdict as the kernel reads it; without a mark it ends before that. */
 struct verdict {
@@ -56,9 +56,7 @@ struct queue {
 	int64_t now_s;
 	uint64_t now_ms, asked_ms;
 	struct verdict verdict;		/* what all have in common */
-	unsigned n_names, hand;
-	char names[INTERFACES_MAX][IF_NAMESIZE];
-	struct { uint32_t index; const char *name; } interfaces[INTERFACES_MAX];
+	struct interfaces interfaces;
 	_Alignas(struct verdict) char verdicts[QUEUE_BATCH * sizeof(struct verdict)];
 };
 
@@ -129,29 +127,20 @@ static enum packet_origin origin_of(unsigned state)
 	       state == QUEUE_STATE_REPLY ? ORIGIN_REPLY : ORIGIN_ORIGINAL;
 }
 
-/* The name of an interface, from a memory that never changes what it gave out: flows hold on to it. */
-static const char *interface_name(struct queue *q, uint32_t index)
+/* Any socket will do; if_indextoname would open one of its own each time. */
+static bool ask_interface(void *arg, uint32_t index, char name[IF_NAMESIZE])
 {
 	struct ifreq ask = { .ifr_ifindex = (int)index };
-	const char *name = ask.ifr_name;
-	unsigned i;
 
-	for (i = 0; i < INTERFACES_MAX && q->interfaces[i].index; i++)
-		if (q->interfaces[i].index == index)
-			return q->interfaces[i].name;
-	/* any socket will do; if_indextoname would open one of its own each time */
-	if (ioctl(queue_fd(q), SIOCGIFNAME, &ask))
-		return NULL;
-	for (i = 0; i < q->n_names && strcmp(q->names[i], name); i++)
-		;
-	if (i == INTERFACES_MAX)
-		return NULL;
-	if (i == q->n_names)
-		strcpy(q->names[q->n_names++], name);
-	q->interfaces[q->hand].index = index;
-	q->interfaces[q->hand].name = q->names[i];
-	q->hand = (q->hand + 1) % INTERFACES_MAX;
-	return q->names[i];
+	if (ioctl(queue_fd(arg), SIOCGIFNAME, &ask))
+		return false;
+	memcpy(name, ask.ifr_name, IF_NAMESIZE);
+	return true;
+}
+
+bool queue_interfaces_full(const struct queue *q)
+{
+	return q->interfaces.full;
 }
 
 /* What a message says of its packet. */
@@ -233,7 +222,7 @@ static bool read_packet(struct queue *q, const struct nlmsghdr *h, struct queued
 						&out->packet) == PACKET_OK;
 	out->packet.origin = origin_of(state);
 	out->packet.pending = state == QUEUE_STATE_PENDING;
-	out->packet.interface = f.in ? interface_name(q, ntohl(f.in)) : NULL;
+	out->packet.interface = f.in ? interfaces_name(&q->interfaces, ntohl(f.in), ask_interface, q) : NULL;
 	out->packet.when_s = q->now_s;
 	out->packet.mac_known = f.hw && ntohs(f.hw->hw_addrlen) == sizeof(out->packet.mac);
 	if (out->packet.mac_known)

@@ -52,6 +52,9 @@ int queue_receive(struct queue *q, const struct queued **batch);
 /* Overwrites all packets that were received since the last time, those of the last batch, too. */
 void queue_wipe(struct queue *q);
 
+/* Did a packet come in by an interface whose name found no room? Then rules that name interfaces do not see it. */
+bool queue_interfaces_full(const struct queue *q);
+
 /* Milliseconds of CLOCK_MONOTONIC_COARSE when the last receive came back. */
 uint64_t queue_now_ms(const struct queue *q);
 
