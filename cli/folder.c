@@ -101,15 +101,16 @@ int folder_of(const char *file, bool make, const char **name)
 {
 	const char *slash = strrchr(file, '/');
 	struct walk w = { .make = make };
-	int err = 0;
+	int start, err = 0;
 
 	*name = slash ? slash + 1 : file;
 	if (strlen(file) >= PATH_MAX)
 		return -ENAMETOOLONG;
 	memcpy(w.rest, file, slash ? (size_t)(slash - file) : 0);
-	w.fd = open_start(file);
-	if (w.fd < 0)
+	start = open_start(file);
+	if (start < 0)
 		return -errno;
+	w.fd = start;
 	while (!err && w.rest[strspn(w.rest, "/")])
 		err = step(&w);
 	if (!err)

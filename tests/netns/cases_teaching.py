@@ -4,6 +4,7 @@ an address, unlearning, allowances and pauses. Registered by being imported."""
 
 import time
 
+import bed as beds
 import wire
 from bed import CLIENT, CLIENT2, EXEMPT
 from run import BELOW, LISTED, UNLISTED, families, need, own, policy, until
@@ -197,12 +198,13 @@ def lives(t):
 def allow_for(t, what):
     """Unblocks and allows at once, until it is over."""
     t.daemon = t.make(policy()).start()
+    seconds = int(3 * beds.SLOW)
     for family in families(t):
         address = t.fresh()
         need(hello(t, address, LISTED) == "reset", "the listed name was not blocked")
         need(sets_of(t, address) == ["pairs"], "nothing was taught")
         target = {"address": address, "host": CLIENT[family]}.get(what, LISTED)
-        done = t.daemon.verb("allow", target, "--for", "3s")
+        done = t.daemon.verb("allow", target, "--for", f"{seconds}s")
         begin = time.monotonic()
         need(done.returncode == 0, f"allow: exit {done.returncode}: {done.stderr.strip()}")
         need(not taught(t, address), f"it is still taught: {shape(t, address)}")
@@ -211,7 +213,7 @@ def allow_for(t, what):
         passes(t, address, LISTED)
         need(t.bed.send(t.fresh(), 3333, "stratum-v1")["ended"] == ("done" if what == "host" else "reset") or what == "host",
              "it allows more than it says")
-        time.sleep(max(0.0, begin + 4.2 - time.monotonic()))
+        time.sleep(max(0.0, begin + seconds + 1.2 - time.monotonic()))
         need(hello(t, address, LISTED) == "reset", "it is still allowed after its time")
 
 
