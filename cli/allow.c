@@ -20,6 +20,13 @@ static const char pause_usage[] =
 	"with all that was learnt. `off` ends it now.\n\n"
 	"Example: minewall pause 10m\n";
 
+static bool is_zero(const char *duration)
+{
+	size_t n = strspn(duration, "0");
+
+	return n && (!duration[n] || (strchr("smhd", duration[n]) && !duration[n + 1]));
+}
+
 int allow_main(int argc, char **argv)
 {
 	struct cli_args args;
@@ -30,7 +37,7 @@ int allow_main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	for_s = args.duration ? cli_duration(args.duration) : 0;
-	if (!for_s && (!args.duration || *args.duration != '0')) {
+	if (!for_s && !(args.duration && is_zero(args.duration))) {
 		fprintf(stderr, "minewall allow: for how long? for example --for 1h\n");
 		return EXIT_USAGE;
 	}

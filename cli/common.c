@@ -69,6 +69,10 @@ static int own_option(const char *verb, const char *usage, size_t i, struct cli_
 		fprintf(stderr, "minewall %s: it takes no %s; see minewall %s --help\n", verb, option, verb);
 		return EXIT_USAGE;
 	}
+	if (own[i].value && *optarg == '-' && optarg[1]) {	/* the next option: none of these values begins so */
+		fprintf(stderr, "minewall %s: a value is missing after '%s'; see minewall %s --help\n", verb, option, verb);
+		return EXIT_USAGE;
+	}
 	if (own[i].value)
 		*(const char **)field = optarg;
 	else

@@ -44,16 +44,15 @@ static const struct incidents_action {
 
 int incidents_ask(const struct incidents_args *a, json_t *request, json_t **reply)
 {
+	json_t *flushed;
+	int code = cli_ask(&a->common, json_pack("{s:s}", "verb", "flush"), &flushed);
+
+	if (code >= 0) {
+		json_decref(request);
+		return code;
+	}
+	json_decref(flushed);
 	return cli_ask_beside(&a->common, REPORTER_SOCKET, request, reply);
-}
-
-/* What the kernel counted until now belongs to the incident before the admin's word. Without a daemon the next question says so. */
-void incidents_flush(const struct incidents_args *a)
-{
-	json_t *reply;
-
-	if (cli_ask(&a->common, json_pack("{s:s}", "verb", "flush"), &reply) < 0)
-		json_decref(reply);
 }
 
 int incidents_set(struct incidents_args *a)
@@ -66,7 +65,6 @@ int incidents_set(struct incidents_args *a)
 		json_decref(request);
 		return EXIT_USAGE;
 	}
-	incidents_flush(a);
 	code = incidents_ask(a, request, &reply);
 	if (code >= 0)
 		return code;

@@ -12,11 +12,8 @@ struct incidents_args {
 	const char *action, *id, *note, *duration, *cpu, *gpu;
 };
 
-/* Asks the reporter; as cli_ask. */
+/* Asks the reporter, which has heard by then what the kernel counted; as cli_ask. */
 int incidents_ask(const struct incidents_args *a, json_t *request, json_t **reply);
-
-/* Has the daemon bring in what the kernel counted. */
-void incidents_flush(const struct incidents_args *a);
 
 /* The actions: an exit code each. */
 int incidents_list(struct incidents_args *a);

@@ -82,7 +82,6 @@ int incidents_list(struct incidents_args *a)
 	size_t n, k;
 	int code;
 
-	incidents_flush(a);
 	code = incidents_ask(a, json_pack("{s:s}", "verb", "list"), &reply);
 	if (code >= 0)
 		return code;
@@ -157,7 +156,6 @@ int incidents_show(struct incidents_args *a)
 	json_t *reply;
 	int code;
 
-	incidents_flush(a);
 	code = incidents_ask(a, json_pack("{s:s, s:s}", "verb", "show", "which", a->id), &reply);
 	if (code >= 0)
 		return code;

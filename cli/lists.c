@@ -99,7 +99,7 @@ static int parse(int argc, char **argv, struct lists_options *o, bool *update)
 		return code;
 	*update = optind < argc && !strcmp(argv[optind], "update");
 	if (!*update && optind < argc)
-		fprintf(stderr, "minewall lists: '%s' is not understood, expected nothing or update; see minewall lists --help\n",
+		fprintf(stderr, "minewall lists: '%s' is not understood, expected update, export or nothing; see minewall lists --help\n",
 			argv[optind]);
 	else if (!*update && (o->due || o->force || o->jitter_s || o->timeout_s != TIMEOUT_S))
 		fprintf(stderr, "minewall lists: --due, --force, --jitter and --timeout are for `lists update`; see --help\n");

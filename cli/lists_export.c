@@ -226,8 +226,12 @@ int lists_export(int argc, char **argv)
 	struct cli_args args;
 	struct policy_error error;
 	struct policy *p;
-	int code = cli_parse(argc, argv, usage, "FORMAT", &args);
+	char verb[] = "lists export", *own = argv[0];
+	int code;
 
+	argv[0] = verb;		/* in messages */
+	code = cli_parse(argc, argv, usage, "FORMAT (dnsmasq, hosts, nft or suricata)", &args);
+	argv[0] = own;
 	if (code >= 0)
 		return code;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {

@@ -90,7 +90,10 @@ static int unknown(const char *word)
 	for (size_t i = 0; i < VERBS; i++)
 		names[i] = verbs[i].name;
 	meant = near_word(word, names, VERBS);
-	if (meant)
+	if (*word == '-')
+		fprintf(stderr, "minewall: '%s' stands before the verb, and options come behind it: minewall VERB %s ...; minewall --help names all verbs\n",
+			word, word);
+	else if (meant)
 		fprintf(stderr, "minewall: there is no verb '%s'; did you mean `minewall %s`? minewall --help names all\n", word, meant);
 	else
 		fprintf(stderr, "minewall: there is no verb '%s'; minewall --help names all\n", word);

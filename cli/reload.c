@@ -109,8 +109,12 @@ int reload_main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	confirm_s = args.duration ? confirm_time(args.duration) : 0;
-	if (args.duration && (!confirm_s || args.keep)) {
-		fprintf(stderr, "minewall reload: for how long? for example --confirm 60s; then, alone, --keep\n");
+	if (args.duration && args.keep) {
+		fprintf(stderr, "minewall reload: first --confirm %s, and --keep alone when the new policy has proved good\n", args.duration);
+		return EXIT_USAGE;
+	}
+	if (args.duration && !confirm_s) {
+		fprintf(stderr, "minewall reload: '%s' is no duration; for example --confirm 5m\n", args.duration);
 		return EXIT_USAGE;
 	}
 	if (args.keep)

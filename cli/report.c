@@ -216,7 +216,7 @@ static int write_page(const struct report *r, const char *output)
 	unlink(fresh);
 	f = fopen(fresh, "wxe");
 	if (!f) {
-		fprintf(stderr, "minewall report: %s: %s\n", fresh, strerror(errno));
+		fprintf(stderr, "minewall report: %s cannot be written: %s\n", output, strerror(errno));
 		return EXIT_SYSTEM;
 	}
 	fchmod(fileno(f), 0640);	/* it names machines of the house */

@@ -194,10 +194,10 @@ enum exit_code confine(struct daemon *d)
 
 void confine_explain(const struct daemon *d, char *text, size_t size)
 {
-	char reason[64];
+	char reason[LOG_REASON_MAX];
 	size_t len = strlen(text);
 
-	if (len < size && strstr(text, strerror_r(EACCES, reason, sizeof(reason))))
+	if (len < size && strstr(text, log_reason(EACCES, reason)))
 		snprintf(text + len, size - len, "; the daemon reads it as user %s: let that user read it (chgrp, chmod g+r)%s",
 			 d->user.name, d->landlock ? ", and restart if its folder is new to the daemon" : "");
 }

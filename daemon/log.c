@@ -18,6 +18,15 @@ static const char *safe_text(char safe[SAFE_MAX], const char *text)
 	return safe;
 }
 
+const char *log_reason(int err, char room[LOG_REASON_MAX])
+{
+#ifdef __GLIBC__	/* its own kind: the text may be elsewhere */
+	return strerror_r(abs(err), room, LOG_REASON_MAX);
+#else
+	return strerror_r(abs(err), room, LOG_REASON_MAX) ? "unknown error" : room;
+#endif
+}
+
 void log_info(const char *format, ...)
 {
 	char text[1024], safe[SAFE_MAX];
@@ -31,11 +40,11 @@ void log_info(const char *format, ...)
 
 void log_warn(int err, const char *format, ...)
 {
-	char text[1024], safe[SAFE_MAX], reason[128];
+	char text[1024], safe[SAFE_MAX], reason[LOG_REASON_MAX];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "minewall: %s: %s\n", safe_text(safe, text), strerror_r(abs(err), reason, sizeof(reason)));
+	fprintf(stderr, "minewall: %s: %s\n", safe_text(safe, text), log_reason(err, reason));
 }

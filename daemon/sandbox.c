@@ -16,6 +16,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#ifndef PR_SET_VMA	/* glibc names its heaps by it; musl does not know it */
+#define PR_SET_VMA 0x53564d41
+#endif
+
 /* No exec, ptrace, connect, listen, mount, bpf, keys, modules, time setting; sockets, processes and memory only as below. */
 static const char *const reader[] = {
 	/* the queue, netlink, control and notify sockets */

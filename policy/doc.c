@@ -103,6 +103,17 @@ static yaml_mark_t mark_of_offset(const char *text, size_t len, size_t offset)
 	return mark;
 }
 
+/* What most often is behind the parser's words, and whether the place is that where its context began. */
+static const struct {
+	const char *problem, *context, *text;
+	bool at_context;
+} plainer[] = {
+	{ "mapping values are not allowed", "", "a key where none can be, expected it below the keys of its mapping, and text with ': ' in quotes", false },
+	{ "could not find expected ':'", "", "no 'key: value', expected a blank behind the ':'", true },
+	{ "unexpected end of stream", "quoted scalar", "a quote is opened here and never closed, expected it to be", true },
+	{ "", "scanning an alias", "a bare '*' makes a YAML alias, expected it in quotes, such as \"*.pool.example\"", true },
+};
+
 static int fail_parser(struct doc *doc, const yaml_parser_t *parser, const char *text, size_t len)
 {
 	const char *problem = parser->problem ? parser->problem : "unreadable";
@@ -117,9 +128,9 @@ static int fail_parser(struct doc *doc, const yaml_parser_t *parser, const char 
 	if (strstr(problem, "cannot start any token"))
 		return fail_mark(doc, &mark,
 				 "%s, expected YAML (no tabs for indentation, text with special characters in quotes)", problem);
-	if (parser->context && strstr(parser->context, "scanning an alias"))
-		return fail_mark(doc, &parser->context_mark,
-				 "a bare '*' makes a YAML alias, expected it in quotes, such as \"*.pool.example\"");
+	for (size_t i = 0; i < sizeof(plainer) / sizeof(plainer[0]); i++)
+		if (strstr(problem, plainer[i].problem) && strstr(parser->context ? parser->context : "", plainer[i].context))
+			return fail_mark(doc, plainer[i].at_context ? &parser->context_mark : &mark, "%s", plainer[i].text);
 	if (parser->context)
 		return fail_mark(doc, &mark, "%s (%s that starts at line %zu), expected valid YAML", problem,
 				 parser->context, parser->context_mark.line + 1);

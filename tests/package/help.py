@@ -92,6 +92,26 @@ def check_alone(binary, known):
         expect("minewall alone says what fits", [] if len(texts) == 3 else ["the same at different stations"])
 
 
+# What is typed at three in the morning, and a word of the one line that it gets; exit code 2.
+WRONG = (
+    (("-c", "policy.yaml", "status"), "behind it"), (("status", "--jsn"), "'--jsn'"), (("run", "extra"), "too many"),
+    (("run", "--background"), "--takeover"), (("run", "--tap"), "missing"), (("check", "-c"), "no file after"),
+    (("unblock",), "ADDRESS|NAME is missing"), (("allow", "x.example"), "--for 1h"), (("allow", "x.example", "--for", "0h5"), "--for 1h"),
+    (("allow", "x.example", "--for", "-c"), "missing after '--for'"), (("pause", "10"), "10m"), (("reload", "--confirm", "-c", "p.yaml"), "missing after '--confirm'"),
+    (("reload", "--confirm", "never"), "'never'"), (("reload", "--keep", "--confirm", "5m"), "first --confirm 5m"),
+    (("explain",), "missing"), (("explain", "x.example", "--at", "25:00"), "22:30"), (("log", "--since", "banana"), "yesterday"),
+    (("log", "--format", "xml"), "ecs or syslog"), (("incidents", "show"), "number of an incident"), (("lists", "export"), "suricata"),
+    (("lists", "frob"), "export"), (("replay",), "FILE is missing"), (("help", "frob"), "frob"),
+)
+
+
+def check_wrong(binary):
+    for words, says in WRONG:
+        done = run(binary, *words)
+        good = done.returncode == 2 and not done.stdout and len(done.stderr.splitlines()) == 1 and says in done.stderr
+        expect(" ".join(words), [] if good else [f"exit {done.returncode}, {done.stdout[:200]!r} {done.stderr!r}"])
+
+
 def main():
     binary = sys.argv[1]
     known = verbs(binary)
@@ -102,6 +122,7 @@ def main():
     done = run(binary, "frobnicate")
     expect("a word that is near nothing", [] if done.returncode == 2 and "did you mean" not in done.stderr else [done.stderr])
     check_alone(binary, known)
+    check_wrong(binary)
     print(f"help: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

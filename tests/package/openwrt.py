@@ -4,6 +4,8 @@
 depends on is what the binary needs, and a busybox ash runs the init script with stubs of procd's and UCI's functions. What the script
 asks of procd is then done: the daemon starts with exactly that user, those capabilities and the securebits that ujail locks."""
 
+import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -83,7 +85,7 @@ def needed(binary):
 
 
 def recipe(place):
-    """What make reads in it: {name: value}, and a problem or none."""
+    """The command that reads it, with a stub of the SDK in this folder."""
     sdk = os.path.join(place, "sdk")
     os.makedirs(os.path.join(sdk, "include"))
     for name, text in (("rules.mk", RULES), ("include/package.mk", PACKAGE)):
@@ -94,6 +96,7 @@ def recipe(place):
 
 
 def reads(make):
+    """The values that the SDK would see."""
     done = subprocess.run([*make, "-n", "install"], capture_output=True, text=True, check=False)
     values = dict(line.split("=", 1) for line in done.stdout.splitlines() if re.match(r"[A-Z_]+=", line))
     problems = [done.stderr] if done.returncode or done.stderr else []
@@ -110,10 +113,13 @@ def reads(make):
 
 def depends(values, binary):
     """No library too few, and none too many."""
+    helps.expect("DEPENDS", wrong_libraries(values, binary))
+
+
+def wrong_libraries(values, binary):
     given = {w.lstrip("+") for w in values.get("DEPENDS", "").split()}
-    libraries = {w for w in given if not w.startswith("kmod-")}
-    wanted = needed(binary)
-    helps.expect("DEPENDS", [f"{w} is missing" for w in sorted(wanted - libraries)] + [f"{w} is not needed" for w in sorted(libraries - wanted)])
+    libraries, wanted = {w for w in given if not w.startswith("kmod-")}, needed(binary)
+    return [f"{w} is missing" for w in sorted(wanted - libraries)] + [f"{w} is not needed" for w in sorted(libraries - wanted)]
 
 
 def installs(make, place, values):
@@ -258,7 +264,29 @@ def as_jailed(script, jailed):
     helps.expect("the daemon as procd's jail starts it", problems)
 
 
+def musl():
+    """OpenWrt's C library is musl, which has neither all of glibc's functions nor, under the same name, the same: what the compiler says."""
+    if not shutil.which("musl-gcc"):
+        print("skipped: no musl-gcc here")
+        return 1
+    sources = [os.path.relpath(s, ROOT) for d in ("inspect", "policy", "nfq", "nft", "daemon", "cli") for s in sorted(glob.glob(os.path.join(ROOT, d, "*.c")))]
+    headers = [f"-idirafter{d}" for d in ("/usr/include", *glob.glob("/usr/include/*-linux-gnu"))]
+    def compiled(source):
+        return subprocess.run(["musl-gcc", "-fsyntax-only", "-std=gnu11", "-I.", "-D_GNU_SOURCE", "-DMINEWALL_TINY", "-DHAVE_SECCOMP",
+                               '-DMINEWALL_VERSION="0"', "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror", *headers, source],
+                              cwd=ROOT, capture_output=True, text=True, check=False).stderr
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        said = [s for s in pool.map(compiled, [s for s in sources if not s.startswith("cli/report")]) if s]
+    helps.expect(f"{len(sources)} sources with musl's headers", said)
+    return 0
+
+
 def main():
+    if sys.argv[1:] == ["--musl"]:
+        skipped = musl()
+        print(f"musl: {helps.passed} passed, {helps.failed} failed, {skipped} skipped")
+        return 1 if helps.failed else 0
     binary = os.path.abspath(sys.argv[1])
     skipped = 0
     with tempfile.TemporaryDirectory(prefix="minewall-openwrt.") as place:

@@ -86,11 +86,14 @@ static size_t threads(void)
 	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 1;
 }
 
+/* Those that were there before the first log: an emulator has one of its own. */
+static size_t threads_before;
+
 /* Ticks, and waits for the thread: while it runs nothing is rotated. It is a nice one, so a busy machine lets it wait. */
 static void tick(struct event_log *log, const struct event_log_limits *limits, uint64_t mono_s, int64_t now_s)
 {
 	event_log_tick(log, limits, mono_s, now_s);
-	for (int i = 0; i < 2000 && threads() > 1; i++)
+	for (int i = 0; i < 2000 && threads() > threads_before; i++)
 		usleep(5 * 1000);
 }
 
@@ -289,5 +292,6 @@ int main(void)
 		cmocka_unit_test_teardown(test_buffer, folder_empty), cmocka_unit_test_teardown(test_foreign_rotation, folder_empty),
 	};
 
+	threads_before = threads();
 	return cmocka_run_group_tests_name("event_log", tests, folder_begin, folder_end);
 }

@@ -384,13 +384,14 @@ static const struct { const char *text, *error; } wrong[] = {
 	  "categories, allow, shared, groups, rules, detect, dialects, dialects_off, score, hygiene, control, control_group, control_group_may, user, state, log, memory, hours, leases, incidents, alert, quarantine, cpu, metrics, fleet, "
 	  "own_table, guard_offload, offload" },
 	{ V "---\n" V, ":2:1: a second document, expected only one" },
-	{ V "mode: enforce\n  fail: open\n", ":3:7: mapping values are not allowed in this context, expected valid YAML" },
+	{ V "mode: enforce\n  fail: open\n", ":3:7: a key where none can be, expected it below the keys of its mapping, and text "
+	  "with ': ' in quotes" },
+	{ V "mode:enforce\n", ":2:1: no 'key: value', expected a blank behind the ':'" },
 	{ V "block:\n\tnames: []\n", ":3:1: found character that cannot start any token, expected YAML (no tabs for indentation, "
 	  "text with special characters in quotes)" },
 	{ V "block: {names: [a.example\n", ":3:1: did not find expected ',' or ']' (while parsing a flow sequence that starts at "
 	  "line 2), expected valid YAML" },
-	{ V "mode: \"enforce\n", ":3:1: found unexpected end of stream (while scanning a quoted scalar that starts at line 2), expected "
-	  "valid YAML" },
+	{ V "mode: \"enforce\n", ":2:7: a quote is opened here and never closed, expected it to be" },
 	{ V "mode: *unknown\n", ":2:7: found undefined alias, expected valid YAML" },
 	{ V "mode: enf\xff\n", ":2:10: invalid leading UTF-8 octet, expected UTF-8 text" },
 	{ V "mode: \x01\n", ":2:7: control characters are not allowed, expected UTF-8 text" },
