@@ -98,6 +98,15 @@ static void print_reporter(const json_t *j)
 		printf("  %lld events did not reach the incidents\n", (long long)number(j, NULL, "reporter_lost"));
 }
 
+static void print_fleet(const json_t *f)
+{
+	if (f)
+		printf("fleet: %s, %lld gateways there, %lld hints, %lld endpoints confirmed, %lld blocked; `minewall fleet` says more\n",
+		       json_is_true(json_object_get(f, "connected")) ? "connected" : "BROKER NOT THERE", (long long)number(f, NULL, "online"),
+		       (long long)number(f, NULL, "hints"), (long long)(number(f, NULL, "confirmed") + number(f, NULL, "watched")),
+		       (long long)number(f, NULL, "taught"));
+}
+
 /* As whom it runs, and what of the fence there is not. */
 static void print_power(const json_t *j)
 {
@@ -150,6 +159,7 @@ static void print_status(const json_t *j)
 		}
 	puts(n ? "" : " none");
 	print_reporter(j);
+	print_fleet(json_object_get(j, "fleet"));
 	print_blind(json_object_get(j, "blind_hosts"));
 	print_losses(j);
 }

@@ -35,6 +35,12 @@ static const struct figure {
 	{ "minewall_gap_seconds_total", "counter", "gap_s", NULL, "Time in which nobody judged: before this start, pauses, the reader hung." },
 	{ "minewall_gap_packets_total", "counter", "gap_packets", NULL, "Packets that a full queue or socket let pass or dropped unjudged." },
 	{ "minewall_alerts_total", "counter", "reporter", "alerts", "Alerts that incidents raised." },
+	{ "minewall_fleet_connected", "gauge", "fleet", "connected", "1: the fleet's broker is there." },
+	{ "minewall_fleet_hints", "gauge", "fleet", "hints", "Hints of other gateways that count now." },
+	{ "minewall_fleet_confirmed", "gauge", "fleet", "confirmed", "Endpoints that enough of them have seen." },
+	{ "minewall_fleet_accepted_total", "counter", "fleet", "accepted", "Hints that were believed." },
+	{ "minewall_fleet_lag_seconds", "gauge", "fleet", "lag_s", "Time from a gateway's word to its coming here, of the last." },
+	{ "minewall_fleet_gateways_online", "gauge", "fleet", "online", "Gateways of the fleet that are there." },
 	{ "minewall_incidents_dropped_total", "counter", "reporter", "dropped", "Incidents that made room for newer ones." },
 };
 
@@ -45,6 +51,7 @@ static const struct family {
 	{ "minewall_packets_total", "counter", "packets", NULL, "verdict", "Packets that were judged, by verdict." },
 	{ "minewall_flows_let_go_total", "counter", "reasons", NULL, "reason", "Flows that could not be judged, by reason." },
 	{ "minewall_kernel_packets_total", "counter", "kernel", NULL, "action", "Packets that the kernel's rules met." },
+	{ "minewall_fleet_refused_total", "counter", "fleet", "refused", "reason", "Hints that were not believed, by reason." },
 	{ "minewall_incidents", "gauge", "reporter", "incidents", "state", "Devices that tried to mine, by state." },
 };
 

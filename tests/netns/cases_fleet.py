@@ -39,7 +39,10 @@ class Site:
     def __init__(self, t, peers=("p1", "p2", "p3"), more="", mode="enforce", start=True):
         if not brokers.Broker.usable() or not mqtt.Signer.SODIUM:
             raise Skipped("needs mosquitto and libsodium")
+        if hasattr(t, "fleet"):     # of the case before
+            t.fleet.broker.kill()
         self.t = t
+        t.fleet = self
         self.peers = {name: mqtt.Signer(name) for name in peers}
         t.number += 1
         folder = os.path.join(t.bed.tmp, f"fleet{t.number}")
@@ -136,3 +139,237 @@ def two(t):
     site.daemon.write("gateways.txt", site.keys(revoked=["p2"]))
     reload(t, site.policy())
     need(until(lambda: not [a for a in t.kernel.elements("endpoints4", "endpoints6") if a["port"] == PORT], 2), "a revoked key blocks")
+
+
+def refusals(site, t):
+    """Reason -> what says it: each a word that must not count."""
+    now = int(time.time())
+    p1, stranger = site.peers["p1"], mqtt.Signer("stranger")
+    forged = mqtt.Signer("p1")      # of that name, by another key
+    return {
+        "unknown-gateway": lambda: mqtt.statement(stranger, fresh(t, 4), PORT),
+        "signature": lambda: mqtt.statement(forged, fresh(t, 4), PORT),
+        "malformed": lambda: mqtt.statement(p1, fresh(t, 4), PORT, more=1),
+        "evidence": lambda: mqtt.statement(p1, fresh(t, 4), PORT, evidence="name"),
+        "expired": lambda: mqtt.statement(p1, fresh(t, 4), PORT, issued=now - 100, life=40),
+        "future": lambda: mqtt.statement(p1, fresh(t, 4), PORT, issued=now + 600),
+        "lifetime": lambda: mqtt.statement(p1, fresh(t, 4), PORT, life=86401),
+        "reserved": lambda: mqtt.statement(p1, "192.168.1.1", PORT),
+    }
+
+
+@own("fleet/refused")
+def refused(t):
+    """A word that is forged, replayed, too old, too new, too long, of an address that nobody may share, or one too many, has no effect, and its
+    reason is counted and told."""
+    site = Site(t, more="rate: 1\n  hints: 100").start()
+    c = site.connect("p1")
+    other = site.connect("stranger")
+    for reason, word in refusals(site, t).items():
+        where, payload, expiry = word()
+        (other if reason == "unknown-gateway" else c).publish(where, payload, expiry)
+        need(until(lambda r=reason: site.refused(r) == 1, 3), f"{reason} is not counted: {site.status().get('refused')}")
+    # said, withdrawn, and said again by somebody who kept it
+    where, payload, expiry = mqtt.statement(site.peers["p1"], fresh(t, 4), PORT)
+    c.publish(where, payload, expiry)
+    c.withdraw(where)
+    c.publish(where, payload, expiry)
+    need(until(lambda: site.refused("replayed") == 1, 3), f"a replayed word is not refused: {site.status()}")
+    # its bucket holds ten minutes' worth, of which one is gone; a forged word takes nothing
+    for _ in range(12):
+        where, payload, expiry = mqtt.statement(site.peers["p1"], fresh(t, 4), PORT)
+        c.publish(where, payload, expiry)
+    need(until(lambda: site.refused("rate") == 3, 3), f"rate: {site.status().get('refused')}")
+    log = site.log()
+    need({"signature", "replayed", "rate", "future"} <= {e["result"] for e in log}, f"the log says {log}")
+    need(site.status()["accepted"] == 10 and not site.status()["confirmed"], f"accepted: {site.status()}")
+    need(not t.kernel.elements("endpoints4", "endpoints6"), "something was taught")
+    text = site.daemon.verb("fleet").stdout
+    need("p1" in text and "replayed 1" in text, f"fleet status: {text}")
+
+
+@own("fleet/local-word-wins")
+def local_word(t):
+    """What this gateway allows is not taught, whoever says so; nor is anything in monitor mode, and status says what would be."""
+    address, plain = fresh(t, 4), fresh(t, 4)
+    site = Site(t, mode="monitor").start()
+    allowed = site.policy().replace('addresses: ["100.65.251.0/24"', f'addresses: ["{address}", "100.65.251.0/24"', 1)
+    reload(t, allowed)
+    for name in ("p1", "p2"):
+        for where in (address, plain):
+            site.say(name, where)
+    need(until(lambda: site.refused("local-allow") and site.status()["watched"] == 1, 3), f"{site.status()}")
+    need("1 endpoints would be blocked" in site.daemon.verb("fleet").stdout, "status does not say what would be blocked")
+    need(not taught(t, plain) and not taught(t, address), "monitor mode teaches")
+    reload(t, allowed.replace("mode: monitor", "mode: enforce"))
+    need(until(lambda: endpoints(t, plain), 2), "enforce teaches nothing")
+    need(not taught(t, address), "an allowed address is taught")
+    need(t.bed.curl(address, 443, "www.unlisted.example")["code"] == 200, "an allowed address is blocked")
+    done = site.daemon.verb("allow", plain, "--for", "1h")
+    need(done.returncode == 0 and until(lambda: not taught(t, plain), 2), "an allowance does not let go of it")
+
+
+@own("fleet/own-traffic-confirms")
+def confirms(t):
+    """One hint is enough where a client of ours asks for a listed name there."""
+    site = Site(t).start()
+    address = fresh(t, 4)
+    site.say("p1", address, port=443)
+    need(until(lambda: site.status().get("hints") == 1, 3), "the hint did not come")
+    need(not taught(t, address), "one hint taught the kernel")
+    need(t.bed.curl(address, 443, LISTED)["code"] != 200, "a listed name is not blocked")
+    need(until(lambda: endpoints(t, address), 3), f"the hint is not confirmed: {site.status()}")
+    row = next(r for r in site.daemon.json("blocked") if r["address"] == address and not r.get("host"))
+    need(row["why"]["mining"].get("fleet") == ["p1", "+own"], f"its reason is {row}")
+    need("p1, own traffic" in site.daemon.verb("blocked").stdout, "blocked does not say so")
+
+
+@own("fleet/teaches")
+def teaches(t):
+    """What protocol evidence taught here goes out, signed; nothing else does, and nothing of the inside. Let go of here, it is taken back there."""
+    site = Site(t).start()
+    listener = site.connect("p2")
+    listener.subscribe("minewall/bed/#")
+    key = mqtt.base64.b64decode(site.line.split()[1])
+    addresses = {family: fresh(t, family) for family in (4, 6)}
+    for address in addresses.values():
+        need(t.bed.send(address, PORT, "cryptonote")["ended"] == "reset", "mining was not reset")
+    t.bed.curl(fresh(t, 4), 443, LISTED)                        # a name's evidence stays at home
+    t.bed.send(t.fresh(), PORT, "cryptonote")                   # an address of 100.64/10 does
+    topics = {mqtt.topic("gw", a, PORT): a for a in addresses.values()}
+    found = listener.until(lambda: {m.topic: m for m in listener.messages if m.topic in topics}.keys() == topics.keys() and
+                           {m.topic: m for m in listener.messages if m.topic in topics}, 5)
+    need(found, f"not published: {[m.topic for m in listener.messages]} {site.status()}")
+    for where, m in found.items():
+        said = json.loads(m.payload)
+        text = f"minewall-fleet-1\nbed\ngw\ntcp\n{topics[where]}\n{PORT}\n{said['evidence']}\n{said['dialect']}\n{said['issued']}\n{said['expires']}\n".encode()
+        sig = mqtt.base64.b64decode(said["sig"])
+        need(mqtt.Signer.SODIUM.crypto_sign_verify_detached(sig, text, mqtt.ctypes.c_ulonglong(len(text)), key) == 0, "its signature is wrong")
+        need(said["dialect"] == "cryptonote" and m.expiry and 3500 < m.expiry <= 3600 and said["expires"] - said["issued"] <= 3600, f"{said} {m}")
+    need(until(lambda: site.status()["own"] == {"endpoints": 2, "published": 2, "refused": 0}, 3), f"own: {site.status()['own']}")
+    everything = b"\n".join(m.topic.encode() + b" " + m.payload for m in listener.messages)
+    inside = [*CLIENT.values(), *GATEWAY_IN.values(), t.bed.client_mac(), LISTED, "100.65.", "198.18.", "agent", "login", "wallet"]
+    inside += [e["mining"].get("login_hash") for e in site.daemon.events() if e["mining"].get("login_hash")]
+    need(not [word for word in inside if word.encode() in everything], f"of the inside was published: {everything}")
+    need(site.daemon.verb("unblock", addresses[4]).returncode == 0, "unblock")
+    gone = mqtt.topic("gw", addresses[4], PORT)
+    need(listener.until(lambda: any(m.topic == gone and not m.payload for m in listener.messages), 3), "it is not taken back at the broker")
+    # a process that begins anew republishes nothing that the broker has
+    before = len([m for m in listener.messages if m.topic in topics])
+    site.daemon.stop()
+    need(listener.until(lambda: any(m.topic.endswith("gw/status") and b"false" in m.payload for m in listener.messages), 3), "no goodbye")
+    site.start()
+    need(until(lambda: site.status()["own"]["published"] == 1, 5), f"own after a restart: {site.status()['own']}")
+    listener.poll(0.2)
+    need(len([m for m in listener.messages if m.topic in topics]) == before, "it was published once more")
+
+
+def workers(t):
+    """The fleet's processes: the one that waits, and its child."""
+    found = {}
+    for pid in t.bed.gateway.pids():
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                head, rest = f.read().rsplit(")", 1)
+        except OSError:
+            continue
+        if head.endswith("(mw-fleet"):
+            found[pid] = int(rest.split()[1])
+    return [pid for pid, parent in found.items() if parent in found]
+
+
+@own("fleet/broker-and-process-lost")
+def lost(t):
+    """Neither a broker that is killed nor the process that speaks to it changes what is blocked; both come back, and revocation still finds it."""
+    site = Site(t).start()
+    address = fresh(t, 4)
+    for name in ("p1", "p2"):
+        site.say(name, address)
+    need(until(lambda: endpoints(t, address), 3), "not taught")
+    site.broker.kill()
+    need(until(lambda: site.status().get("connected") is False, 5), f"still connected: {site.status()}")
+    need(endpoints(t, address), "the broker's death let go of it")
+    worker = workers(t)
+    need(len(worker) == 1, f"processes: {worker}")
+    with open(f"/proc/{worker[0]}/status") as f:
+        state = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    need(state["NoNewPrivs"] == "1" and int(state["CapEff"], 16) == int(state["CapPrm"], 16) == 0 and state["Uid"].split()[0] == str(beds.DAEMON_USER[0]),
+         f"its rights: {state}")
+    with open(f"/proc/{worker[0]}/maps") as f:
+        need("libmosquitto" in f.read(), "it has no libmosquitto")
+    for pid in t.bed.gateway.pids():
+        if pid not in workers(t):
+            with open(f"/proc/{pid}/maps") as f:
+                need("libmosquitto" not in f.read(), f"process {pid} maps libmosquitto")
+    os.kill(worker[0], signal.SIGKILL)
+    need(until(lambda: workers(t) not in ([], worker), 5), "the process does not come back")
+    need(endpoints(t, address), "its process's death let go of it")
+    site.daemon.write("gateways.txt", site.keys(gone=["p1"]))       # while there is no broker
+    reload(t, site.policy())
+    need(until(lambda: not endpoints(t, address), 3), "a key that is gone blocks")
+    site.daemon.write("gateways.txt", site.keys())
+    reload(t, site.policy())
+    site.broker.start()
+    need(until(lambda: site.status().get("connected"), 15), f"it does not come back: {site.status()}")
+    for name in ("p1", "p2"):
+        site.say(name, address)
+    need(until(lambda: endpoints(t, address), 5), "not taught any more")
+
+
+@own("fleet/restart")
+def restart(t):
+    """What the fleet taught survives a restart as what we learnt does, and is not ours to publish; without a broker, too. Unblocked, it stays so."""
+    site = Site(t).start()
+    address = fresh(t, 4)
+    for name in ("p1", "p2"):
+        site.say(name, address)
+    need(until(lambda: endpoints(t, address), 3), "not taught")
+    site.daemon.stop()
+    site.broker.kill()
+    site.daemon.start()
+    need(until(lambda: endpoints(t, address), 2), "a restart forgot it")
+    row = next(r for r in site.daemon.json("blocked") if r["address"] == address)
+    need(sorted(row["why"]["mining"]["fleet"]) == ["p1", "p2"], f"its reason: {row}")
+    site.broker.start()
+    need(until(lambda: site.status().get("synced"), 15), f"no broker: {site.status()}")
+    need(site.status()["own"]["endpoints"] == 0 and endpoints(t, address), f"{site.status()}")
+    need(site.daemon.verb("unblock", address).returncode == 0, "unblock")
+    reload(t, site.policy())
+    need(until(lambda: site.status().get("synced") and site.status()["hints"] == 2, 3), f"{site.status()}")
+    time.sleep(0.3)
+    need(not endpoints(t, address), "what the operator let go of is back")
+
+
+@own("fleet/takeover")
+def takeover(t):
+    """A new program takes the place of the old one, and its fleet that of the other: nothing is let go of, nobody is thrown out."""
+    site = Site(t).start()
+    address, later = fresh(t, 4), fresh(t, 4)
+    for name in ("p1", "p2"):
+        site.say(name, address)
+    need(until(lambda: endpoints(t, address), 3), "not taught")
+    before = workers(t)
+    done = t.bed.gateway.run("sh", "-c", 'mount --bind "$0" /var/lib && exec "$@"', site.daemon.state, site.daemon.binary, "run", "--takeover", "--background",
+                             "-c", site.daemon.policy, check=False, timeout=20)
+    need(done.returncode == 0, f"takeover: {done.stderr}")
+    need(endpoints(t, address), "a takeover let go of it")
+    need(until(lambda: len(workers(t)) == 1 and workers(t) != before, 5), f"processes: {workers(t)}")
+    need(until(lambda: site.status().get("synced"), 8), f"{site.status()}")
+    for name in ("p1", "p2"):
+        site.say(name, later)
+    need(until(lambda: endpoints(t, later), 3), "the new one learns nothing")
+    need(site.status()["losses"] == 0, f"two of one name: {site.status()}")
+    need(t.bed.gateway.run(site.daemon.binary, "stop", "-c", site.daemon.policy).returncode == 0, "stop")
+
+
+@own("fleet/without-a-broker")
+def without(t):
+    """No broker at the start: it starts all the same, judges and blocks, and says so once."""
+    site = Site(t, start=False)
+    site.daemon.start()
+    need(t.bed.send(fresh(t, 4), PORT, "cryptonote")["ended"] == "reset", "mining was not reset")
+    need(until(lambda: "is not there" in site.daemon.said(), 5), f"nothing is said: {site.daemon.said()}")
+    time.sleep(2)
+    need(site.daemon.said().count("is not there") == 1, "it is said again and again")
+    site.broker.start()
+    need(until(lambda: site.status()["own"]["published"] == 1, 15), f"{site.status()}")
