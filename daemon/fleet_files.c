@@ -119,8 +119,13 @@ void fleet_files_read(struct fleet_files *f, const struct fleet_settings *s)
 			fd = fcntl(f->opened[i], F_DUPFD_CLOEXEC, 3);
 			f->error[i] = 0;
 		}
-		if (i <= FLEET_KEY && !same(f->now[i], fd))
-			f->changed = true;
+		/* the number stays, too: somebody knows the file by it */
+		if (same(f->now[i], fd)) {
+			if (fd >= 0)
+				close(fd);
+			continue;
+		}
+		f->changed |= i <= FLEET_KEY;
 		if (f->now[i] >= 0)
 			close(f->now[i]);
 		f->now[i] = fd < 0 ? -1 : fd;
