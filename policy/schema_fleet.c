@@ -15,23 +15,6 @@
 
 enum { PORT_TLS = 8883, PORT_PLAIN = 1883 };
 
-void fleet_policy_defaults(struct fleet_policy *f)
-{
-	*f = (struct fleet_policy) { .confirm = 2, .rate = 60, .hints = 20000 };
-}
-
-const struct fleet_policy *policy_fleet(const struct policy *p)
-{
-	return p->base ? policy_fleet(p->base) : &p->fleet;
-}
-
-bool fleet_name_good(const char *name)
-{
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return n && n < FLEET_NAME_MAX && !name[n];
-}
-
 static bool is_loopback(const char *host)
 {
 	struct in6_addr six;

@@ -17,6 +17,7 @@ FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c start.c datagr
 		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
 FUZZ_quic      := $(FUZZ_pipeline)
 FUZZ_signature := cli/signature.c cli/blake2b.c
+FUZZ_hints     := $(addprefix daemon/,hints.c hint_table.c hint.c) policy/fleet.c
 FUZZ_lists     := $(filter policy/list%,$(wildcard policy/*.c)) policy/name_entry.c policy/names.c policy/addresses.c
 FUZZ_log       := cli/log_line.c cli/event_line.c daemon/escape.c
 FUZZ_capture   := $(addprefix cli/,capture.c link.c defrag.c replay_flow.c replay_line.c) $(addprefix daemon/,event.c escape.c) $(FUZZ_pipeline) nfq/packet.c

@@ -5,6 +5,7 @@ fuzzer reads. A target that is not known here gets the bare streams and datagram
 
 Usage: seeds.py FOLDER TARGET...    writes FOLDER/TARGET/*"""
 
+import base64
 import glob
 import hashlib
 import os
@@ -176,6 +177,20 @@ def requests():
                 b'{"verb":"allow","target":"*.a.example","for_s":3600}', b'{"verb":"allow","target":"[2001:db8::7]:443","for_s":0}')
 
 
+def words():
+    """What other gateways say, in lines as fuzz_hints reads them."""
+    sig, start = base64.b64encode(bytes(64)).decode(), 1800000000
+    topic = "minewall/s/%s/endpoint/%s"
+    said = '{"v":1,"evidence":"%s","dialect":"zcash","issued":%d,"expires":%d,"sig":"' + sig + '"}'
+    both = [f"{topic % (g, 'tcp/192.0.2.7/3333')} {said % ('protocol', start, start + 3600)}\n" for g in "ab"]
+    yield "".join(both).encode()
+    yield "".join(both + [topic % ("a", "tcp/192.0.2.7/3333") + "\n", both[0], ">4000\n", both[1]]).encode()
+    yield (topic % ("a", "udp/2001:db8::7/443") + " " + said % ("protocol", start + 1, start + 86401) + "\n+" + topic % ("a", "udp/2001:db8::7/443") +
+           "\n!\n-" + topic % ("a", "udp/2001:db8::7/443") + "\n").encode()
+    yield ("=" + topic % ("a", "tcp/192.0.2.8/10") + "\nka AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= revoked\n").encode()
+    yield (topic % ("c", "tcp/10.0.0.1/1") + " " + said % ("name", 1, 2) + "\nminewall/s/a/status {}\n").encode()
+
+
 def bodies():
     """Requests whose body is what is looked at: with a length, in chunks, one behind the other."""
     login = b'{"id":1,"method":"mining.authorize","params":["wallet.rig","x"]}'
@@ -195,6 +210,7 @@ FORMS = {
     "capture": lambda c: captures(),
     "log": lambda c: events(),
     "control": lambda c: requests(),
+    "hints": lambda c: words(),
     "pipeline": scripts,
     "dns": datagrams,
     "quic": sealed,

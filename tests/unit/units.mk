@@ -26,7 +26,7 @@ $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
 	policy/name_entry policy/names policy/addresses
-POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_items policy/schema_lists policy/schema_rules policy/schema_reporting policy/schema_fleet \
+POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_items policy/schema_lists policy/schema_rules policy/schema_reporting policy/schema_fleet policy/fleet \
 	policy/rule policy/schedule policy/doc policy/file \
 	$(LISTS) policy/sources policy/telltale policy/decide policy/explain policy/export \
 	policy/dialects inspect/dialects inspect/code inspect/code_build inspect/require inspect/json
@@ -72,3 +72,4 @@ $(eval $(call unit,load,daemon/load daemon/process daemon/incident daemon/log da
 $(eval $(call unit,quarantine,daemon/quarantine daemon/reach,jansson))
 $(eval $(call unit,escape,daemon/escape,jansson))
 $(eval $(call unit,sandbox,daemon/power daemon/sandbox daemon/landlock,$(SECCOMP)))
+$(eval $(call unit,hints,daemon/hints daemon/hint_table daemon/hint daemon/fleet_own policy/fleet,jansson nettle))
