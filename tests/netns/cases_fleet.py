@@ -373,3 +373,37 @@ def without(t):
     need(site.daemon.said().count("is not there") == 1, "it is said again and again")
     site.broker.start()
     need(until(lambda: site.status()["own"]["published"] == 1, 15), f"{site.status()}")
+
+
+@own("fleet/sample-broker")
+def sample(t):
+    """The broker as contrib/fleet sets it up: each gateway writes below its own name and nowhere else, and who has no certificate is not let in."""
+    site = Site(t, start=False)
+    contrib = os.path.join(beds.ROOT, "contrib", "fleet")
+    folder, ca = site.broker.folder, site.authority
+    with open(os.path.join(contrib, "mosquitto.conf")) as f:
+        conf = f.read()
+    for there, here in (("/etc/mosquitto/fleet/ca.pem", ca.path("ca.pem")), ("/etc/mosquitto/fleet/broker.pem", ca.certificate("broker", (SERVER[4],))),
+                        ("/etc/mosquitto/fleet/broker.key", ca.path("all.key")), ("/etc/mosquitto/fleet/acl", f"{folder}/acl"),
+                        ("/var/lib/mosquitto/", folder + "/"), ("listener 8883", f"listener 8883 {SERVER[4]}")):
+        need(there in conf, f"the sample names no {there}")
+        conf = conf.replace(there, here)
+    with open(os.path.join(contrib, "acl")) as f, open(f"{folder}/acl", "w") as to:
+        to.write(f.read().replace("HOME", "bed"))
+    with open(f"{folder}/conf", "w") as f:
+        f.write(conf + f"log_dest file {folder}/log\n")
+    site.broker.start()
+    site.start()
+    c = site.connect("p1")
+    c.publish(mqtt.topic("p1", fresh(t, 4), PORT), b"x")
+    c.publish(mqtt.topic("p2", fresh(t, 4), PORT), b"x")
+    c.publish("minewall/other/p1/status", b"x")
+    need(c.settle() and dict(c.codes) == {0: 1, 0x87: 2}, f"answers: {dict(c.codes)}")
+    need(until(lambda: site.refused("malformed") == 1, 3), f"{site.status()}")
+    try:
+        tls = mqtt.ssl.SSLContext(mqtt.ssl.PROTOCOL_TLS_CLIENT)
+        tls.load_verify_locations(ca.path("ca.pem"))
+        inside(t.bed.server, lambda: mqtt.Client(SERVER[4], 8883, "nobody", tls, timeout=3))
+    except (mqtt.Refused, OSError):
+        return
+    need(False, "a client without a certificate is let in")
