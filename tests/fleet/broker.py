@@ -75,13 +75,21 @@ keyfile {key}
 require_certificate true
 use_identity_as_username true
 """
+# One more way in, for another broker.
+LISTENER = """listener {port} {address}
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+require_certificate true
+use_identity_as_username true
+"""
 ACL = "pattern write minewall/{site}/%u/#\npattern read minewall/{site}/#\n"
 
 
 class Broker:
     """`run`: a command before it, such as ip netns exec NAME."""
 
-    def __init__(self, folder, authority, address="127.0.0.1", port=8883, site="bed", run=(), name="broker", queued=200000, more="", acl=None, persistence=True, autosave=5):
+    def __init__(self, folder, authority, address="127.0.0.1", port=8883, site="bed", run=(), name="broker", queued=200000, more="", acl=None, bridges=None, persistence=True, autosave=5):
         self.folder, self.authority, self.address, self.port, self.run = folder, authority, address, port, list(run)
         self.process = None
         os.makedirs(folder, exist_ok=True)
@@ -90,6 +98,9 @@ class Broker:
                                certificate=authority.certificate(name, (address,)), key=authority.path("all.key"))
         with open(os.path.join(folder, "conf"), "w") as f:
             f.write(config + more)
+            if bridges:
+                f.write(LISTENER.format(port=bridges, address=address, ca=authority.path("ca.pem"), certificate=authority.certificate(name, (address,)),
+                                        key=authority.path("all.key")))
         with open(os.path.join(folder, "acl"), "w") as f:
             f.write(acl if acl is not None else ACL.format(site=site))
 

@@ -52,36 +52,37 @@ def confirmed(f, *names, address=None, port=POOL_PORT, **how):
 
 @case("latency", quick=True)
 def latency(f):
-    """Endpoint seen by two is in the third's kernel: measured from the second one's message at the broker, as an independent
-    subscriber sees it, to the element, as the third's kernel tells it."""
+    """Endpoint seen by two is in the third's kernel: measured from the second one's message, as it comes to the broker's namespace (a
+    subscriber of our own has it later than the kernel), to the element, as the third's kernel tells it."""
     first, second, third = f.gateways
-    rows, whole, kernels = [], [], []
+    rows, whole = [], []
+    tap = f.site.tap()
     dialects = ("stratum-v1", "cryptonote", "eth-proxy")
     n = f.endpoints
     third.watching()
-    second.watching()
     for i in range(n):
         a, b = (first, second) if i % 2 else (second, first)
         address = f.site.fresh(6 if i % 4 == 3 else 4)
-        need(a.mine(address, dialect=dialects[i % 3])[1] == 0, "the first one's device reached the pool")
+        need(not a.mine(address, dialect=dialects[i % 3])[1], "the first one's device reached the pool")
         need(f.said(mqtt.topic(a.name, address, POOL_PORT)), f"{a.name} did not tell of {address}")
         if i < 3:
             need(not third.has(address, POOL_PORT), "one gateway's word is enough")
         ended, received, sent = b.mine(address, dialect=dialects[i % 3])
         need(not received, f"the second one's device reached the pool: {ended}")
         told = f.said(mqtt.topic(b.name, address, POOL_PORT))
-        need(told, f"{b.name} did not tell of {address}")
+        need(told and told.expiry and 0 < told.expiry <= 3600, f"{b.name} did not tell of {address}, or for ever")
         there = third.seen_ns(address, POOL_PORT)
         need(there, f"{address} is not in the third's kernel after 10 s")
-        rows.append((there - told.when) / 1e6)
+        came = f.site.came_ns(tap, b, sent)
+        need(came and came < there, "the second one's message came after the third knew")
+        rows.append((there - came) / 1e6)
         whole.append((there - sent) / 1e6)
-        kernels.append((there - (b.seen_ns(address, POOL_PORT) if b is second else sent)) / 1e6)
         if i < 5:
             ended, received, _ = third.mine(address, wait=1)
             need(ended == "refused" and not received, f"the third's device is not refused: {ended}")
     need(not [m for m in f.heard if m.topic.startswith(f"minewall/{mqtt.SITE}/{third.name}/endpoint/")], "what came from the fleet was told again")
     need(max(rows) < 1000, f"it took {max(rows):.0f} ms")
-    for what, values in (("second message at the broker to the third's kernel", rows), ("second device's login to the third's kernel", whole)):
+    for what, values in (("second gateway's message at the broker to the third's kernel", rows), ("second device's login to the third's kernel", whole)):
         f.figure(f"{what}, {n} endpoints", f"p50 {beds.percentile(values, 50):.1f} ms, p99 {beds.percentile(values, 99):.1f} ms, longest {max(values):.1f} ms")
 
 
@@ -173,7 +174,7 @@ def reserved(f):
     """Signed by two, and yet never taught: inside addresses, this gateway's own, the broker, and what its own policy allows."""
     g = f.gateways[2]
     addresses = [("192.168.1.9", 3333), ("10.0.0.1", 3333), ("172.16.5.5", 443), ("127.0.0.1", 3333), ("169.254.1.1", 3333), ("224.0.0.1", 3333), ("0.0.0.0", 3333),
-                 ("100.64.1.1", 3333), ("fe80::1", 3333), ("fd00::1", 3333), ("::1", 3333), ("198.18.1.2", 3333) if False else ("198.18.1.1", 3333),
+                 ("100.64.1.1", 3333), ("fe80::1", 3333), ("fd00::1", 3333), ("::1", 3333), ("198.18.1.1", 3333),
                  (beds.BROKER, 8883), ("203.0.113.26", 3333), ("198.19.251.77", 3333)]
     before = g.endpoints()
     for address, port in addresses:
@@ -256,6 +257,7 @@ def own_clock(f):
     day takes away nothing of its own."""
     g = f.gateways[2]
     path = os.path.join(f.site.tmp, "skew")
+    need(f.skew, "skew.so is not built: make faults-tools")
 
     def skew(seconds):
         with open(path, "r+b" if os.path.exists(path) else "wb") as out:
@@ -263,7 +265,7 @@ def own_clock(f):
 
     skew(-1800)
     g.daemon.stop()
-    g.start(f.binary, wrap=("env", f"LD_PRELOAD={f.skew}", f"SKEW_FILE={path}"))
+    g.start(f.binary, more=(f"LD_PRELOAD={f.skew}", f"SKEW_FILE={path}"))
     need(until(lambda: f.online(g)), "it does not connect")
     with unharmed(f, g, 8) as own:
         need(until(lambda: f.said(mqtt.topic(g.name, own, POOL_PORT))), "it does not tell what it learnt")
@@ -303,7 +305,7 @@ def killed(f):
         f.note(f"told {time.monotonic() - begin:.1f} s after the broker was back")
     need(g.has(taught, POOL_PORT), "what the fleet taught went when the broker came back")
     new = confirmed(f, "fake1", "fake2")
-    need(until(lambda: all(one.has(new, POOL_PORT) for one in f.gateways), 60), "they do not learn from each other any more")
+    need(until(lambda: all(one.has(new, POOL_PORT) for one in f.gateways), 60), f"they do not learn from each other any more: {[one.has(new, POOL_PORT) for one in f.gateways]} {[one.daemon.verb('fleet').stdout for one in f.gateways]} {f.broker.log()[-3000:]}")
 
 
 @case("broker-stalls")
@@ -392,7 +394,7 @@ def last_will(f):
 
 
 BRIDGE = """connection split
-address {address}:8883
+address {address}:8884
 bridge_cafile {ca}
 bridge_certfile {certificate}
 bridge_keyfile {key}
@@ -409,7 +411,8 @@ BRIDGE_ACL = "pattern write minewall/bed/%u/#\npattern read minewall/bed/#\nuser
 @case("split-brain")
 def split_brain(f):
     """Two bridged brokers, the bridge cut and healed: each side goes on by itself, nobody loses what it knew, and afterwards both know
-    the same; what was taken back on one side stays so."""
+    the same. What was taken back on one side stays so there; mosquitto 2.0.11 keeps nothing for an MQTT 5 bridge while that is cut, so on the
+    other side it ends with its signer's word."""
     first, _, third = f.gateways
     site = f.site
     more = BRIDGE.format(address=beds.BROKER, ca=site.authority.path("ca.pem"), certificate=site.authority.certificate("bridge"), key=site.authority.path("all.key"))
@@ -417,25 +420,22 @@ def split_brain(f):
     third.daemon.stop()
     third.start(f.binary, broker=beds.SECOND)
     far = site.connect("fake2", beds.SECOND)
-    site.signers["fake2"]  # noqa: B018
-    f.fake("fake1")
     try:
         need(until(lambda: f.online(third)), "the third is not seen across the bridge")
         shared, back = site.fresh(), site.fresh()
 
-        def say_both(address):
-            f.say("fake1", address, POOL_PORT)
-            far.publish(*mqtt.statement(f.signers["fake2"], address, POOL_PORT))
+        def say_both(address, **how):
+            f.say("fake1", address, POOL_PORT, **how)
+            far.publish(*mqtt.statement(f.signers["fake2"], address, POOL_PORT, **how))
             far.settle()
 
-        for address in (shared, back):
-            say_both(address)
+        say_both(shared)
+        say_both(back, life=30)
         need(until(lambda: all(g.has(a, POOL_PORT) for g in (first, third) for a in (shared, back)), 20), "they do not learn across the bridge")
         with unharmed(f, first, 12), unharmed(f, third, 12):
-            site.outside.nft(f"table inet bed_cut {{ chain out {{ type filter hook output priority 0; ip saddr {beds.BROKER} ip daddr {beds.BROKER} tcp dport 8883 "
-                             f"reject with tcp reset; }}; }}")
-            site.outside.run("ss", "-K", "dst", beds.BROKER, "dport", "=", "8883", "src", beds.BROKER, check=False)
-            time.sleep(2)
+            site.outside.nft("table inet bed_cut { chain out { type filter hook output priority 0; tcp dport 8884 reject with tcp reset; }; }")
+            far.publish(*mqtt.statement(f.signers["fake2"], site.fresh(), 9))      # what the bridge cannot say tells it that it is cut
+            need(until(lambda: "local.bridge disconnected" in other.log()), "the bridge does not notice that it was cut")
             meanwhile = site.fresh()
             say_both(meanwhile)
             f.fake("fake1").withdraw(mqtt.topic("fake1", back, POOL_PORT))
@@ -446,7 +446,8 @@ def split_brain(f):
             need(first.has(shared, POOL_PORT) and third.has(shared, POOL_PORT) and third.has(back, POOL_PORT), "the cut took away what was known")
             site.outside.run("nft", "delete", "table", "inet", "bed_cut")
             need(until(lambda: first.has(meanwhile, POOL_PORT) and third.has(meanwhile, POOL_PORT), 30), "healed, they do not know the same")
-        need(until(lambda: not third.has(back, POOL_PORT), 20) and not first.has(back, POOL_PORT), "what was taken back meanwhile is believed")
+        need(not first.has(back, POOL_PORT), "what was taken back is believed again where it was")
+        need(until(lambda: not third.has(back, POOL_PORT), 35) and not first.has(back, POOL_PORT), "what was taken back meanwhile outlives its signer's word")
         need(first.has(shared, POOL_PORT) and third.has(shared, POOL_PORT), "healing took away what was known")
     finally:
         site.outside.run("nft", "delete", "table", "inet", "bed_cut", check=False)

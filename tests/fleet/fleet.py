@@ -39,7 +39,7 @@ class Fleet:
         self.ended = False
 
     def start(self):
-        self.broker = self.site.broker(acl=cases.BRIDGE_ACL)
+        self.broker = self.site.broker(acl=cases.BRIDGE_ACL, bridges=8884)
         self.broker.forget = self.forget
         self.broker.start()
         self.reconnect()
@@ -153,9 +153,10 @@ def main():
         print(f"skipped: {why}")
         return 0
     binary = os.path.abspath(options.binary)
-    skew = os.path.join(os.path.dirname(binary), "tests/faults/skew.so")
+    skew = next((p for p in (os.path.join(f, "tests/faults/skew.so") for f in (os.path.dirname(binary), os.path.join(beds.beds.ROOT, "build")))
+                 if os.path.exists(p)), None)
     counts, failed = {True: 0, False: 0}, 0
-    with beds.Site(3, FAKES, skew if os.path.exists(skew) else None) as site:
+    with beds.Site(3, FAKES, skew) as site:
         fleet = Fleet(site, binary, options.quick, options.endpoints or (8 if options.quick else 100), skew)
         try:
             fleet.start()

@@ -138,7 +138,7 @@ class Gateway:
         g.ip("-6", "route", "add", "default", "via", f"2001:db8:9:{i}::1")
         g.nft("table inet bed_nat { chain post { type nat hook postrouting priority srcnat; policy accept; oifname \"g1\" masquerade; }; }")
 
-    def start(self, binary, broker=BROKER, wrap=(), **values):
+    def start(self, binary, broker=BROKER, more=(), **values):
         """The daemon, with what of the policy is to be another; kept for a start anew."""
         site, folder = self.site, os.path.join(self.tmp, self.name)
         self.values = {"timeout": "1h", "allowed": ALLOWED, "endpoints": 65536, "role": "both", "confirm": 2, "rate": 60, "hints": 20000, "site": mqtt.SITE,
@@ -154,7 +154,7 @@ class Gateway:
         os.chmod(seed, 0o600)
         os.chown(seed, *beds.DAEMON_USER)
         self.write_keys()
-        self.daemon.start(wrap=wrap)
+        self.daemon.start(more=more)
         return self
 
     def write_keys(self, lines=None):
@@ -217,15 +217,17 @@ class Gateway:
         return self.daemon.json("fleet", "status")[0]
 
     def helper(self):
-        """The process id of the one that talks to the broker; None if there is none."""
-        for pid in self.gateway.pids():
-            try:
-                with open(f"/proc/{pid}/comm") as f:
-                    if f.read().strip() == "mw-fleet":
-                        return pid
-            except OSError:
-                pass
-        return None
+        """The process id of the one that talks to the broker, told by the library that it has; None if there is none."""
+        found = [pid for pid in self.gateway.pids() if self.has_library(pid, "libmosquitto")]
+        return found[0] if found else None
+
+    @staticmethod
+    def has_library(pid, name):
+        try:
+            with open(f"/proc/{pid}/maps") as f:
+                return name in f.read()
+        except OSError:
+            return False
 
 
 class Site:
@@ -324,6 +326,19 @@ class Site:
         client = self.connect(name, address)
         client.subscribe(f"minewall/{mqtt.SITE}/+/endpoint/#", f"minewall/{mqtt.SITE}/+/status")
         return client
+
+    def tap(self):
+        """Notes from now on when something comes to the broker."""
+        process = self.outside.start(*beds.PYTHON, os.path.join(HERE, "tap.py"), "8883", stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        tap = Lines(process)
+        need(tap.wait(lambda rows: rows, 10), "the tap at the broker does not start")
+        return tap
+
+    @staticmethod
+    def came_ns(tap, gateway, after):
+        """When the gateway's first segment came that is later than `after`."""
+        source = f"203.0.113.{8 * gateway.i + 10}"
+        return tap.wait(lambda rows: next((int(row.split()[0]) for row in rows[1:] if row.endswith(" " + source) and int(row.split()[0]) > after), None), 5)
 
     def fresh(self, family=4):
         """An address of a pool that nobody has talked to yet."""

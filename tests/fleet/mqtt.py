@@ -147,8 +147,11 @@ class Client:
     def fill(self, timeout):
         """Reads what is there, waiting at most `timeout`; False: nothing came."""
         pending = self.socket.pending() if isinstance(self.socket, ssl.SSLSocket) else 0
-        if not pending and not select.select([self.socket], [], [], max(0, timeout))[0]:
-            return False
+        if not pending:
+            ready = select.poll()       # select() ends at descriptor 1,024
+            ready.register(self.socket, select.POLLIN)
+            if not ready.poll(max(0, timeout) * 1000):
+                return False
         self.socket.settimeout(0)
         try:
             data = self.socket.recv(262144)
