@@ -98,6 +98,7 @@ $(BUILD)/%.o: %.c Makefile
 include tests/unit/units.mk
 include tests/netns/netns.mk
 include tests/faults/faults.mk
+include tests/fleet/fleet.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/bench/names.mk
