@@ -259,7 +259,7 @@ static void collect(struct step *s, const struct facts *m, struct decision *d)
 		d->name = &all->names[first + decided];
 	all->names_lost |= m->names_lost || first + m->n_names > all->n_names;
 	all->app = APP_DNS;
-	all->dns = m->dns;
+	memcpy(&all->dns, &m->dns, offsetof(struct dns_facts, answers) + m->dns.n_answers * sizeof(m->dns.answers[0]));
 }
 
 /* An answer passes if nothing speaks against its question and all its aliases. True: it is to be stopped. */
@@ -323,15 +323,6 @@ static void describe(struct step *s, bool answer)
 	s->out.turned = answer ? k->origin == ORIGIN_OLDER_ORIGINAL : k->origin == ORIGIN_OLDER_REPLY;
 }
 
-static void reset_message(struct facts *m)
-{
-	m->app = APP_UNKNOWN;
-	m->n_names = m->dns.n_answers = 0;
-	m->names_lost = m->mining = m->tls_ech = m->tls_alpn = m->tunnelled = false;
-	m->tls_version = 0;
-	m->again = AGAIN_NO;
-}
-
 /* Which way it goes is said by the message itself, as connection tracking may have an older flow the other way round. */
 static bool take_datagram(struct step *s)
 {
@@ -343,7 +334,7 @@ static bool take_datagram(struct step *s)
 
 	if (k->payload_len < MESSAGE_MIN || (answer ? k->sport : k->dport) != LOOKUP_PORT)
 		return false;
-	reset_message(m);
+	inspect_reset(m);
 	s->p->scratch.used = 0;
 	if (dns_message((struct view){ k->payload, k->payload_len }, &s->p->scratch, m) != INSPECT_MATCH)
 		return false;
@@ -406,7 +397,7 @@ static size_t judge_frames(struct step *s, struct view bytes, bool *stop)
 		if (c.error)
 			break;
 		done = c.pos;
-		reset_message(&s->p->message);
+		inspect_reset(&s->p->message);
 		if (dns_message(message, &s->p->scratch, &s->p->message) == INSPECT_MATCH && s->p->message.dns.response) {
 			question = question_of(s, &s->p->message);
 			describe_client(s, question);

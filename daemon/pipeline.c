@@ -103,19 +103,6 @@ void pipeline_forget(struct pipeline *p, const struct packet *packet)
 		flow_drop(p->flows, f);
 }
 
-static void reset_facts(struct facts *facts)
-{
-	facts->app = APP_UNKNOWN;
-	facts->n_names = 0;
-	facts->names_lost = facts->mining = facts->tls_ech = facts->tls_alpn = facts->tunnelled = false;
-	facts->tls_version = 0;
-	facts->dns.response = false;
-	facts->dns.n_answers = 0;
-	facts->tls_hello = (struct view){ 0 };
-	facts->quic_version = 0;
-	facts->again = AGAIN_NO;
-}
-
 /* The bytes of an opener, or of an older flow's one side. */
 static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
 {
@@ -126,7 +113,7 @@ static void take_segment(struct step *s, bool fresh, uint64_t now_ms)
 	segment_take(s);
 	if (!start_after(s, now_ms))
 		return;
-	reset_facts(&s->p->found);	/* of bytes that nobody reads */
+	inspect_reset(&s->p->found);	/* of bytes that nobody reads */
 	s->out.verdict = VERDICT_ACCEPT;
 	s->out.reason = REASON_NONE;
 	if (start_again(s))
@@ -223,7 +210,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	struct step s = { .p = p, .packet = packet, .now_ms = now_ms };
 	bool fresh;
 
-	reset_facts(&p->found);
+	inspect_reset(&p->found);
 	s.out.facts = &p->found;
 	p->at_hand = NULL;
 	if (lookup_take(&s))
@@ -250,7 +237,7 @@ static struct decision judge_again(struct pipeline *p, const struct flow *f, con
 	struct name_fact *name = &p->found.names[0];
 	uint8_t kind;
 
-	reset_facts(&p->found);
+	inspect_reset(&p->found);
 	p->found.tunnelled = step_tunnelled(f);
 	while (d.action == ACTION_NONE) {
 		struct view text = { p->scratch.bytes, flow_name(p->flows, &position, &kind, p->scratch.bytes) };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/step.h"
+#include "inspect/word.h"
 
 /* Times that a flow is asked for whose start is not known: the table was made after its SYN, or has no room. */
 #define ASKS_MAX 4
@@ -104,19 +105,6 @@ bool start_before(struct step *s, bool fresh, uint64_t now_ms)
 	return cut(s);
 }
 
-/* Does `c` stand behind the first byte with bytes behind it that a message begins with? */
-static bool hides(const uint8_t *p, size_t len, uint8_t c, bool (*begins)(const uint8_t *at, size_t len))
-{
-	const uint8_t *end = p + len, *at = len ? p + 1 : end;
-
-	while (at < end && (at = memchr(at, c, (size_t)(end - at))) != NULL) {
-		if (begins(at, (size_t)(end - at)))
-			return true;
-		at++;
-	}
-	return false;
-}
-
 static bool begins_hello(const uint8_t *at, size_t len)	/* RFC 8446, 4 and 5.1 */
 {
 	return len > 1 && at[1] == 3 && (len < 3 || at[2] <= 4) && (len < 6 || at[5] == 1);
@@ -136,12 +124,8 @@ static bool begins_version(const uint8_t *at, size_t len)	/* of a request line *
 	return len > 4 && !memcmp(at, "HTTP/", 5);
 }
 
-/* Who sends either waits for an answer, or goes on at once with one of the others. Every ClientHello has bytes that begin like them. */
-static bool begins_socks4(const uint8_t *at, size_t len)
-{
-	return len > 8 && at[1] == 1 && memchr(at + 8, 0, len - 8) == at + len - 1;
-}
-
+/* Who sends a SOCKS request either waits for an answer, or goes on at once with one of the others. Every ClientHello has bytes that
+ * begin like it. */
 static bool begins_socks5(const uint8_t *at, size_t len)	/* RFC 1928, 3 */
 {
 	size_t end = len > 1 ? 2u + at[1] : 0;
@@ -149,21 +133,78 @@ static bool begins_socks5(const uint8_t *at, size_t len)	/* RFC 1928, 3 */
 	return end > 2 && (len == end || (len > end && at[end] == 5));
 }
 
+/* The request of version 4 behind the first byte, with a text up to the packet's end: so it begins no earlier than that the last NUL
+ * before is one of its address. */
+static bool hides_socks4(const uint8_t *p, size_t len)
+{
+	const uint8_t *end = p + len, *nul, *at = p + 1;
+
+	if (len < 10 || end[-1])
+		return false;
+	nul = memrchr(p, 0, len - 1);
+	if (nul && nul - at > 7)
+		at = nul - 7;
+	for (; end - at > 8; at++)
+		if (at[0] == 4 && at[1] == 1)
+			return true;
+	return false;
+}
+
+static bool begins(const uint8_t *at, size_t len)
+{
+	switch (*at) {
+	case 0x16:
+		return begins_hello(at, len);
+	case '{':
+		return begins_json(at, len);
+	case 5:
+		return begins_socks5(at, len);
+	default:
+		return begins_version(at, len);
+	}
+}
+
+/* A message, and from where on a version stands that ends another one's request line. */
+struct around {
+	const uint8_t *end, *version;
+};
+
+/* Does a message begin at one of the bytes whose bits are set? */
+static bool begins_at(const struct around *a, const uint8_t *p, uint32_t bits)
+{
+	for (; bits; bits &= bits - 1) {
+		const uint8_t *at = p + __builtin_ctz(bits);
+
+		if (begins(at, (size_t)(a->end - at)) && (*at != 'H' || at > a->version))
+			return true;
+	}
+	return false;
+}
+
+/* Does another message begin behind the first byte? */
+static bool hides(const struct around *a, const uint8_t *p)
+{
+	static const uint8_t any[4] = { 0x16, '{', 5, 'H' };
+	uint8_t last[WORD_BLOCK] = { 0 };
+	uint32_t bits;
+
+	for (p++; a->end - p >= (ptrdiff_t)WORD_BLOCK; p += WORD_BLOCK) {
+		bits = word_any(p, any);
+		if (bits && begins_at(a, p, bits))
+			return true;
+	}
+	if (p < a->end)
+		memcpy(last, p, (size_t)(a->end - p));
+	return begins_at(a, p, word_any(last, any));
+}
+
 /* A clean message may be forged around another one, at which the server begins to read. */
 static bool may_hide(const struct packet *k, bool http)
 {
-	const uint8_t *p = k->payload;
-	size_t len = k->payload_len;
-	const uint8_t *own = http ? memmem(p, len, "HTTP/", 5) : NULL;
+	const uint8_t *own = http ? memmem(k->payload, k->payload_len, "HTTP/", 5) : NULL;
+	const struct around a = { k->payload + k->payload_len, own ? own : k->payload };
 
-	if (hides(p, len, 0x16, begins_hello) || hides(p, len, '{', begins_json) || hides(p, len, 4, begins_socks4) ||
-	    hides(p, len, 5, begins_socks5))
-		return true;
-	if (own) {
-		len -= (size_t)(own - p);
-		p = own;
-	}
-	return hides(p, len, 'H', begins_version);
+	return k->payload_len && (hides(&a, k->payload) || hides_socks4(k->payload, k->payload_len));
 }
 
 bool start_after(struct step *s, uint64_t now_ms)

@@ -137,6 +137,46 @@ static inline struct cursor cursor_sub(struct cursor *c, size_t n)
 	return sub;
 }
 
+/* Frames one behind the other, each with a type and a length of two bytes in front, as TLS has its extensions: nothing else takes so
+ * many reads of a hello. */
+struct cursor_frames {
+	const uint8_t *p;
+	size_t have;		/* bytes that are there */
+	size_t missing;		/* announced behind them */
+	bool broken;		/* the last one was cut, or reached over the end */
+};
+
+/* Those that a frame holds. */
+static inline struct cursor_frames cursor_frames(const struct cursor *c)
+{
+	return (struct cursor_frames){ .p = c->base + c->pos, .have = c->have - c->pos, .missing = c->len - c->have, .broken = c->error };
+}
+
+/* The next one; `there` of its `len` bytes have arrived, less than that only of the last one. False: no more, or not even its length. */
+static inline bool cursor_frame(struct cursor_frames *f, unsigned *type, const uint8_t **p, size_t *len, size_t *there)
+{
+	const uint8_t *head = f->p;
+
+	if (f->have < 4) {
+		f->broken |= f->have + f->missing > 0;
+		return false;
+	}
+	*type = (unsigned)head[0] << 8 | head[1];
+	*len = (size_t)head[2] << 8 | head[3];
+	*there = *len;
+	*p = head + 4;
+	f->have -= 4;
+	if (__builtin_expect(*len > f->have, 0)) {
+		f->broken = true;
+		*there = f->have;
+		if (*len - f->have > f->missing)
+			return false;
+	}
+	f->p = *p + *there;
+	f->have -= *there;
+	return true;
+}
+
 /* Goes on at another place of the frame; to where nothing has arrived is an error. Not behind a sub-cursor that reached so far. */
 static inline void cursor_seek(struct cursor *c, size_t pos)
 {

@@ -313,7 +313,8 @@ static enum inspect_result read_message(struct cursor all, struct inspect_scratc
 	struct message m = { .all = all, .records = all, .scratch = scratch, .out = out };
 	uint16_t flags, n;
 
-	out->dns = (struct dns_facts){ .id = cursor_u16(&m.records) };
+	memset(&out->dns, 0, offsetof(struct dns_facts, answers));
+	out->dns.id = cursor_u16(&m.records);
 	flags = cursor_u16(&m.records);
 	n = cursor_u16(&m.records);
 	for (int i = 0; i < 3; i++)

@@ -45,24 +45,21 @@ static const uint16_t rows_of_app[] = {
 	[APP_HTTP_BODY] = 1u << HTTP_BODY, [APP_HTTP2] = 1u << HTTP2, [APP_WEBSOCKET] = 1u << WEBSOCKET, [APP_STRATUM] = 1u << STRATUM,
 };
 
-/* The names' array is large and guarded by its count, so it is not cleared. */
+/* The arrays are large and guarded by their counts, so they are not cleared. */
 void inspect_reset(struct facts *out)
 {
+	if (out->mining)
+		out->stratum = (struct stratum_facts){ 0 };
 	out->app = APP_UNKNOWN;
-	out->n_names = 0;
-	out->names_lost = false;
-	out->tls_version = 0;
-	out->tls_ech = out->tls_alpn = false;
-	out->tls_hello = (struct view){ 0 };
-	out->dns.n_answers = 0;
+	out->n_names = out->dns.n_answers = 0;
 	out->dns.response = false;
+	out->names_lost = out->tls_ech = out->tls_alpn = out->mining = out->tunnelled = false;
+	out->tls_version = 0;
 	out->quic_version = 0;
-	out->mining = false;
-	out->stratum = (struct stratum_facts){ 0 };
-	out->tunnelled = false;
-	out->consumed = 0;
 	out->again = AGAIN_NO;
 	out->next = APP_UNKNOWN;
+	out->consumed = 0;
+	out->tls_hello = (struct view){ 0 };
 }
 
 /* The rows to be asked, cheapest refusal first. */

@@ -119,22 +119,18 @@ struct dns_facts {
 	struct dns_answer answers[FACTS_ANSWERS_MAX];
 };
 
+/* What each message writes stands in the first cache lines, the arrays behind. */
 struct facts {
 	enum app app;
 	unsigned n_names;
-	struct name_fact names[FACTS_NAMES_MAX];
 	bool names_lost;		/* there were more than FACTS_NAMES_MAX */
-	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
 	bool tls_ech;			/* outer ClientHello carried an ECH extension (often GREASE) */
 	bool tls_alpn;			/* it carried an ALPN extension */
-	struct view tls_hello;		/* the ClientHello with its handshake header: what ja4_text reads */
-	uint32_t quic_version;		/* of APP_QUIC only */
-	struct dns_facts dns;		/* of APP_DNS only */
-	bool mining;			/* protocol evidence: `stratum` is filled */
-	struct stratum_facts stratum;
+	bool mining;			/* protocol evidence: `stratum` is filled; else it is empty */
 	bool tunnelled;			/* the caller's word: it stands behind a CONNECT or SOCKS prelude */
-	/* Bytes of this message. Where `again` is set the caller goes on inspecting from there. */
-	size_t consumed;
+	uint16_t tls_version;		/* highest that the client offers, 0x0304 = TLS 1.3; 0 unless TLS */
+	uint32_t quic_version;		/* of APP_QUIC only */
+	/* Where `again` is set the caller goes on inspecting behind `consumed`. */
 	enum {
 		AGAIN_NO,	/* nothing more to learn from this direction */
 		AGAIN_SAME,	/* the same protocol goes on behind `consumed` (HTTP keep-alive, next request head) */
@@ -143,6 +139,11 @@ struct facts {
 		AGAIN_WHOLE,	/* the protocol `next` goes on, and has to see this message's start again */
 	} again;
 	enum app next;
+	size_t consumed;		/* bytes of this message */
+	struct view tls_hello;		/* the ClientHello with its handshake header: what ja4_text reads */
+	struct dns_facts dns;		/* of APP_DNS only */
+	struct name_fact names[FACTS_NAMES_MAX];
+	struct stratum_facts stratum;
 };
 
 /* One method of a Stratum dialect. Data, so that a new dialect is a row and no code. */

@@ -4,10 +4,6 @@
 #ifndef MINEWALL_JSON_STEP_H
 #define MINEWALL_JSON_STEP_H
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "inspect/json.h"
 #include "inspect/word.h"
 
@@ -77,12 +73,6 @@ static inline enum json_event json_close(struct json *j, bool object)
 	return JSON_CLOSE;
 }
 
-/* Sets the top bit of the first byte that is zero; bytes before it have none set. */
-static inline uint64_t json_zero(uint64_t word)
-{
-	return (word - WORD_EVERY(1)) & ~word & WORD_TOPS;
-}
-
 /* The first quote, backslash or NUL, many bytes at a time; `end` if there is none. */
 static inline const uint8_t *json_special(const uint8_t *p, const uint8_t *end)
 {
@@ -100,7 +90,7 @@ static inline const uint8_t *json_special(const uint8_t *p, const uint8_t *end)
 #endif
 	for (; end - p >= 8; p += 8) {
 		word = word_read(p);
-		found = json_zero(word ^ WORD_EVERY('"')) | json_zero(word ^ WORD_EVERY('\\')) | json_zero(word);
+		found = word_first(word, '"') | word_first(word, '\\') | word_first(word, 0);
 		if (found)
 			return p + (__builtin_ctzll(found) >> 3);
 	}

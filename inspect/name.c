@@ -54,26 +54,29 @@ static bool name_is_address(struct view v)
 	return true;
 }
 
-/* Are these eight bytes letters, digits, dots and hyphens? */
-static bool name_plain(const uint8_t *p)
+/* Sets the top bit of those of the eight bytes that are letters, digits, dots and hyphens. */
+static inline uint64_t name_plain(const uint8_t *p)
 {
 	uint64_t word = word_read(p), low = word & ~WORD_TOPS;
 	uint64_t other = word_within(low, '-', '9') ^ word_within(low, '/', '/');
 
-	return ((word_within(low | WORD_EVERY(0x20), 'a', 'z') | other) & ~word & WORD_TOPS) == WORD_TOPS;
+	return (word_within(low | WORD_EVERY(0x20), 'a', 'z') | other) & ~word;
 }
 
 /* What nearly all names are made of. False: it must be looked at closer. */
-static bool name_all_plain(struct view v)
+static inline bool name_all_plain(struct view v)
 {
-	size_t i;
+	uint64_t plain = WORD_TOPS;
+	size_t at = 0, last = v.len - 8;
 
 	if (v.len < 8)
 		return false;
-	for (i = 0; i + 8 < v.len; i += 8)
-		if (!name_plain(v.p + i))
-			return false;
-	return name_plain(v.p + v.len - 8);
+	for (;;) {
+		plain &= name_plain(v.p + at);
+		if (at == last)
+			return plain == WORD_TOPS;
+		at = at + 8 < last ? at + 8 : last;
+	}
 }
 
 static bool name_matchable(struct view v)
@@ -126,7 +129,7 @@ static uint16_t name_port(struct view v)
 	return (uint16_t)port;
 }
 
-static struct name_fact *name_add(struct facts *out, enum name_kind kind, struct view text, struct view host)
+static inline struct name_fact *name_add(struct facts *out, enum name_kind kind, struct view text, struct view host)
 {
 	struct name_fact *n;
 

@@ -30,11 +30,9 @@ struct tls_hello {
 	size_t consumed;
 };
 
-/* Not a part of the walk, whose state else would leave the registers for it; so is the next one. */
-__attribute__((noinline)) static enum cursor_error tls_server_names(const uint8_t *p, size_t len, size_t have, enum name_kind kind,
-								    struct facts *out)
+__attribute__((noinline)) static bool tls_several_names(struct cursor ext, enum name_kind kind, struct facts *out)
 {
-	struct cursor ext = cursor_make(p, len, have), list = cursor_sub(&ext, cursor_u16(&ext));
+	struct cursor list = cursor_sub(&ext, cursor_u16(&ext));
 
 	while (cursor_left(&list)) {
 		uint8_t type = cursor_u8(&list);
@@ -46,10 +44,22 @@ __attribute__((noinline)) static enum cursor_error tls_server_names(const uint8_
 	return list.error;
 }
 
-/* GREASE values (0x?A?A, RFC 8701) fall out because their major is neither TLS's nor that of the 1.3 drafts. */
-__attribute__((noinline)) static void tls_versions(const uint8_t *p, size_t len, size_t have, struct facts *out)
+/* Not a part of the walk, whose state else would leave the registers for it; so is the next one. True: it is broken. */
+__attribute__((noinline)) static bool tls_server_names(const uint8_t *p, size_t len, size_t there, enum name_kind kind, struct facts *out)
 {
-	struct cursor ext = cursor_make(p, len, have), list = cursor_sub(&ext, cursor_u8(&ext));
+	struct cursor ext = cursor_make(p, len, there), one = ext;
+	size_t list = cursor_u16(&one), type = cursor_u8(&one), name = cursor_u16(&one);
+
+	if (one.error || type || list + 2 != there || name + 5 != there || there != len)
+		return tls_several_names(ext, kind, out);
+	name_add_host(out, kind, (struct view){ p + 5, name });
+	return false;
+}
+
+/* GREASE values (0x?A?A, RFC 8701) fall out because their major is neither TLS's nor that of the 1.3 drafts. */
+__attribute__((noinline)) static void tls_versions(const uint8_t *p, size_t len, size_t there, struct facts *out)
+{
+	struct cursor ext = cursor_make(p, len, there), list = cursor_sub(&ext, cursor_u8(&ext));
 	uint16_t best = 0;
 
 	while (cursor_left(&list)) {
@@ -64,26 +74,6 @@ __attribute__((noinline)) static void tls_versions(const uint8_t *p, size_t len,
 		out->tls_version = best;
 }
 
-__attribute__((always_inline)) static inline enum cursor_error tls_extension(unsigned type, struct cursor ext, enum name_kind kind, struct facts *out)
-{
-	if (ext.error)
-		return ext.error;
-	switch (type) {
-	case EXT_SERVER_NAME:
-		return tls_server_names(ext.base, ext.len, ext.have, kind, out);
-	case EXT_SUPPORTED_VERSIONS:
-		tls_versions(ext.base, ext.len, ext.have, out);
-		break;
-	case EXT_ALPN:
-		out->tls_alpn = true;
-		break;
-	case EXT_ECH:
-		out->tls_ech = true;
-		break;
-	}
-	return CURSOR_OK;
-}
-
 /* Most extensions tell nothing here, and are stepped over at once. */
 static bool tls_tells(unsigned type)
 {
@@ -92,40 +82,43 @@ static bool tls_tells(unsigned type)
 	return type < 64 ? low >> type & 1 : type == EXT_ECH;
 }
 
-__attribute__((always_inline)) static inline enum cursor_error tls_extensions(struct cursor *exts, enum name_kind kind, struct facts *out)
+/* True: they are broken, or not all there. */
+static inline bool tls_extensions(struct cursor_frames exts, enum name_kind kind, struct facts *out)
 {
-	enum cursor_error error = CURSOR_OK;
+	size_t len, there;
+	const uint8_t *p;
+	unsigned type;
 
-	while (!error && cursor_left(exts)) {
-		uint32_t head = cursor_u32(exts);	/* type and length */
-
-		if (!tls_tells(head >> 16))
-			cursor_skip(exts, head & 0xffff);
-		else
-			error = tls_extension(head >> 16, cursor_sub(exts, head & 0xffff), kind, out);
+	while (cursor_frame(&exts, &type, &p, &len, &there)) {
+		if (!tls_tells(type))
+			continue;
+		if (type == EXT_SUPPORTED_VERSIONS)
+			tls_versions(p, len, there, out);
+		else if (type == EXT_ALPN)
+			out->tls_alpn = true;
+		else if (type == EXT_ECH)
+			out->tls_ech = true;
+		else if (tls_server_names(p, len, there, kind, out))
+			return true;
 	}
-	return error ? error : exts->error;
+	return exts.broken;
 }
 
-/* `c`: the body of the hello, which may have arrived in part. Once compiled for those that have not, where `have` and `len` are the
- * same and half of the comparisons fall out. */
-__attribute__((always_inline)) static inline enum cursor_error tls_body(struct cursor *c, enum name_kind kind, struct facts *out)
+/* `c`: the body of the hello, which may have arrived in part. True: it is broken, or not all there. Where the compiler knows that it has
+ * arrived, half of the comparisons fall out. */
+__attribute__((always_inline)) static inline bool tls_body(struct cursor c, enum name_kind kind, struct facts *out)
 {
 	struct cursor exts;
-	enum cursor_error error;
 
-	out->tls_version = cursor_u16(c);
-	cursor_skip(c, 32);
-	cursor_skip(c, cursor_u8(c));
-	cursor_skip(c, cursor_u16(c));
-	cursor_skip(c, cursor_u8(c));
-	if (c->error || !cursor_left(c))
-		return c->error;	/* TLS 1.2 and before may have no extensions at all */
-	exts = cursor_sub(c, cursor_u16(c));
-	if (c->error)
-		return c->error;
-	error = tls_extensions(&exts, kind, out);
-	return !error && cursor_left(c) ? CURSOR_BAD : error;
+	out->tls_version = cursor_u16(&c);
+	cursor_skip(&c, 32);
+	cursor_skip(&c, cursor_u8(&c));
+	cursor_skip(&c, cursor_u16(&c));
+	cursor_skip(&c, cursor_u8(&c));
+	if (c.error || !cursor_left(&c))
+		return c.error;	/* TLS 1.2 and before may have no extensions at all */
+	exts = cursor_sub(&c, cursor_u16(&c));
+	return c.error || tls_extensions(cursor_frames(&exts), kind, out) || cursor_left(&c);
 }
 
 /* Appends a fragment; the first one is used in place, and copied only when a second one follows. */
@@ -191,23 +184,19 @@ static enum inspect_result tls_header(struct view got, size_t *need)
 static enum inspect_result tls_whole(struct view hello, enum name_kind kind, struct facts *out)
 {
 	size_t len = hello.len - HANDSHAKE_HEADER;
-	struct cursor body = cursor_make(hello.p + HANDSHAKE_HEADER, len, len);
 
-	if (tls_body(&body, kind, out) && !out->n_names)
+	if (tls_body(cursor_make(hello.p + HANDSHAKE_HEADER, len, len), kind, out) && !out->n_names)
 		return INSPECT_BAD;
 	out->tls_hello = hello;
 	return INSPECT_MATCH;
 }
 
 /* Reads the hello, or as much of it as there is. */
-static enum inspect_result tls_facts(struct view got, size_t need, enum name_kind kind, struct facts *out)
+__attribute__((noinline)) static enum inspect_result tls_facts(struct view got, size_t need, enum name_kind kind, struct facts *out)
 {
-	struct cursor body;
-
 	if (got.len >= need)
 		return tls_whole((struct view){ got.p, need }, kind, out);
-	body = cursor_make(got.p + HANDSHAKE_HEADER, need - HANDSHAKE_HEADER, got.len - HANDSHAKE_HEADER);
-	tls_body(&body, kind, out);
+	tls_body(cursor_make(got.p + HANDSHAKE_HEADER, need - HANDSHAKE_HEADER, got.len - HANDSHAKE_HEADER), kind, out);
 	return out->n_names ? INSPECT_MATCH : INSPECT_BAD;
 }
 

@@ -351,15 +351,13 @@ static void match_port(const struct address_set *set, size_t last, uint16_t port
 			*best = &set->items[i];
 }
 
-const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank)
+const struct network *address_set_search(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank)
 {
 	const struct network *best = NULL;
 	struct network key;
 	bool v4 = address_is_v4(addr);
 	size_t at;
 
-	if (!set->n)
-		return NULL;
 	memcpy(key.addr, addr, sizeof(key.addr));
 	for (at = count_before(set, set->n, &key, compare_start); at; at = set->up[at - 1]) {
 		if (!contains(&set->items[at - 1], addr, v4))
@@ -371,11 +369,6 @@ const struct network *address_set_match_ranked(const struct address_set *set, co
 			break;
 	}
 	return best;
-}
-
-const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port)
-{
-	return address_set_match_ranked(set, addr, port, NULL);
 }
 
 /* The bit, counted from the left. */

@@ -55,11 +55,22 @@ int address_set_read(struct address_set *set, const char *text, size_t len, unsi
 int address_set_seal(struct address_set *set);
 void address_set_fini(struct address_set *set);
 
-/* The most specific entry that covers the address and (unless it says none) the port, or NULL. */
-const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port);
+/* As address_set_match_ranked, or without ranks if `rank` is NULL; for a set that is not empty. */
+const struct network *address_set_search(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank);
+
+/* The most specific entry that covers the address and (unless it says none) the port, or NULL. A new flow is looked up in ten sets,
+ * most of which are empty. */
+static inline const struct network *address_set_match(const struct address_set *set, const uint8_t addr[16], uint16_t port)
+{
+	return set->n ? address_set_search(set, addr, port, NULL) : NULL;
+}
 
 /* The same among those of the highest rank; `rank` has a value for each source. */
-const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port, const uint8_t *rank);
+static inline const struct network *address_set_match_ranked(const struct address_set *set, const uint8_t addr[16], uint16_t port,
+							     const uint8_t *rank)
+{
+	return set->n ? address_set_search(set, addr, port, rank) : NULL;
+}
 
 /* Whether two networks have an address in common. */
 bool address_overlap(const struct network *a, const struct network *b);

@@ -24,6 +24,14 @@ static size_t label_before(const char *text, size_t *end)
 	return len;
 }
 
+/* Two letters of the end, as no star stands there: nearly no name has them, and labels cost more to look at. */
+static bool may_cover(const char *pattern, const char *name, size_t len)
+{
+	size_t n = strlen(pattern);
+
+	return len >= n && (name[len - 1] | 0x20) == pattern[n - 1] && (name[len - 5] | 0x20) == pattern[n - 5];
+}
+
 /* Label by label from the end: the name itself or one below it. */
 static bool covers(const char *pattern, const char *name, size_t len)
 {
@@ -46,7 +54,7 @@ const char *policy_telltale(const void *name, size_t len)
 	if (len && text[len - 1] == '.')
 		len--;
 	for (size_t i = 0; i < sizeof(telltales) / sizeof(telltales[0]); i++)
-		if (covers(telltales[i], text, len))
+		if (may_cover(telltales[i], text, len) && covers(telltales[i], text, len))
 			return telltales[i];
 	return NULL;
 }

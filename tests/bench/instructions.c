@@ -275,7 +275,7 @@ void measured(void (*once)(uint32_t i))
 
 int main(int n, char **v)
 {
-	struct pipeline_config config = { .flows = 16384, .reassembly = 32 << 20, .key = { 1, 2 } };
+	struct pipeline_config config = { .flows = 16384, .reassembly = 32 << 20, .key = { 1, 2 }, .start = inputs_start };
 	const uint64_t key[2] = { 1, 2 };
 
 	policy = inputs_policy(NAMES);

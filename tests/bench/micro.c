@@ -160,7 +160,7 @@ static void connect_new(void *arg, uint32_t n)
 
 static double packet_ns(const struct policy *policy, uint32_t flows)
 {
-	struct pipeline_config config = { .flows = flows, .reassembly = 16 << 20, .key = { 1, 2 } };
+	struct pipeline_config config = { .flows = flows, .reassembly = 16 << 20, .key = { 1, 2 }, .start = inputs_start };
 	struct visitors s = { .pipeline = pipeline_new(&config) };
 	double ns;
 
@@ -281,7 +281,7 @@ static void flood(struct pipeline *p, size_t kind, uint32_t from)
 /* What half a million packets of a flood do to the flows that are there, and to memory once the table is full. */
 static void print_flood(const struct policy *policy, size_t kind)
 {
-	struct pipeline_config config = { .flows = 65536, .reassembly = 16 << 20, .key = { 1, 2 } };
+	struct pipeline_config config = { .flows = 65536, .reassembly = 16 << 20, .key = { 1, 2 }, .start = inputs_start };
 	struct pipeline *p = pipeline_new(&config);
 	double quiet[FLOOD_ROUNDS], during[FLOOD_ROUNDS];
 	size_t full = 0;
@@ -319,7 +319,7 @@ static void print_floods(void)
 /* A million flows at a time, all in the memory that the table was given: resident bytes for each of them. */
 static void print_million(void)
 {
-	struct pipeline_config config = { .flows = 1000000, .reassembly = 16 << 20, .key = { 1, 2 } };
+	struct pipeline_config config = { .flows = 1000000, .reassembly = 16 << 20, .key = { 1, 2 }, .start = inputs_start };
 	size_t before = resident_kb();
 	struct policy *policy = inputs_policy(1000);
 	struct visitors s = { .pipeline = pipeline_new(&config) };
