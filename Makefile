@@ -59,6 +59,11 @@ ifeq ($(shell pkg-config --exists libmosquitto libsodium && echo yes),yes)
 CPPFLAGS += -DHAVE_FLEET $(shell pkg-config --cflags libmosquitto libsodium)
 endif
 
+# And `minewall log` with zstd, for the first old file that logrotate has compressed by it.
+ifeq ($(shell pkg-config --exists libzstd && echo yes),yes)
+CPPFLAGS += -DHAVE_ZSTD $(shell pkg-config --cflags libzstd)
+endif
+
 SRC := $(wildcard $(DIRS:%=%/*.c))
 
 # `make TINY=1`, for routers with little flash: no fetching of lists, no metrics' server, no SNMP, no report, no fleet, no Unicode names, and one
@@ -67,7 +72,7 @@ ifeq ($(TINY),1)
 override BUILD := $(BUILD)/tiny
 SRC := $(filter-out cli/report%.c cli/fleet.c,$(SRC))
 PKGS := $(filter-out libidn2,$(PKGS))
-CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DHAVE_FLEET -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
+CPPFLAGS := $(filter-out -DHAVE_CURL -DHAVE_MICROHTTPD -DHAVE_SNMP -DHAVE_NETSNMP -DHAVE_FLEET -DHAVE_ZSTD -DMINEWALL_IDN,$(CPPFLAGS)) -DMINEWALL_TINY
 CFLAGS := $(filter-out -O%,$(CFLAGS)) -Os
 STRIP ?= strip
 OBJDUMP ?= objdump

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "cli/log_line.h"
+#include "cli/unzstd.h"
 
 /* More are no rotation but an accident; each costs a descriptor. */
 #define FILES_MAX 400
@@ -30,6 +31,7 @@ struct part {
 	struct stat st;
 	int fd;
 	gzFile gz;		/* in place of fd */
+	struct unzstd *zst;	/* beside it */
 };
 
 struct log_files {
@@ -91,6 +93,7 @@ static int by_age(const void *a, const void *b)
 
 static void part_close(struct part *p)
 {
+	unzstd_close(p->zst);
 	if (p->gz)
 		gzclose(p->gz);
 	else if (p->fd >= 0)
@@ -123,9 +126,13 @@ static int part_open(int folder, struct part *p, const char *name)
 		return -EINVAL;
 	}
 	p->gz = NULL;
-	if (p->number >= 0 && pread(p->fd, magic, 4, 0) == 4 && !memcmp(magic, "\x28\xb5\x2f\xfd", 4)) {
-		close(p->fd);
-		return -ENOTSUP;
+	p->zst = NULL;
+	if (p->number >= 0 && pread(p->fd, magic, 4, 0) == 4 && !memcmp(magic, UNZSTD_MAGIC, 4)) {
+		err = unzstd_open(&p->zst, p->fd);
+		if (err) {
+			close(p->fd);
+			return err;
+		}
 	}
 	if (magic[0] == 0x1f && magic[1] == 0x8b) {
 		p->gz = gzdopen(p->fd, "rb");
@@ -163,7 +170,7 @@ static int list_parts(struct log_files *f, int64_t since_us, struct part **out)
 		if (opened && p->number == -1)
 			err = opened;
 		else if (opened && opened != -ENOENT && opened != -EINVAL)
-			say_broken(f, entry->d_name, opened == -ENOTSUP ? "it is compressed by zstd: unpack it first" : strerror(-opened));
+			say_broken(f, entry->d_name, opened == -ENOTSUP ? "it is compressed by zstd, whose library is not here: unpack it first" : strerror(-opened));
 		if (opened)
 			continue;
 		/* A clock that was never set says nothing about age. */
@@ -207,7 +214,7 @@ static void drop_doubles(struct log_files *f)
 		size_t len = last ? strlen(last->name) : 0;
 		bool same = last && ((last->number > 0 && last->number == p->number) ||
 				     (last->st.st_ino == p->st.st_ino && last->st.st_dev == p->st.st_dev) ||
-				     (!strncmp(last->name, p->name, len) && !strcmp(p->name + len, ".gz")));
+				     (!strncmp(last->name, p->name, len) && (!strcmp(p->name + len, ".gz") || !strcmp(p->name + len, ".zst"))));
 
 		if (same)
 			part_close(&f->parts[i]);
@@ -267,11 +274,14 @@ static size_t read_on(struct log_files *f)
 {
 	struct part *p = &f->parts[f->at];
 	size_t room = LOG_LINE_MAX + READ_SIZE - f->used;
-	ssize_t n = p->gz ? gzread(p->gz, f->buffer + f->used, (unsigned)room) : read(p->fd, f->buffer + f->used, room);
+	ssize_t n = p->gz ? gzread(p->gz, f->buffer + f->used, (unsigned)room) : p->zst ? unzstd_read(p->zst, f->buffer + f->used, room) :
+		    read(p->fd, f->buffer + f->used, room);
 	int err = 0;
 
-	if (n < 0) {
-		say_broken(f, p->name, p->gz ? "its compressed text is damaged" : strerror(errno));
+	if (n == -ENODATA && p->zst) {
+		say_broken(f, p->name, "its compressed text is cut short");
+	} else if (n < 0) {
+		say_broken(f, p->name, p->gz || p->zst ? "its compressed text is damaged" : strerror(errno));
 	} else if (n == 0 && p->gz) {
 		if (gzerror(p->gz, &err) && err == Z_BUF_ERROR)
 			say_broken(f, p->name, "its compressed text is cut short");
@@ -383,7 +393,7 @@ void log_files_wait(struct log_files *f)
 	struct part *p = &f->parts[f->at];
 	char path[4096 + 256];
 	struct stat there, here;
-	off_t at = p->gz ? p->st.st_size : lseek(p->fd, 0, SEEK_CUR);
+	off_t at = p->gz || p->zst ? p->st.st_size : lseek(p->fd, 0, SEEK_CUR);
 
 	poll(NULL, 0, LOOK_EVERY_MS);
 	snprintf(path, sizeof(path), "%s/%s", f->folder, f->base);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How the fleet stands, as JSON for `minewall fleet`, `status` and the figures. */
+#ifdef HAVE_FLEET
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -117,3 +119,5 @@ char *fleet_report(const struct fleet_work *w, int64_t now_s, size_t *len)
 	}
 	return text;
 }
+
+#endif

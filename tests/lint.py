@@ -35,6 +35,7 @@ LIBRARIES = {
     "pcap": ("cli",),
     "jansson.h": ("daemon", "cli"),
     "zlib.h": ("inspect", "daemon", "cli"),
+    "zstd.h": ("cli",),
     "seccomp.h": ("daemon",),
     "curl/": ("cli",),
     "microhttpd.h": ("daemon",),

@@ -3,6 +3,7 @@
 """`make check-cross`: built for aarch64 and for s390x, which is big-endian, by Debian's cross compilers in a root of their own, and run there
 under qemu's user emulation. The units stop at an unaligned access; `replay` must say of every capture what the native program says."""
 
+import concurrent.futures
 import itertools
 import os
 import re
@@ -103,19 +104,28 @@ def units(results, machine):
     for name in sorted(KERNEL.keys() & set(programs)):
         results.skip(f"{machine}: {name}: {KERNEL[name]}")
     programs = [n for n in programs if n not in KERNEL]
-    begin = time.monotonic()
-    done = inside(f'UNDER="timeout {UNIT_S} qemu-{machine}-static" exec tests/unit/run "$@"', *(f"{folder}/tests/unit/{n}" for n in programs),
-                  timeout=None)
-    lines = done.stdout.splitlines()
-    found = re.match(r"units: (\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
-    for line in lines[:-1]:
-        print("     | " + line[:300])
-    passed, failed, skipped = map(int, found.groups()) if found else (0, 1, 0)
+    begin, took = time.monotonic(), {}
+
+    def one(name):
+        at = time.monotonic()
+        done = inside(f'UNDER="timeout {UNIT_S} qemu-{machine}-static" exec tests/unit/run "$1"', f"{folder}/tests/unit/{name}", timeout=UNIT_S + 60)
+        took[name] = time.monotonic() - at
+        return done.stdout.splitlines()
+
+    passed = failed = skipped = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for lines in pool.map(one, programs):
+            found = re.match(r"units: (\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
+            for line in lines[:-1]:
+                print("     | " + line[:300], flush=True)
+            counts = map(int, found.groups()) if found else (0, 1, 0)
+            passed, failed, skipped = (x + y for x, y in zip((passed, failed, skipped), counts))
     results.passed += passed
     results.failed += failed
     results.skipped += skipped
+    slow = ", ".join(f"{name} {took[name]:.0f} s" for name in sorted(took, key=took.get)[:-4:-1])
     print(f"{'FAIL' if failed else 'ok  '} {machine}: {len(programs)} unit programs: {passed} passed, {failed} failed, {skipped} skipped, "
-          f"{time.monotonic() - begin:.0f} s", flush=True)
+          f"{time.monotonic() - begin:.0f} s (the slowest: {slow})", flush=True)
 
 
 def replay(results, machine, title, program, native):

@@ -94,6 +94,30 @@ def completions(binary, known):
         helps.expect(f"completion in {shell}", problems)
 
 
+def control():
+    """The Debian package is built with what `contrib/install-deps` names, and knows the packages of the libraries that are loaded only when
+    they are needed: no tool looks for those."""
+    with open(os.path.join(ROOT, "contrib", "debian", "control"), encoding="utf-8") as f:
+        source, binary = (re.sub(r"\n ", " ", part) for part in f.read().split("\n\n", 1))
+    def packages(text, *fields):
+        found = ",".join(re.search(rf"(?m)^{field}: (.*)$", text)[1] for field in fields)
+        return {re.sub(r"\s*[(<].*", "", word.strip()) for word in found.split(",")}
+
+    with open(os.path.join(ROOT, "contrib", "install-deps"), encoding="utf-8") as f:
+        needs = set(re.findall(r"(?m)^\tp \S+\s+(\S+)", f.read()))
+    problems = [f"Build-Depends lacks {p}" for p in sorted(needs - packages(source, "Build-Depends"))]
+    loaded = set()
+    for file in glob.glob(os.path.join(ROOT, "daemon", "*.c")) + glob.glob(os.path.join(ROOT, "cli", "*.c")):
+        with open(file, encoding="utf-8") as f:
+            loaded |= {m for m in re.findall(r'dlopen\("lib([\w.-]+?\.so\.[\d.]+)"', f.read())}
+    known = packages(binary, "Depends", "Recommends", "Suggests")
+    # Debian's name is the library's with its number; two have another name, and libpcap.so.1 is what others call libpcap.so.0.8.
+    names = {name: "lib" + name.replace(".so.", "").replace("netsnmp", "snmp") for name in loaded - {"pcap.so.1"}}
+    problems += [f"lib{name} is loaded, and {package} is neither in Depends nor Recommends nor Suggests" for name, package in sorted(names.items())
+                 if package not in known]
+    helps.expect("contrib/debian/control", problems + ([] if len(names) > 4 else [f"only {sorted(names)} are loaded"]))
+
+
 def unit():
     if not shutil.which("systemd-analyze"):
         return skip("no systemd-analyze")
@@ -153,6 +177,7 @@ def main():
     known = helps.verbs(binary)
     pages(binary, folder, known)
     completions(binary, known)
+    control()
     unit()
     policies(binary)
     print(f"papers: {helps.passed} passed, {helps.failed} failed, {skipped} skipped")

@@ -166,6 +166,20 @@ static void write_gz(const char *name, const char *text, size_t cut)
 	}
 }
 
+/* A frame of RFC 8878 with one block that is not compressed, of 256 bytes and more; without its last `cut` bytes. */
+static void write_zst(const char *name, const char *mode, const char *text, size_t cut)
+{
+	size_t len = strlen(text), block = len << 3 | 1, size = len - 256;
+	const unsigned char head[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x60, size & 0xff, size >> 8 & 0xff, block & 0xff, block >> 8 & 0xff, block >> 16 };
+	FILE *f = fopen(name, mode);
+
+	assert_non_null(f);
+	assert_true(len >= 256 && len < 65536);
+	fwrite(head, 1, sizeof(head), f);
+	fwrite(text, 1, len - cut, f);
+	assert_int_equal(fclose(f), 0);
+}
+
 /* One event a line: its time, a device and a name. */
 static const char *event(const char *when, const char *src, const char *name)
 {
@@ -260,6 +274,42 @@ static void test_files(void **state)
 	assert_int_equal(symlink("/dev/null", "eve.json"), 0);
 	assert_int_equal(log_read("eve.json", &all, gather, NULL, NULL, &result), -EINVAL);
 	assert_int_equal(log_read("none.json", &all, gather, NULL, NULL, &result), -ENOENT);
+}
+
+/* As logrotate leaves them with `compresscmd zstd`. */
+static void test_zstd(void **state)
+{
+	struct log_query all = { 0 };
+	struct log_result result;
+	char two[1100], other[1100];
+
+	(void)state;
+	snprintf(two, sizeof(two), "%s%s", event("2026-11-25T01:00:00Z", "10.0.0.1", "e1"), event("2026-11-25T02:00:00Z", "10.0.0.1", "e2"));
+	snprintf(other, sizeof(other), "%s%s", event("2026-11-25T03:00:00Z", "10.0.0.1", "e3"), event("2026-11-25T04:00:00Z", "10.0.0.1", "e4"));
+	write_file("eve.json", event("2026-11-25T05:00:00Z", "10.0.0.1", "e5"));
+	write_zst("eve.json.1.zst", "w", two, 0);
+	write_zst("eve.json.1.zst", "a", other, 0);
+#ifdef HAVE_ZSTD
+	assert_string_equal(names_of(&all, &result), "e1 e2 e3 e4 e5 ");
+	assert_string_equal(result.broken, "");
+	/* there twice while it is being compressed */
+	write_file("eve.json.1", two);
+	assert_string_equal(names_of(&all, NULL), "e1 e2 e5 ");
+	assert_int_equal(unlink("eve.json.1"), 0);
+	write_zst("eve.json.1.zst", "w", two, 4);
+	names_of(&all, &result);
+	assert_string_equal(result.broken, "eve.json.1.zst");
+	assert_non_null(strstr(result.why, "cut short"));
+	write_zst("eve.json.1.zst", "w", two, 0);
+	write_file("eve.json.2.zst", "\x28\xb5\x2f\xfd no frame at all, though it begins like one");
+	assert_string_equal(names_of(&all, &result), "e1 e2 e5 ");
+	assert_string_equal(result.broken, "eve.json.2.zst");
+	assert_non_null(strstr(result.why, "damaged"));
+#else
+	assert_string_equal(names_of(&all, &result), "e5 ");
+	assert_string_equal(result.broken, "eve.json.1.zst");
+	assert_non_null(strstr(result.why, "zstd"));
+#endif
 }
 
 static void test_hostile_file(void **state)
@@ -458,7 +508,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scanner),
 		cmocka_unit_test(test_times),
-		cmocka_unit_test_teardown(test_files, folder_empty),
+		cmocka_unit_test_teardown(test_files, folder_empty), cmocka_unit_test_teardown(test_zstd, folder_empty),
 		cmocka_unit_test_teardown(test_hostile_file, folder_empty),
 		cmocka_unit_test_teardown(test_filters, folder_empty),
 		cmocka_unit_test_teardown(test_gateways, folder_empty),

@@ -43,7 +43,7 @@ $(eval $(call unit,replay_line,cli/replay_line daemon/event daemon/escape daemon
 $(eval $(call unit,pipeline,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,datagram,$(CORE),yaml-0.1 $(IDN) nettle))
 $(eval $(call unit,table,nft/table nft/rules nft/judge nft/guard nft/offload nft/starts nft/quarantine nft/writer nft/sets nft/expr nft/netlink nft/marks nft/markuse nft/connmark,libnftnl libmnl))
-LOGS := cli/log_read cli/log_files cli/log_line
+LOGS := cli/log_read cli/log_files cli/unzstd cli/log_line
 $(eval $(call unit,check,cli/check cli/safe cli/check_diff cli/event_line daemon/escape $(LOGS) daemon/score $(POLICY_UNITS),yaml-0.1 $(IDN) jansson zlib))
 $(eval $(call unit,log,$(LOGS) cli/log_fold cli/when cli/event_line daemon/escape cli/safe cli/common daemon/control $(POLICY_UNITS),yaml-0.1 $(IDN) jansson zlib))
 $(eval $(call unit,stream,nfq/stream,))
