@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/account.h"
 #include "daemon/control.h"
 #include "daemon/fleet_link.h"
 #include "daemon/log.h"
@@ -34,16 +34,12 @@ enum exit_code confine_user(struct daemon *d)
 gid_t confine_group(const struct daemon *d)
 {
 	const char *wanted = d->settings->control_group;
-	char room[4096];
-	struct group one, *g = NULL;
+	gid_t gid;
+	bool there = account_group(*wanted ? wanted : POWER_USER, &gid) && (!geteuid() || gid == getegid());
 
-	if (getgrnam_r(*wanted ? wanted : POWER_USER, &one, room, sizeof(room), &g))
-		g = NULL;
-	if (g && geteuid() && g->gr_gid != getegid())
-		g = NULL;
-	if (!g && *wanted)
+	if (!there && *wanted)
 		log_info("there is no group %s (`control_group`): root alone may ask", wanted);
-	return g ? g->gr_gid : CONTROL_NO_GROUP;
+	return there ? gid : CONTROL_NO_GROUP;
 }
 
 static const char *folder_of(char copy[PATH_MAX], const char *path)

@@ -9,7 +9,6 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,24 +16,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/account.h"
+
 int power_user(struct power_user *u, const char *wanted)
 {
-	const struct passwd *pw;
+	const char *name = *wanted ? wanted : POWER_USER;
+	bool there;
 
 	*u = (struct power_user){ .uid = geteuid(), .gid = getegid(), .change = geteuid() == 0 };
 	if (!u->change) {
 		snprintf(u->name, sizeof(u->name), "%u", (unsigned)u->uid);
 		return 0;
 	}
-	pw = getpwnam(*wanted ? wanted : POWER_USER);
-	if (!pw && !*wanted)
-		pw = getpwnam(POWER_USER_ELSE);
-	snprintf(u->name, sizeof(u->name), "%s", pw ? pw->pw_name : wanted);
-	if (!pw)
-		return -ENOENT;
-	u->uid = pw->pw_uid;
-	u->gid = pw->pw_gid;
-	return 0;
+	there = account_user(name, &u->uid, &u->gid);
+	if (!there && !*wanted)
+		there = account_user(name = POWER_USER_ELSE, &u->uid, &u->gid);
+	snprintf(u->name, sizeof(u->name), "%s", there ? name : wanted);
+	return there ? 0 : -ENOENT;
 }
 
 static int give(const struct power_user *u, int fd, bool folder)

@@ -7,30 +7,27 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "daemon/account.h"
 
 /* Above any descriptor that is to be kept, while they are moved. */
 #define ASIDE_FD 256
 
 int process_user(struct process_user *user)
 {
-	const struct passwd *pw;
+	bool there;
 
 	*user = (struct process_user) { .change = geteuid() == 0 };
 	if (!user->change)
 		return 0;
-	pw = getpwnam("minewall");
-	if (!pw || pw->pw_uid == 0)
-		pw = getpwnam("nobody");
-	if (!pw || pw->pw_uid == 0 || pw->pw_gid == 0)
-		return -ENOENT;
-	user->uid = pw->pw_uid;
-	user->gid = pw->pw_gid;
-	return 0;
+	there = account_user("minewall", &user->uid, &user->gid);
+	if (!there || user->uid == 0)
+		there = account_user("nobody", &user->uid, &user->gid);
+	return there && user->uid != 0 && user->gid != 0 ? 0 : -ENOENT;
 }
 
 void process_name(const char *name)
