@@ -16,12 +16,14 @@ struct stream_block {
 	uint8_t *bytes;			/* capacity bytes, then the two bitmaps of capacity / 8 each */
 };
 
-/* Blocks of one size. When none is free the hand takes the block that was given out longest ago. */
+/* Blocks of one size; those from `used` on were never given out, and not touched. When none is free the hand takes the block that was
+ * given out longest ago. */
 struct block_class {
 	struct stream_block *blocks;
 	struct stream_block *free;
 	uint8_t *memory;
-	size_t n, hand;
+	uint32_t bytes;
+	size_t n, used, hand;
 };
 
 enum { SMALL, FULL, CLASSES };
@@ -104,9 +106,15 @@ static uint32_t bit_find(const uint8_t *map, uint32_t from, uint32_t to, bool va
 	return to;
 }
 
+/* With its bitmaps. */
+static size_t block_size(uint32_t bytes)
+{
+	return bytes + bytes / 4;
+}
+
 static int class_init(struct block_class *c, uint32_t bytes, uint64_t budget)
 {
-	size_t stride = bytes + bytes / 4;
+	size_t stride = block_size(bytes);
 
 	/* At least a handful, so that a tiny budget still judges one flow after another. */
 	c->n = budget / stride < 8 ? 8 : budget / stride;
@@ -114,12 +122,7 @@ static int class_init(struct block_class *c, uint32_t bytes, uint64_t budget)
 	c->memory = calloc(c->n, stride);
 	if (!c->blocks || !c->memory)
 		return -1;
-	for (size_t i = c->n; i-- > 0;) {
-		c->blocks[i].capacity = bytes;
-		c->blocks[i].bytes = c->memory + i * stride;
-		c->blocks[i].next = c->free;
-		c->free = &c->blocks[i];
-	}
+	c->bytes = bytes;
 	return 0;
 }
 
@@ -153,17 +156,36 @@ static struct block_class *class_of(struct stream_pool *pool, const struct strea
 	return &pool->class[b->capacity == STREAM_BYTES_SMALL ? SMALL : FULL];
 }
 
+/* What an ordinary first flight fills. */
+#define FETCH_BYTES 576
+
+/* The block that is taken next, and whose it was, are far away in memory: they are asked for one flow ahead. */
+static void fetch_next(const struct block_class *c)
+{
+	size_t next = c->hand % c->n;
+	const uint8_t *bytes = c->memory + next * block_size(c->bytes);
+
+	for (size_t at = 0; at < FETCH_BYTES; at += 64)
+		__builtin_prefetch(bytes + at, 1);
+	__builtin_prefetch(c->blocks[next].owner, 1);
+}
+
 static struct stream_block *block_take(struct block_class *c, struct stream *owner)
 {
 	struct stream_block *b = c->free;
 
 	if (b) {
 		c->free = b->next;
+	} else if (c->used < c->n) {
+		b = &c->blocks[c->used];
+		b->capacity = c->bytes;
+		b->bytes = c->memory + c->used++ * block_size(c->bytes);
 	} else {
 		b = &c->blocks[c->hand++ % c->n];
 		b->owner->block = NULL;
 		b->owner->end = 0;
 		b->owner->lost = true;
+		fetch_next(c);
 	}
 	b->owner = owner;
 	b->next = NULL;
