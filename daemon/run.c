@@ -23,6 +23,7 @@
 #include "daemon/daemon.h"
 #include "daemon/lock.h"
 #include "daemon/escape.h"
+#include "daemon/footprint.h"
 #include "daemon/log.h"
 #include "daemon/reach.h"
 #include "daemon/secret.h"
@@ -432,7 +433,7 @@ static enum exit_code take(struct daemon *d, step_fn *const *steps, size_t n)
 #ifdef __GLIBC__
 	/* What a list's reading took goes back to the kernel, and the large tables, which fill slowly or never, get untouched pages: by
 	 * default glibc raises this bound with each large block that is freed. */
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 24 * 1024);
 #endif
 	umask(022);
 	for (size_t i = 0; i < n && code == EXIT_DONE; i++)
@@ -496,6 +497,7 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 		if (gap_s)
 			daemon_note_gap(&d, "started", d.settings->mode == MODE_ENFORCE ? "judging again: enforce" : "judging again: monitor", gap_s);
 		daemon_ready(&d);
+		footprint_trim();
 		if (d.ready >= 0)
 			detach(&d);
 		daemon_loop(&d);
