@@ -211,6 +211,10 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
 		fprintf(stderr, "minewall log: '%s' is one argument too many; see minewall log --help\n", argv[optind]);
 		return EXIT_USAGE;
 	}
+	if (a->query.follow && a->until) {
+		fprintf(stderr, "minewall log: --follow goes on until it is ended; leave out one of it and --until\n");
+		return EXIT_USAGE;
+	}
 	return -1;
 }
 

@@ -90,6 +90,35 @@ def rotation(t, how):
         need(len(text.splitlines()) >= (112 if how == "size" else 20) + 12, "events of before are missing")
 
 
+@own("log/follow-format", "syslog", "ecs")
+def follow_format(t, form):
+    """What a pipe to another program gets: each event as it comes, in that form, across a rotation; when the pipe closes the reader ends."""
+    t.daemon = t.make(policy(), f"follow-{form}").start()
+    path, out = os.path.join(t.daemon.folder, "eve.json"), os.path.join(t.daemon.folder, "followed")
+    with open(out, "wb") as f:
+        reader = t.bed.gateway.start(t.daemon.binary, "log", "-c", t.daemon.policy, "--follow", "--format", form, stdout=f)
+    try:
+        for i in range(4):
+            if i == 2:
+                os.rename(path, path + ".1")
+                t.daemon.process.send_signal(signal.SIGHUP)
+                need(until(lambda: os.path.exists(path), 5), "the log is not opened anew")
+            address = attempt(t)
+            need(until(lambda a=address: a in open(out).read(), 5), f"{address} does not come")
+    finally:
+        reader.send_signal(signal.SIGTERM)
+        reader.wait(5)
+    events = [json.loads(line) for line in t.daemon.verb("log", "--json", "--all").stdout.splitlines()]
+    with open(out) as f:
+        getattr(formats, "check_" + form)(f.read(), events)
+    reader = t.bed.gateway.start(t.daemon.binary, "log", "-c", t.daemon.policy, "--follow", "--format", form, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    reader.stdout.readline()
+    reader.stdout.close()
+    attempt(t)
+    need(until(lambda: reader.poll() is not None, 5), "it follows though nobody reads")
+    need(reader.stderr.read().count(b"\n") <= 1, "it says more than a line about that")
+
+
 @own("log/held-back")
 def held_back(t):
     """With `buffer:` the file is not written for each event; whoever asks sees all, and the end loses none."""

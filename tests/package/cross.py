@@ -7,6 +7,7 @@ import concurrent.futures
 import itertools
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -176,7 +177,9 @@ def main():
             replay(results, machine, "TINY", folder + "/tiny/minewall", native)
             libraries(results, machine, folder + "/tiny/minewall")
         units(results, machine)
-    print(f"\ncross: {results.passed} passed, {results.failed} failed, {results.skipped} skipped   ({time.monotonic() - begin:.0f} s)")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"\ncross: {results.passed} passed, {results.failed} failed, {results.skipped} skipped   ({time.monotonic() - begin:.0f} s, "
+          f"{used.ru_utime + used.ru_stime:.0f} s of a processor)")
     return 1 if results.failed else 0
 
 

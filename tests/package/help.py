@@ -100,7 +100,7 @@ WRONG = (
     (("allow", "x.example", "--for", "-c"), "missing after '--for'"), (("pause", "10"), "10m"), (("reload", "--confirm", "-c", "p.yaml"), "missing after '--confirm'"),
     (("reload", "--confirm", "never"), "'never'"), (("reload", "--keep", "--confirm", "5m"), "first --confirm 5m"),
     (("explain",), "missing"), (("explain", "x.example", "--at", "25:00"), "22:30"), (("log", "--since", "banana"), "yesterday"),
-    (("log", "--format", "xml"), "ecs or syslog"), (("incidents", "show"), "number of an incident"), (("lists", "export"), "suricata"),
+    (("log", "--format", "xml"), "ecs or syslog"), (("log", "--follow", "--until", "02:00"), "leave out"), (("incidents", "show"), "number of an incident"), (("lists", "export"), "suricata"),
     (("lists", "frob"), "export"), (("replay",), "FILE is missing"), (("help", "frob"), "frob"),
 )
 

@@ -94,6 +94,33 @@ def completions(binary, known):
         helps.expect(f"completion in {shell}", problems)
 
 
+def readme(binary, known):
+    """Its policies are good (a list that they name may be missing: a verb that asks the daemon reads the settings alone), and what it has
+    one type are verbs and options that there are."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```", text)
+    problems = [] if len(blocks) > 5 else [f"only {len(blocks)} policies"]
+    with tempfile.TemporaryDirectory(prefix="minewall-readme.") as folder:
+        file = os.path.join(folder, "policy.yaml")
+        for block in blocks:
+            with open(file, "w", encoding="utf-8") as f:
+                f.write(block + ("" if "control:" in block else f"control: {folder}/none.sock\n"))
+            done = run(binary, "status", "-c", file)
+            problems += [] if done.returncode == 3 else [f"{done.stderr.strip()} in\n{block}"]
+    typed = re.findall(r"(?m)^    (minewall .*?)(?:\s{2,}#.*)?$", text) + re.findall(r"`(minewall [^`]*)`", text)
+    for command in typed:
+        words = command.split()
+        if len(words) < 2 or not re.fullmatch("[a-z]+", words[1]) or words[1] == "help":
+            continue
+        if words[1] not in known:
+            problems.append(f"{command}: there is no verb {words[1]}")
+            continue
+        texts = run(binary, words[1], "--help").stdout + (run(binary, *words[1:3], "--help").stdout if words[1] == "lists" else "")
+        problems += [f"{command}: its help knows no {o}" for o in re.findall(r"(?<=\s)--[a-z-]+", command) if o not in texts]
+    helps.expect("README", problems + ([] if len(typed) > 30 else [f"only {len(typed)} commands"]))
+
+
 def control():
     """The Debian package is built with what `contrib/install-deps` names, and knows the packages of the libraries that are loaded only when
     they are needed: no tool looks for those."""
@@ -177,6 +204,7 @@ def main():
     known = helps.verbs(binary)
     pages(binary, folder, known)
     completions(binary, known)
+    readme(binary, known)
     control()
     unit()
     policies(binary)
