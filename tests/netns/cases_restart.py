@@ -136,7 +136,7 @@ def teach_ends(t, queues):
                 need(until(lambda a=address: any(STATES[f["state"]] == "pass" for f in t.kernel.flows(family, a, TALK_PORT)), 2),
                      f"IPv{family}: the flow is not let go")
             need(t.bed.send(meant, TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
-            need(talk.ended(meant, 1) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant)} at the server")
+            need(talk.ended(meant, 1 * beds.SLOW) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant)} at the server")
             need(talk.ended(other, 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
     finally:
         talk.close()
@@ -177,7 +177,7 @@ def teach_ends_dnat(t, by):
                 need(t.bed.send(behind[family], TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
             need(until(lambda f=family: all(STATES[x["state"]] == "blocked" for x in t.kernel.flows(f, BEHIND[f], TALK_PORT)), 2),
                  f"IPv{family}: {[x['text'] for x in t.kernel.flows(family, BEHIND[family], TALK_PORT)]}")
-            need(talk.ended(BEHIND[family], 1)[0] == "reset", f"IPv{family}: the client is not told")
+            need(talk.ended(BEHIND[family], 1 * beds.SLOW)[0] == "reset", f"IPv{family}: the client is not told")
     finally:
         talk.close()
         t.bed.gateway.run("nft", "delete", "table", "inet", "bed_dnat", check=False)
