@@ -54,7 +54,7 @@ static void read_seed(struct fleet_work *w)
 	size_t len = 0;
 	char *seed = fleet_files_text(&w->files, FLEET_SEED_FILE, &len);
 
-	w->has_seed = seed && len == 32;
+	w->has_seed = seed && len == 32 && w->secret;
 	if (w->has_seed)
 		fleet_sign_keys((const uint8_t *)seed, key, w->secret);
 	else if (w->settings.policy.role != FLEET_LEARN)

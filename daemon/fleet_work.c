@@ -23,6 +23,7 @@
 #include "daemon/beside.h"
 #include "daemon/fleet_sign.h"
 #include "daemon/log.h"
+#include "daemon/secret.h"
 
 #define TICK_MS 1000
 #define REPORT_EVERY_MS 1000
@@ -437,8 +438,9 @@ static bool open_work(struct fleet_work *w)
 		return false;
 	w->hints = hints_new(fleet_sign_verify, key);
 	w->own = fleet_own_new(key);
+	w->secret = secret_new();
 	w->client = fleet_client_new(&calls, w);
-	return w->hints && w->own && w->client;
+	return w->hints && w->own && w->secret && w->client;
 }
 
 static void goodbye(struct fleet_work *w)
@@ -447,7 +449,9 @@ static void goodbye(struct fleet_work *w)
 	if (fleet_client_connected(w->client))
 		publish_status(w);
 	fleet_client_stop(w->client);
-	explicit_bzero(w->secret, sizeof(w->secret));
+	secret_free(w->secret);
+	w->secret = NULL;
+	w->has_seed = false;
 }
 
 /* Without the libraries there is nothing to do; to end would only have it started again and again. */

@@ -19,7 +19,7 @@ struct fleet_work {
 	struct fleet_files files;
 	char gateway[FLEET_NAME_MAX];		/* our name */
 	bool has_seed;
-	uint8_t secret[64];
+	uint8_t *secret;			/* 64 bytes (daemon/secret.h) */
 	struct hints *hints;
 	struct fleet_own *own;
 	struct fleet_client *client;
