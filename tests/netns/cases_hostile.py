@@ -155,7 +155,7 @@ def without_wallets(t, mode):
             if (name == "behind-much" and "bytes" in how) or (name == "body" and mode == "monitor"):
                 continue
             wanted += 1
-            t.bed.send(t.fresh(), 14433, text.encode().hex(), *how, wait=3 if mode == "enforce" else 0.3)
+            t.bed.send(t.fresh(), 14433, text.encode().hex(), *how, "--linger", "0.1", wait=5)
             need(until(lambda: len(t.daemon.events()) >= wanted, 4), f"{name} {' '.join(how)}: no event")
     # Byte by byte a subscription is known before the wallet is said.
     hashes = {e["mining"]["login_hash"] for e in t.daemon.events() if "login_hash" in e["mining"]}
