@@ -21,11 +21,19 @@
 #define PAUSE_S 1
 #define END_PATIENCE_MS 2000
 
+struct waiting {
+	struct waiting *next;
+	size_t len;
+	char bytes[];		/* the first is what it is */
+};
+
 struct beside {
 	int ours, theirs;		/* the two ends of the link */
 	struct process_user user;
 	pid_t child;
 	uint64_t lost;
+	struct waiting *first, *last;
+	size_t waiting;			/* bytes */
 	char heard[BESIDE_BYTES_MAX + 1];
 };
 
@@ -118,6 +126,7 @@ void beside_stop(struct beside *b)
 {
 	if (!b)
 		return;
+	beside_drop(b);
 	close(b->ours);		/* the end of the link */
 	close(b->theirs);
 	if (b->child > 0)
@@ -142,6 +151,34 @@ int beside_hear(struct beside *b, const char **bytes, size_t *len)
 	return b->heard[0];
 }
 
+static bool put_behind(struct beside *b, char what, const void *bytes, size_t len)
+{
+	struct waiting *w = b->waiting + len < BESIDE_WAITING_MAX ? malloc(sizeof(*w) + len + 1) : NULL;
+
+	if (!w)
+		return false;
+	w->next = NULL;
+	w->len = len + 1;
+	w->bytes[0] = what;
+	if (len)
+		memcpy(w->bytes + 1, bytes, len);
+	*(b->last ? &b->last->next : &b->first) = w;
+	b->last = w;
+	b->waiting += sizeof(*w) + w->len;
+	return true;
+}
+
+static void drop_first(struct beside *b)
+{
+	struct waiting *w = b->first;
+
+	b->first = w->next;
+	if (!b->first)
+		b->last = NULL;
+	b->waiting -= sizeof(*w) + w->len;
+	free(w);
+}
+
 bool beside_say(struct beside *b, char what, const void *bytes, size_t len)
 {
 	struct iovec parts[] = { { &what, 1 }, { (void *)bytes, len } };
@@ -149,10 +186,28 @@ bool beside_say(struct beside *b, char what, const void *bytes, size_t len)
 
 	if (!b)
 		return true;
-	if (len < BESIDE_BYTES_MAX && sendmsg(b->ours, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	beside_flush(b);
+	if (len < BESIDE_BYTES_MAX && ((!b->first && sendmsg(b->ours, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) || put_behind(b, what, bytes, len)))
 		return true;
 	b->lost++;
 	return false;
+}
+
+bool beside_waits(const struct beside *b)
+{
+	return b && b->first;
+}
+
+void beside_flush(struct beside *b)
+{
+	while (b && b->first && send(b->ours, b->first->bytes, b->first->len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		drop_first(b);
+}
+
+void beside_drop(struct beside *b)
+{
+	while (b && b->first)
+		drop_first(b);
 }
 
 uint64_t beside_lost(const struct beside *b)

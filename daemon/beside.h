@@ -39,8 +39,14 @@ int beside_fd(const struct beside *b);
 /* Takes one message: its first byte, and what is behind it, with a NUL at the end, valid until the next call. 0: there is none. */
 int beside_hear(struct beside *b, const char **bytes, size_t *len);
 
-/* False: it was not taken, which is counted. */
+/* What has no room in the link waits here, in its order and up to BESIDE_WAITING_MAX bytes. False: it was not taken, which is counted. */
+#define BESIDE_WAITING_MAX (4u << 20)
 bool beside_say(struct beside *b, char what, const void *bytes, size_t len);
 uint64_t beside_lost(const struct beside *b);
+
+/* Does anything wait? When there is room in the link (POLLOUT), sends it. And to forget what waits. */
+bool beside_waits(const struct beside *b);
+void beside_flush(struct beside *b);
+void beside_drop(struct beside *b);
 
 #endif

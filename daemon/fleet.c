@@ -17,7 +17,8 @@
 #include "policy/fleet.h"
 
 /* Items of one message. */
-#define ITEMS_MAX 1000
+#define ITEMS_MAX 500
+#define REMEMBERED_BYTES 32768
 /* Endpoints that are taught in one batch: the kernel's locks are held for less than a millisecond. */
 #define BATCH 32
 /* Messages that are taken before everybody else gets his turn: some milliseconds' worth. */
@@ -168,13 +169,46 @@ static void tell_taught(struct daemon *d)
 	free(g);
 }
 
-static void tell_remembered(const struct element *e, const struct learnt_fleet *why, void *arg)
-{
-	struct fleet_lesson l = { .item = { .at = endpoint_of(e->dst, e->family, e->proto, e->port), .left_s = e->timeout_s } };
+/* Lessons, one behind the other. */
+struct remembering {
+	struct fleet *f;
+	char bytes[REMEMBERED_BYTES];
+	size_t len;
+};
 
-	hint_dialect(l.item.dialect, why->dialect);
-	snprintf(l.gateways, sizeof(l.gateways), "%s", why->gateways);
-	say(arg, FLEET_REMEMBERED, &l, sizeof(l));
+static void send_remembered(struct remembering *r)
+{
+	if (r->len)
+		say(r->f, FLEET_REMEMBERED, r->bytes, r->len);
+	r->len = 0;
+}
+
+static void gather_remembered(const struct element *e, const struct learnt_fleet *why, void *arg)
+{
+	struct fleet_item item = { .at = endpoint_of(e->dst, e->family, e->proto, e->port), .left_s = e->timeout_s };
+	size_t len = strlen(why->gateways) + 1;
+	struct remembering *r = arg;
+
+	if (len > HINTS_GATEWAYS_TEXT)
+		return;
+	if (r->len + sizeof(item) + len > sizeof(r->bytes))
+		send_remembered(r);
+	hint_dialect(item.dialect, why->dialect);
+	memcpy(r->bytes + r->len, &item, sizeof(item));
+	memcpy(r->bytes + r->len + sizeof(item), why->gateways, len);
+	r->len += sizeof(item) + len;
+}
+
+static void tell_remembered(struct daemon *d)
+{
+	struct remembering *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return;
+	r->f = d->fleet;
+	learnt_each_fleet(d->shared.learnt, daemon_now_s(), gather_remembered, r);
+	send_remembered(r);
+	free(r);
 }
 
 /* To one that is new, with what the fleet taught before; or to one that knows that. */
@@ -184,9 +218,10 @@ static void tell_all(struct daemon *d, bool fresh)
 	struct fleet *f = d->fleet;
 
 	f->again = false;
+	beside_drop(f->process);	/* it is said again */
 	say(f, FLEET_SETTINGS, &s, sizeof(s));
 	if (fresh)
-		learnt_each_fleet(d->shared.learnt, daemon_now_s(), tell_remembered, f);
+		tell_remembered(d);
 	tell_taught(d);
 }
 
@@ -406,8 +441,12 @@ void fleet_heed(struct daemon *d)
 	}
 	teach_batch(d);
 	note_taught(d);
-	if (d->fleet->again)
-		tell_all(d, true);
+	beside_flush(d->fleet->process);
+}
+
+bool fleet_waits(const struct daemon *d)
+{
+	return d->fleet && beside_waits(d->fleet->process);
 }
 
 void fleet_tick(struct daemon *d)
@@ -417,7 +456,7 @@ void fleet_tick(struct daemon *d)
 	if (beside_gone(d->fleet->process))
 		daemon_note(d, "fleet_gone", "the fleet's process was killed: nothing is learnt from other gateways until minewall is started anew");
 	note_taught(d);
-	if (d->fleet->again)
+	if (d->fleet->again && !fleet_waits(d))
 		tell_all(d, true);
 }
 

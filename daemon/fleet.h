@@ -20,6 +20,8 @@ void fleet_stop(struct daemon *d);
 
 /* Readable when it has said something; -1: there is none. */
 int fleet_fd(const struct daemon *d);
+/* Does it want to know when the link has room? */
+bool fleet_waits(const struct daemon *d);
 void fleet_heed(struct daemon *d);
 
 /* Every ten seconds. */

@@ -16,7 +16,7 @@ enum fleet_message {
 	FLEET_POINTS = 'W',		/* weaker evidence of our own traffic */
 	FLEET_MUTED = 'U',		/* the operator let go of it */
 	FLEET_REFUSED = 'X',		/* not taught, for `why` */
-	FLEET_REMEMBERED = 'K',		/* struct fleet_lesson: taught by the fleet before */
+	FLEET_REMEMBERED = 'K',	/* taught by the fleet before: each a struct fleet_item and its gateways with a NUL */
 	/* from the fleet's process */
 	FLEET_HELLO = 'H',		/* it is new, and wants all of it; nothing behind it */
 	FLEET_LESSON = 'L',		/* struct fleet_lesson */

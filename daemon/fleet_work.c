@@ -305,18 +305,21 @@ static void take_item(struct fleet_work *w, char what, const struct fleet_item *
 
 static void take_items(struct fleet_work *w, char what, const char *bytes, size_t len)
 {
-	struct fleet_lesson l;
+	struct fleet_item item;
 
-	if (what == FLEET_REMEMBERED) {
-		for (; len >= sizeof(l); bytes += sizeof(l), len -= sizeof(l)) {
-			memcpy(&l, bytes, sizeof(l));
-			hints_restore(w->hints, &l.item.at, l.item.dialect, l.gateways, wall_s() + l.item.left_s, wall_s());
+	for (; len >= sizeof(item); bytes += sizeof(item), len -= sizeof(item)) {
+		memcpy(&item, bytes, sizeof(item));
+		if (what == FLEET_REMEMBERED) {
+			const char *gateways = bytes + sizeof(item), *end = memchr(gateways, '\0', len - sizeof(item));
+
+			if (!end)
+				break;
+			hints_restore(w->hints, &item.at, item.dialect, gateways, wall_s() + item.left_s, wall_s());
+			bytes = end + 1 - sizeof(item);
+			len -= (size_t)(end + 1 - gateways);
+		} else {
+			take_item(w, what, &item);
 		}
-		return;
-	}
-	for (; len >= sizeof(l.item); bytes += sizeof(l.item), len -= sizeof(l.item)) {
-		memcpy(&l.item, bytes, sizeof(l.item));
-		take_item(w, what, &l.item);
 	}
 	w->changed = true;
 }

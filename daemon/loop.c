@@ -324,10 +324,10 @@ void daemon_loop(struct daemon *d)
 		{ .fd = d->timer, .events = POLLIN },
 		{ .fd = table_watch_fd(d->shared.table), .events = POLLIN },
 		{ .fd = reporter_fd(d->reporter), .events = POLLIN },
-		{ .fd = fleet_fd(d), .events = POLLIN },
 	};
 
 	while (!d->stop) {
+		fds[5] = (struct pollfd){ .fd = fleet_fd(d), .events = (short)(POLLIN | (fleet_waits(d) ? POLLOUT : 0)) };
 		fds[6] = (struct pollfd){ .fd = d->heir, .events = POLLIN };
 		clients_poll(d->clients, fds + FIXED_FDS, now_ms());
 		if (poll(fds, sizeof(fds) / sizeof(fds[0]), due_ms(d)) < 0)
