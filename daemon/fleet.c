@@ -36,6 +36,7 @@ struct fleet {
 	uint64_t to_note, noted_s;
 	struct element batch[BATCH];
 	size_t n_batch;
+	bool deleting;			/* the batch is of those to be let go of */
 };
 
 static struct fleet_settings settings_of(const struct daemon *d)
@@ -282,6 +283,8 @@ void fleet_unblocked(struct daemon *d, const struct element *e)
 
 /* ---- from the process ---- */
 
+/* Nothing of it is written at once: a fleet teaches all the time, and what a power cut takes the broker tells again. */
+
 static struct element element_of(const struct fleet_item *i)
 {
 	struct element e = { .family = i->at.family, .proto = i->at.proto, .port = i->at.port, .timeout_s = i->left_s };
@@ -313,14 +316,27 @@ static enum hint_result judge(struct daemon *d, const struct element *e, const s
 	return HINT_ACCEPTED;
 }
 
-static void teach_batch(struct daemon *d)
+static void do_batch(struct daemon *d)
 {
 	struct fleet *f = d->fleet;
 	size_t done = 0;
 
-	if (f->n_batch && table_add(d->shared.table, f->batch, f->n_batch, &done))
+	if (f->n_batch && f->deleting)
+		table_delete(d->shared.table, f->batch, f->n_batch, NULL);
+	else if (f->n_batch && table_add(d->shared.table, f->batch, f->n_batch, &done))
 		f->failed += f->n_batch - done;
 	f->n_batch = 0;
+}
+
+/* One kind at a time, as they come: the same element may be let go of and taught anew. */
+static void put_batch(struct daemon *d, const struct element *e, bool deleting)
+{
+	struct fleet *f = d->fleet;
+
+	if (f->n_batch == BATCH || f->deleting != deleting)
+		do_batch(d);
+	f->deleting = deleting;
+	f->batch[f->n_batch++] = *e;
 }
 
 static void refuse(struct daemon *d, const struct fleet_item *i, enum hint_result why)
@@ -359,27 +375,22 @@ static void learn(struct daemon *d, const struct fleet_lesson *l)
 	learnt_put_fleet(d->shared.learnt, &e, &from, daemon_now_s());
 	d->fleet->taught++;
 	d->fleet->to_note++;
-	d->unsaved = true;
 	/* what our own traffic taught lasts at least as long as it said itself */
 	if (learnt_left_s(d->shared.learnt, &e, daemon_now_s()) >= e.timeout_s)
 		return;
-	d->fleet->batch[d->fleet->n_batch++] = e;
+	put_batch(d, &e, false);
 	cut_taught(d, &why);
-	if (d->fleet->n_batch == BATCH)
-		teach_batch(d);
 }
 
 static void forget(struct daemon *d, const struct fleet_item *i)
 {
 	struct element e = element_of(i);
 
-	teach_batch(d);			/* it may be among them */
 	if (!learnt_drop_fleet(d->shared.learnt, &e))
 		return;
 	d->fleet->let_go++;
-	d->unsaved = true;
 	if (!learnt_left_s(d->shared.learnt, &e, daemon_now_s()) && !d->paused_until_s)
-		table_delete(d->shared.table, &e, 1, NULL);
+		put_batch(d, &e, true);
 }
 
 static void note_taught(struct daemon *d)
@@ -439,7 +450,7 @@ void fleet_heed(struct daemon *d)
 		if (!d->n_queue_fds || d->heir < 0)
 			tell_all(d, true);
 	}
-	teach_batch(d);
+	do_batch(d);
 	note_taught(d);
 	beside_flush(d->fleet->process);
 }

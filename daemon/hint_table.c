@@ -11,6 +11,7 @@
 
 /* Of the gateways that name an endpoint those whose word lasts longest are shown and counted: `confirm` is no more than this. */
 #define LONGEST_MAX 16
+#define SLACK_S 5
 
 static struct endpoint **bucket_of(const struct hints *h, const struct hint_endpoint *at)
 {
@@ -198,9 +199,15 @@ void hint_table_queue(struct hints *h, struct endpoint *e, bool again)
 	h->last = e;
 }
 
+/* A few seconds more or less are not worth a word: the end itself is told when it comes. */
+static bool differs(int64_t confirmed, int64_t told)
+{
+	return !confirmed != !told || confirmed > told + SLACK_S || confirmed < told - SLACK_S;
+}
+
 void hint_table_review(struct hints *h, struct endpoint *e, int64_t now_s)
 {
-	if (!e->refused && hint_table_confirmed(h, e, now_s) != e->told_s)
+	if (!e->refused && differs(hint_table_confirmed(h, e, now_s), e->told_s))
 		hint_table_queue(h, e, false);
 }
 
@@ -237,7 +244,7 @@ bool hints_next(struct hints *h, int64_t now_s, struct hint_change *c)
 	memset(c, 0, sizeof(*c));
 	for (; (e = h->first) != NULL; take_first(h)) {
 		c->until_s = e->refused ? 0 : confirmed_by(h, e, now_s, &l);
-		if (c->until_s != e->told_s || (e->again && c->until_s))
+		if (differs(c->until_s, e->told_s) || (e->again && c->until_s))
 			break;
 	}
 	if (!e)
