@@ -536,13 +536,3 @@ enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts
 		r = stratum_resync(in, out);
 	return r;
 }
-
-bool stratum_table_valid(const struct dialect_table *table)
-{
-	size_t i;
-
-	for (i = 0; i < table->n_rows; i++)
-		if (dialect_check(&table->rows[i]).text)
-			return false;
-	return table->n_rows <= DIALECT_ROWS_MAX;
-}

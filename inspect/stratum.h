@@ -37,7 +37,4 @@
  * then. Only `app`, `mining`, `stratum`, `consumed` and `again` are written, and only on a MATCH. */
 enum inspect_result stratum_inspect(const struct inspect_input *in, struct facts *out);
 
-/* Are all rows of the table well formed, and not too many? */
-bool stratum_table_valid(const struct dialect_table *table);
-
 #endif

@@ -584,14 +584,6 @@ struct decision policy_decide_score(const struct policy *p, const struct subject
 	return d;
 }
 
-struct decision policy_decide_name(const struct policy *p, const char *name, size_t len)
-{
-	static const struct detect_rule always = { DETECT_BLOCK, SCOPE_AUTO };
-	struct sight sight = { 0 };
-
-	return judge_text(p, name, len, &always, SCOPE_PAIR, &sight);
-}
-
 size_t policy_entries(const struct policy *p, const void *name, size_t len, struct entry_info *to, size_t max)
 {
 	struct name_hit hits[RULES_LISTS_MAX];

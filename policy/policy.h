@@ -307,9 +307,6 @@ bool policy_scores(const struct policy *p);
 void policy_explain(const struct policy *p, const struct subject *who, const struct facts *facts,
 		    void (*step)(const char *what, const char *outcome, void *arg), void *arg);
 
-/* Is this name (any case, no port) blocked or allowed by the policy, its mode included? For `explain` and tests. */
-struct decision policy_decide_name(const struct policy *p, const char *name, size_t len);
-
 /* The entry of the built-in table of names that only a mining program asks for which covers this name (any case, no port), or NULL.
  * Strong evidence about the host that asks. */
 const char *policy_telltale(const void *name, size_t len);

@@ -76,6 +76,14 @@ static const struct facts *named(enum name_kind kind, const char *name)
 	return &facts;
 }
 
+/* Whatever asks for it, over TLS. */
+static struct decision by_name(const struct policy *p, const char *name)
+{
+	struct subject s = who("192.168.1.7", "203.0.113.9", 443);
+
+	return policy_decide(p, &s, named(NAME_TLS_SNI, name));
+}
+
 static const struct facts *mining(void)
 {
 	memset(&facts, 0, sizeof(facts));
@@ -167,9 +175,9 @@ static void test_names(void **state)
 	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
 	memset(&facts, 0, sizeof(facts));
 	check(policy_decide(p, &s, &facts), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
-	check(policy_decide_name(p, "POOL.example.", 13), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
-	check(policy_decide_name(p, "wide.example", 12), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
-	check(policy_decide_name(p, "notpool.example", 15), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
+	check(by_name(p, "POOL.example."), ACTION_BLOCK, EVIDENCE_NAME, SCOPE_PAIR, 600, "block.names");
+	check(by_name(p, "wide.example"), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0, "allow.names");
+	check(by_name(p, "notpool.example"), ACTION_NONE, EVIDENCE_NONE, SCOPE_FLOW, 0, NULL);
 	policy_free(p);
 }
 
@@ -380,7 +388,7 @@ static void test_monitor(void **state)
 	      "block.names");
 	check(policy_decide(p, &s, named(NAME_TLS_SNI, "good.example")), ACTION_ALLOW, EVIDENCE_NAME, SCOPE_FLOW, 0,
 	      "allow.names");
-	check(policy_decide_name(p, "pool.example", 12), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
+	check(by_name(p, "pool.example"), ACTION_MONITOR, EVIDENCE_NAME, SCOPE_FLOW, 0, "block.names");
 	policy_free(p);
 	p = policy_builtin();
 	check(policy_decide(p, &s, mining()), ACTION_BLOCK, EVIDENCE_PROTOCOL, SCOPE_ENDPOINT, 3600, "detect.stratum");
@@ -410,14 +418,14 @@ static void test_allowing(void **state)
 	(void)state;
 	q = policy_allowing(p, allowed, 3, &error);
 	assert_non_null(q);
-	assert_int_equal(policy_decide_name(q, "a.eu.pool.example", 17).action, ACTION_ALLOW);
-	assert_string_equal(policy_decide_name(q, "eu.pool.example", 15).rule, "allow --for");
-	assert_int_equal(policy_decide_name(q, "us.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(by_name(q, "a.eu.pool.example").action, ACTION_ALLOW);
+	assert_string_equal(by_name(q, "eu.pool.example").rule, "allow --for");
+	assert_int_equal(by_name(q, "us.pool.example").action, ACTION_BLOCK);
 	assert_int_equal(policy_decide_address(q, &outside).action, ACTION_ALLOW);
 	assert_int_equal(policy_decide(q, &inside, &mining).action, ACTION_ALLOW);
 	assert_int_equal(policy_extra_addresses(q).n, 2);
 	policy_free(q);
-	assert_int_equal(policy_decide_name(p, "eu.pool.example", 15).action, ACTION_BLOCK);
+	assert_int_equal(by_name(p, "eu.pool.example").action, ACTION_BLOCK);
 	assert_int_equal(policy_decide_address(p, &outside).action, ACTION_BLOCK);
 	assert_null(policy_allowing(p, wrong, 1, &error));
 	assert_string_equal(error.text, "'no name' is neither a host name nor an address, network or endpoint");

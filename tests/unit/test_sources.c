@@ -193,21 +193,22 @@ static void test_counts(void **state)
 }
 
 /* Each file alone is small enough; together they are what a reload refuses. */
+/* One more in all than fit. */
+#define HALF (ADDRESS_LISTS_MAX / 2 + 1)
+
 static void test_networks(void **state)
 {
 	struct policy *p = good("version: 1\nlists:\n  - {name: a, file: a, format: plain}\n  - {name: b, file: b, format: plain}\n");
-	static char big[2][600000 * 18];
+	static char big[2][HALF * 18];
 	struct list_text texts[2];
 	size_t used = 0, skipped = 0, names = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		texts[i] = (struct list_text){ big[i], 0 };
-		for (unsigned k = 0; k < 600000; k++)	/* 20.0.0.0 and 40.0.0.0 on: public, and no two are one */
+		for (unsigned k = 0; k < HALF; k++)	/* 20.0.0.0 and 40.0.0.0 on: public, and no two are one */
 			texts[i].len += (size_t)snprintf(big[i] + texts[i].len, 18, "%u.%u.%u.%u\n", 20 + 20 * i, k >> 16, k >> 8 & 255,
 							 k & 255);
-		assert_int_equal(policy_source_count(p, i, big[i], texts[i].len, &used, &skipped), 0);
-		assert_int_equal(used, 600000);
 	}
 	assert_int_equal(policy_source_union(p, texts, UINT64_MAX, &names), -E2BIG);
 	texts[0].len = (size_t)((const char *)memchr(big[0] + 90000, '\n', 100) + 1 - big[0]);	/* fewer: they are sorted, also in an emulator */
