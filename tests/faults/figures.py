@@ -49,7 +49,7 @@ def main():
         if figures is None:
             without.append(part[0].strip())
             continue
-        part[3] = "<br>".join(f"{fail}: {text}" if len(figures) > 1 else text for fail, text in figures.items()) + " "
+        part[3] = "<br>".join(f"{fail}: {text}" for fail, text in figures.items()) + " "
         lines[i] = "|" + " | ".join(part) + "|"
     with open(PAPER, "w", encoding="utf-8") as f:
         f.write("\n".join(lines))
