@@ -61,7 +61,8 @@ static bool mark_flow(struct worker *w, const struct outcome *o, enum state stat
 	}
 	memcpy(t.src, o->turned ? o->subject.dst : o->subject.src, sizeof(t.src));
 	memcpy(t.dst, o->turned ? o->subject.src : o->subject.dst, sizeof(t.dst));
-	if (connmark_set(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask))
+	if (connmark_set(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask) &&
+	    connmark_set_behind(w->connmark, &t, (uint32_t)state << w->shift, w->settings->mark_mask))
 		return false;
 	if (w->settings->offload && state != STATE_PASS)
 		connmark_tear(w->connmark, &t);

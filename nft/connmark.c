@@ -56,9 +56,9 @@ static struct nlmsghdr *begin(void *buf, uint8_t type, uint8_t family)
 	return h;
 }
 
-static void put_tuple(struct nlmsghdr *h, const struct connmark_tuple *t)
+static void put_tuple_as(struct nlmsghdr *h, const struct connmark_tuple *t, uint16_t type)
 {
-	struct nlattr *tuple = mnl_attr_nest_start(h, CTA_TUPLE_ORIG), *part;
+	struct nlattr *tuple = mnl_attr_nest_start(h, type), *part;
 
 	part = mnl_attr_nest_start(h, CTA_TUPLE_IP);
 	if (t->family == 6) {
@@ -77,6 +77,11 @@ static void put_tuple(struct nlmsghdr *h, const struct connmark_tuple *t)
 	mnl_attr_nest_end(h, tuple);
 }
 
+static void put_tuple(struct nlmsghdr *h, const struct connmark_tuple *t)
+{
+	put_tuple_as(h, t, CTA_TUPLE_ORIG);
+}
+
 /* The kernel computes mark = (mark & ~mask) ^ value. */
 static void put_mark(struct nlmsghdr *h, uint32_t value, uint32_t mask)
 {
@@ -90,6 +95,19 @@ int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t va
 	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_NEW, t->family == 6 ? AF_INET6 : AF_INET);
 
 	put_tuple(h, t);
+	put_mark(h, value, mask);
+	return netlink_request(&c->netlink, h);
+}
+
+int connmark_set_behind(struct connmark *c, const struct connmark_tuple *t, uint32_t value, uint32_t mask)
+{
+	struct connmark_tuple answer = { .sport = t->dport, .dport = t->sport, .family = t->family, .proto = t->proto };
+	char buf[512] = "";
+	struct nlmsghdr *h = begin(buf, IPCTNL_MSG_CT_NEW, t->family == 6 ? AF_INET6 : AF_INET);
+
+	memcpy(answer.src, t->dst, sizeof(answer.src));
+	memcpy(answer.dst, t->src, sizeof(answer.dst));
+	put_tuple_as(h, &answer, CTA_TUPLE_REPLY);
 	put_mark(h, value, mask);
 	return netlink_request(&c->netlink, h);
 }

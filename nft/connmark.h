@@ -25,6 +25,10 @@ void connmark_close(struct connmark *c);
 /* mark = (mark & ~mask) | value. -ENOENT: no such flow (a first UDP packet is not confirmed yet). */
 int connmark_set(struct connmark *c, const struct connmark_tuple *t, uint32_t value, uint32_t mask);
 
+/* The same for a flow that this host's DNAT or redirect leads to t->dst, whatever it was sent to; not where its source is another one
+ * there, too (masqueraded). */
+int connmark_set_behind(struct connmark *c, const struct connmark_tuple *t, uint32_t value, uint32_t mask);
+
 /* Ends a flow that takes a flowtable's fast way, within a second: its packets come through the chains again, as those of a flow that is
  * older than the table. 0 also if it takes no such way. */
 int connmark_tear(struct connmark *c, const struct connmark_tuple *t);

@@ -136,7 +136,7 @@ def teach_ends(t, queues):
                 need(until(lambda a=address: any(STATES[f["state"]] == "pass" for f in t.kernel.flows(family, a, TALK_PORT)), 2),
                      f"IPv{family}: the flow is not let go")
             need(t.bed.send(meant, TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
-            need(talk.ended(meant, 1 * beds.SLOW) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant)} at the server")
+            need(talk.ended(meant, 3 * beds.SLOW) == ("reset", "reset"), f"IPv{family}: {talk.ends.get(meant)} at the server")
             need(talk.ended(other, 0.3)[0] is None, f"IPv{family}: an innocent connection ended")
     finally:
         talk.close()
@@ -154,9 +154,11 @@ table inet bed_dnat {
 BEHIND = {4: "192.0.2.99", 6: "2001:db8:99::1"}
 
 
-@own("teach/ends-flows-behind-dnat", "taught", "policy")
+@own("teach/ends-flows-behind-dnat", "taught", "policy", "name")
 def teach_ends_dnat(t, by):
-    """A flow that the gateway leads elsewhere is ended by what the address behind it is, not by the one that the client asked for."""
+    """A flow that the gateway leads elsewhere is ended by what the address behind it is, not by the one that the client asked for; and
+    by its name, where its source stays the client's."""
+    t.bed.set_masquerade(by != "name")
     t.daemon = t.make(policy()).start()
     t.bed.gateway.run("nft", "delete", "table", "inet", "bed_dnat", check=False)
     behind = {}
@@ -172,15 +174,18 @@ def teach_ends_dnat(t, by):
         if by == "policy":
             now = ", ".join(f'"{address}"' for address in behind.values())
             reload(t, policy().replace('addresses: ["100.65.250', f'addresses: [{now}, "100.65.250'))
+        if by == "name":
+            reload(t, with_name(UNLISTED))
         for family in families(t):
             if by == "taught":
                 need(t.bed.send(behind[family], TALK_PORT, "stratum-v1")["ended"] == "reset", "a Stratum login was not blocked")
             need(until(lambda f=family: all(STATES[x["state"]] == "blocked" for x in t.kernel.flows(f, BEHIND[f], TALK_PORT)), 2),
                  f"IPv{family}: {[x['text'] for x in t.kernel.flows(family, BEHIND[family], TALK_PORT)]}")
-            need(talk.ended(BEHIND[family], 1 * beds.SLOW)[0] == "reset", f"IPv{family}: the client is not told")
+            need(talk.ended(BEHIND[family], 3 * beds.SLOW)[0] == "reset", f"IPv{family}: the client is not told")
     finally:
         talk.close()
         t.bed.gateway.run("nft", "delete", "table", "inet", "bed_dnat", check=False)
+        t.bed.set_masquerade(True)
 
 
 @own("reload/broken-policy-changes-nothing")
