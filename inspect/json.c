@@ -171,7 +171,7 @@ struct view json_text(struct json_string string, struct inspect_scratch *s)
 	struct view text = string.text, out = { s->bytes + s->used, 0 };
 
 	/* a quote stands in none but behind a backslash */
-	if (string.plain || json_special(text.p, text.p + text.len) == text.p + text.len)
+	if (string.plain || !text.len || json_special(text.p, text.p + text.len) == text.p + text.len)
 		return text;
 	if (text.len > sizeof(s->bytes) - s->used)
 		return (struct view){ 0 };
