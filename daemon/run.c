@@ -213,7 +213,8 @@ static enum exit_code open_files(struct daemon *d)
 	err = event_log_open(&d->log, d->settings->log_file);
 	if (err) {
 		log_warn(err, "event log %s cannot be opened%s", d->settings->log_file,
-			 err == -ENOENT ? " (make its folder)" : err == -ENXIO ? " (a pipe without a reader)" : "");
+			 err == -ENOENT ? " (make its folder)" : err == -ENXIO ? " (a pipe without a reader)" :
+			 err == -EACCES ? " (chown its folder to the user it runs as, `user:`)" : "");
 		return EXIT_SYSTEM;
 	}
 	if (d->reporter)
@@ -223,7 +224,8 @@ static enum exit_code open_files(struct daemon *d)
 	err = d->shared.login_key ? event_key(key, d->shared.login_key) : -ENOMEM;
 	if (err) {
 		log_warn(err, "the key that hashes wallets, %s, can be neither read nor made%s", key,
-			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" : "");
+			 err == -EINVAL ? " (it has not 32 bytes: remove it, a new one is made)" :
+			 err == -EACCES ? " (chown its folder to the user it runs as, `user:`)" : "");
 		return EXIT_SYSTEM;
 	}
 	return EXIT_DONE;

@@ -320,6 +320,9 @@ static const char *nearest(const yaml_node_t *node, const struct doc_keys *known
 	return found;
 }
 
+/* Keys that one line can name. */
+#define LISTED_MAX 16
+
 static int fail_unknown(struct doc *doc, const yaml_node_t *node, const struct doc_keys *known, const char *path)
 {
 	const char *meant = nearest(node, known);
@@ -329,6 +332,8 @@ static int fail_unknown(struct doc *doc, const yaml_node_t *node, const struct d
 
 	if (meant)
 		return doc_fail(doc, node, "unknown key %s%s%s, did you mean '%s'?", doc_quote(node, quote), in, path, meant);
+	if (known->n > LISTED_MAX)
+		return doc_fail(doc, node, "unknown key %s%s%s, expected one that minewall.yaml(5) explains", doc_quote(node, quote), in, path);
 	for (size_t i = 0; i < known->n && used < sizeof(all); i++)
 		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", known->keys[i].name);
 	return doc_fail(doc, node, "unknown key %s%s%s, expected %s%s", doc_quote(node, quote), in, path,

@@ -250,6 +250,17 @@ def upgrade(steps, bed, guest):
     steps.holds(not log, f"systemd complains of nothing {log}")
 
 
+def upgrade_anew(steps, guest):
+    steps.step("an upgrade that cannot take over: other queues in the policy")
+    guest.shell("sed -i 's/^queues: .*/queues: {first: 40, count: 2, length: 4096}/' /etc/minewall/policy.yaml")
+    pid = main_pid(guest)
+    done = guest.run("dpkg", "--force-confold", "-i", "/opt/minewall-1.deb", check=False)
+    steps.holds(done.returncode == 0 and back(guest, pid), f"exit {done.returncode}, started anew: {active(guest)}, process {main_pid(guest)} after {pid}")
+    queues = [q["number"] for q in json.loads(guest.run("minewall", "status", "--json").stdout)["queues"]]
+    said = guest.shell("journalctl --no-pager -u minewall -o cat | grep 'needs a restart'", check=False).stdout.strip()
+    steps.holds(queues == [40, 41] and said, f"queues {queues}; it said: {said}")
+
+
 def back(guest, pid):
     for _ in range(100):
         if active(guest) == "active" and main_pid(guest) not in (pid, "0") and guest.run("minewall", "status", check=False).returncode == 0:
@@ -306,6 +317,7 @@ def main():
         rotate(steps, bed, guest)
         wrong_policy(steps, guest)
         upgrade(steps, bed, guest)
+        upgrade_anew(steps, guest)
         purge(steps, bed, guest, before, rules)
     print(f"\npackage: {steps.held} passed, {steps.broken} failed   ({time.monotonic() - begin:.0f} s)")
     return 1 if steps.broken else 0
