@@ -14,8 +14,10 @@
 /* Of the main thread's time passes take a twentieth at most. */
 #define PAUSE_TIMES 20
 #define PAUSE_MIN_MS 500
-/* A flow whose first packet was on its way when its endpoint was taught is found by the second pass. */
+/* A flow whose first packet was on its way when its endpoint was taught is found by the second pass. One that is taken off the fast way
+ * comes back as a new one with its next packet, which may be a while. */
 #define PASSES 2
+#define PASSES_OFFLOAD 10
 
 struct pass {
 	struct daemon *d;
@@ -56,6 +58,17 @@ static bool is_taught(const struct pass *c, const struct subject *who)
 	return found || (c->n_taught && bsearch(&e, c->taught, c->n_taught, sizeof(e), compare_elements));
 }
 
+/* A flow that was picked up in the middle, by a packet of its server's: the kernel takes that one for who opened it. */
+static void turn(struct subject *who)
+{
+	struct subject as = *who;
+
+	memcpy(who->src, as.dst, sizeof(who->src));
+	memcpy(who->dst, as.src, sizeof(who->dst));
+	who->sport = as.dport;
+	who->dport = as.sport;
+}
+
 static bool must_end(const struct connmark_tuple *t, uint32_t mark, void *arg)
 {
 	struct pass *c = arg;
@@ -69,6 +82,12 @@ static bool must_end(const struct connmark_tuple *t, uint32_t mark, void *arg)
 	memcpy(who.src, t->src, sizeof(who.src));
 	memcpy(who.dst, t->to, sizeof(who.dst));	/* as packets look where they are judged */
 	taught = is_taught(c, &who);
+	if (!taught) {
+		turn(&who);
+		taught = is_taught(c, &who);
+		if (!taught)
+			turn(&who);
+	}
 	if (!taught && !c->by_policy)
 		return false;
 	action = policy_decide_address(p, &who).action;
@@ -135,7 +154,7 @@ void cut_taught(struct daemon *d, const struct event *e)
 	element->pair = e->learned == SCOPE_PAIR;
 	element->port = e->subject.dport;
 	element->proto = e->subject.proto;
-	cut->fresh[cut->n++].left = PASSES;
+	cut->fresh[cut->n++].left = d->settings->offload ? PASSES_OFFLOAD : PASSES;
 }
 
 int cut_due_ms(const struct daemon *d, int other)

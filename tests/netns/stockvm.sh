@@ -46,7 +46,7 @@ pack_python() {
 	(cd /usr/lib && tar -c --exclude=__pycache__ --exclude=test --exclude='config-*' --exclude=ensurepip --exclude=idlelib \
 		--exclude=lib2to3 --exclude=tkinter --exclude=unittest --exclude=pydoc_data "$version") | tar -x -C "$folder"
 	carry=(-f "$folder:/t/pylib" -p "/usr/bin/$version" -p curl -p openssl -p sysctl -p ethtool -p mount -p prlimit
-		-f tests/netns:/t/tests/netns -f /etc/ssl/openssl.cnf)
+		-f tests/netns:/t/tests/netns -f tests/fleet:/t/tests/fleet -f /etc/ssl/openssl.cnf)
 	for part in "/usr/lib/$version"/lib-dynload/*.so; do
 		ldd "$part" | grep -q '=> /' && carry+=(-p "$part")
 	done
