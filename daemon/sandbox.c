@@ -37,8 +37,8 @@ static const char *const reader[] = {
 	"signalfd4", "eventfd2", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "sigaltstack", "restart_syscall",
 	"getrandom", "getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32",
 	"getegid32", "getrlimit", "ugetrlimit", "sysinfo", "uname", "set_tid_address", "arch_prctl", "exit", "exit_group",
-	/* the watchdog: ended, waited for, put behind a list of its own */
-	"kill", "tgkill", "wait4", "waitid", "seccomp",
+	/* the watchdog: ended, waited for, put behind a list of its own; musl forks and kills a thread by calls of their own */
+	"kill", "tgkill", "tkill", "fork", "wait4", "waitid", "seccomp",
 	NULL
 };
 
@@ -60,6 +60,13 @@ static int allow_each(scmp_filter_ctx ctx, const char *const *names)
 	}
 	return err;
 }
+
+/* Where clone has its flags: there alone the stack comes first (CONFIG_CLONE_BACKWARDS2). */
+#ifdef __s390__
+#define CLONE_FLAGS 1
+#else
+#define CLONE_FLAGS 0
+#endif
 
 /* Allowed if this argument is this value. */
 static int allow_if(scmp_filter_ctx ctx, int call, unsigned argument, unsigned long value)
@@ -96,7 +103,7 @@ static int allow_shaped(scmp_filter_ctx ctx)
 		err = allow_if(ctx, SCMP_SYS(prlimit64), 2, 0);
 	/* threads and the watchdog, no namespaces; libc goes back to clone where it may not use clone3, whose flags nobody can see here */
 	if (!err)
-		err = allow_without(ctx, SCMP_SYS(clone), 0, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
+		err = allow_without(ctx, SCMP_SYS(clone), CLONE_FLAGS, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID | CLONE_NEWIPC |
 				    CLONE_NEWUTS | CLONE_NEWCGROUP);
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);

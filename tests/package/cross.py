@@ -110,7 +110,7 @@ def units(results, machine):
 
     def one(name):
         at = time.monotonic()
-        done = inside(f'UNDER="timeout {HANG_S} prlimit --cpu={UNIT_S} qemu-{machine}-static" exec tests/unit/run "$1"', f"{folder}/tests/unit/{name}", timeout=HANG_S + 60)
+        done = inside(f'UNDER="timeout {HANG_S} prlimit --cpu={UNIT_S}: qemu-{machine}-static" exec tests/unit/run "$1"', f"{folder}/tests/unit/{name}", timeout=HANG_S + 60)
         took[name] = time.monotonic() - at
         return done.stdout.splitlines()
 
