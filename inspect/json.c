@@ -166,12 +166,12 @@ static size_t json_put(uint8_t *to, int c, bool unit)
 	return 3;
 }
 
-struct view json_text(struct json_string string, struct inspect_scratch *s)
+struct view json_unescape(struct view text, struct inspect_scratch *s)
 {
-	struct view text = string.text, out = { s->bytes + s->used, 0 };
+	struct view out = { s->bytes + s->used, 0 };
 
 	/* a quote stands in none but behind a backslash */
-	if (string.plain || !text.len || json_special(text.p, text.p + text.len) == text.p + text.len)
+	if (!text.len || json_special(text.p, text.p + text.len) == text.p + text.len)
 		return text;
 	if (text.len > sizeof(s->bytes) - s->used)
 		return (struct view){ 0 };

@@ -53,7 +53,12 @@ int json_char(struct view *text);
 /* Does the unescaped text equal `want`, or start with it (`prefix`)? `nocase`: ASCII letters in any case. */
 bool json_same(struct view text, const char *want, size_t len, bool nocase, bool prefix);
 
-/* The text unescaped: in place if it holds no escape and no NUL, else in the scratch. Empty if that is full. */
-struct view json_text(struct json_string string, struct inspect_scratch *s);
+/* The text in the scratch, unescaped; in place if it holds no escape and no NUL. Empty if there is no room. */
+struct view json_unescape(struct view text, struct inspect_scratch *s);
+
+static inline struct view json_text(const struct json_string *string, struct inspect_scratch *s)
+{
+	return string->plain ? string->text : json_unescape(string->text, s);
+}
 
 #endif

@@ -166,24 +166,26 @@ void name_add_host(struct facts *out, enum name_kind kind, struct view text)
 	name_add(out, kind, text, text);
 }
 
+/* The last byte that is this one, or NULL. */
+static const uint8_t *name_last(struct view v, char c)
+{
+	return v.len ? memrchr(v.p, c, v.len) : NULL;
+}
+
 void name_add_authority(struct facts *out, enum name_kind kind, struct view text)
 {
 	struct view host = text, port = { 0 };
+	const uint8_t *at = name_last(host, '@'), *colon, *bracket;
 	struct name_fact *n;
-	size_t i;
 
-	for (i = host.len; i; i--)
-		if (host.p[i - 1] == '@') {
-			host.p += i;
-			host.len -= i;
-			break;
-		}
-	for (i = host.len; i && host.p[i - 1] != ']'; i--)
-		if (host.p[i - 1] == ':') {
-			port = (struct view){ host.p + i, host.len - i };
-			host.len = i - 1;
-			break;
-		}
+	if (at)
+		host = (struct view){ at + 1, host.len - (size_t)(at + 1 - host.p) };
+	colon = name_last(host, ':');
+	bracket = name_last(host, ']');
+	if (colon && (!bracket || colon > bracket)) {
+		port = (struct view){ colon + 1, host.len - (size_t)(colon + 1 - host.p) };
+		host.len = (size_t)(colon - host.p);
+	}
 	n = name_add(out, kind, text, host);
 	if (kind == NAME_CONNECT)
 		name_address(n, host, name_port(port));

@@ -218,7 +218,7 @@ static void stratum_fact(struct stratum_facts *f, enum code_fact fact, struct vi
 static void stratum_fill(const struct inspect_input *in, const struct stratum_candidate *c, struct stratum_facts *f)
 {
 	*f = (struct stratum_facts){ .dialect = c->row->dialect, .kind = c->row->kind, .sides = c->row->sides };
-	f->method = json_text(c->method, in->scratch);
+	f->method = json_text(&c->method, in->scratch);
 }
 
 /* A row's terms behind those that are there. False: no room, or ill-formed. */
@@ -275,7 +275,7 @@ static bool stratum_judge(const struct inspect_input *in, const struct stratum_m
 			stratum_fill(in, &m->rows[k], f);
 			for (size_t c = a->captures; c < a->end; c++)
 				if (set.terms[c].seen)
-					stratum_fact(f, code_fact(set.terms[c].arg, set.terms[c].arg_len), json_text((struct json_string){ .text = set.terms[c].value }, in->scratch));
+					stratum_fact(f, code_fact(set.terms[c].arg, set.terms[c].arg_len), json_unescape(set.terms[c].value, in->scratch));
 			if (row->kind == MINING_STRATUM)
 				return true;
 			found = true;
@@ -302,7 +302,7 @@ static bool stratum_decide(const struct inspect_input *in, struct stratum_messag
 		captures = code_captures(code, number, &n);
 		for (size_t c = 0; c < n; c++) {
 			if (code_has(&m->seen, captures[c].text))
-				stratum_fact(f, (enum code_fact)captures[c].fact, json_text(m->seen.texts[captures[c].text], in->scratch));
+				stratum_fact(f, (enum code_fact)captures[c].fact, json_text(&m->seen.texts[captures[c].text], in->scratch));
 		}
 		if (row->kind == MINING_STRATUM)
 			return true;

@@ -71,6 +71,7 @@ static void others(void **state)
 	}
 }
 
+#define MESSAGE(text) { text, sizeof(text) - 1 }
 #define ROW(name, upper) { #name, upper##_BEGINS(b), name##_inspect }
 
 /* Streams that begin with another byte are not shown to an inspector, so it must not know them: of each protocol a message, with any
@@ -78,22 +79,26 @@ static void others(void **state)
 static void begins(void **state)
 {
 	static const struct { const char *p; size_t len; } messages[] = {
-		{ "\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x03rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\x02\x13\x01\x01\0", 50 },
-		{ "\0\x2e\x01\x03\x01\0\x03\0\0\0\x10" "ccccccccccccccccccc", 30 }, { "\0\x13\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01" "a\0\0\x01\0\x01", 21 },
-		{ "\x05\x01\0\x05\x01\0\x01\x01\x02\x03\x04\0\x50", 13 }, { "\x04\x01\0\x50\x01\x02\x03\x04\0", 9 },
-		{ "PROXY UNKNOWN\r\n", 15 }, { "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0", 16 }, { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27 },
-		{ "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 28 }, { "HTTP/1.1 200 OK\r\n\r\n", 19 },
-		{ "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33 },
-		{ "\x81\x28{\"id\":1,\"method\":\"mining.subscribe\"  }", 42 },
-		{ "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 50 },
-		{ "[{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}]\n", 52 }, { "\xef\xbb\xbf{\"method\":\"mining.noop\"}\n", 28 },
-		{ "50\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 53 },
-		{ "x\":1}\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n", 57 }, { "FROM,PC Miner,", 14 },
-		{ "\xf9\xbe\xb4\xd9version\0\0\0\0\0", 16 }, { "\x01\x21\x01\x01\x01\x01\x01\x01", 8 },
+		MESSAGE("\x16\x03\x01\0\x2d\x01\0\0\x29\x03\x03rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr\0\0\x02\x13\x01\x01\0"),
+		MESSAGE("\x80\x1c\x01\x03\x01\0\x03\0\0\0\x10" "ccccccccccccccccccc"), MESSAGE("\0\x13\0\x07\x01\0\0\x01\0\0\0\0\0\0\x01" "a\0\0\x01\0\x01"),
+		MESSAGE("\x05\x01\0\x05\x01\0\x01\x01\x02\x03\x04\0\x50"), MESSAGE("\x04\x01\0\x50\x01\x02\x03\x04\0"),
+		MESSAGE("PROXY UNKNOWN\r\n"), MESSAGE("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\0"), MESSAGE("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+		MESSAGE("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), MESSAGE("HTTP/1.1 200 OK\r\n\r\n"),
+		MESSAGE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
+		MESSAGE("\x81\x26{\"id\":1,\"method\":\"mining.subscribe\"  }"),
+		MESSAGE("{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n"),
+		MESSAGE("[{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}]\n"), MESSAGE("\xef\xbb\xbf{\"method\":\"mining.noop\"}\n"),
+		MESSAGE("50\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n"),
+		MESSAGE("x\":1}\n{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n"), MESSAGE("FROM,PC Miner,"),
+		MESSAGE("\xf9\xbe\xb4\xd9version\0\0\0\0\0"), MESSAGE("\x01\x21\x01\x01\x01\x01\x01\x01"),
 	};
 	static struct facts facts;
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
+		if (feed_as((struct feed){ .side = SIDE_UNSURE, .ended = true, .port = DNS_PORT }, messages[i].p, messages[i].len) == INSPECT_NO &&
+		    feed_as((struct feed){ .side = SIDE_CLIENT, .port = DNS_PORT }, messages[i].p, messages[i].len) == INSPECT_NO)
+			fail_msg("message %zu is none", i);
 	for (unsigned n = 0; n < 256 * 3 * 2 * 2; n++) {
 		const unsigned b = n % 256;
 		const struct {
