@@ -209,6 +209,7 @@ def init_script(script):
         problems.append(f"{said} {script.drop_in()}")
     helps.expect("init script: enabled, with a jail; UCI's mode is empty again", problems)
     jailed = dict((p[0], p[1:]) for p in named(calls, "procd_set_param"))
+    jailed["ro"], jailed["rw"] = ([m for call in named(calls, kind) for m in call] for kind in ("procd_add_jail_mount", "procd_add_jail_mount_rw"))
     with open(script.policy, encoding="utf-8") as f:
         text = f.read()
     for uci, policy, what in (({"mode": "enforce"}, "nonsense: 1\n", "a wrong policy starts nothing"),):
@@ -227,8 +228,42 @@ def init_script(script):
     return jailed
 
 
+# ujail's root: an empty one with what was asked for at its own path, the libraries of the program, a few devices and /proc. $1: the
+# folder; then paths, "+" before those that can be written, up to "--", and the command.
+JAIL_ROOT = r"""
+root=$1; shift
+mount -t tmpfs jail "$root" && mkdir "$root/proc" || exit 1
+while [ "$1" != -- ]; do
+	path=${1#+}
+	if [ -e "$path" ]; then
+		if [ -d "$path" ]; then mkdir -p "$root$path"; else mkdir -p "$root$(dirname "$path")"; : > "$root$path"; fi
+		mount --bind "$path" "$root$path" || exit 1
+		[ "$path" != "$1" ] || mount -o remount,bind,ro "$root$path" || exit 1
+	fi
+	shift
+done
+shift
+# the script's $RUN is /run there
+mkdir -p "$root/run/minewall" && mount --bind "$RUN" "$root/run/minewall"
+ip link set lo up
+mount -t proc proc "$root/proc"
+exec chroot "$root" "$@"
+"""
+
+
+def libraries_of(*programs):
+    out = "".join(subprocess.run(["ldd", p], capture_output=True, text=True, check=False).stdout for p in programs)
+    return sorted(set(re.findall(r"(/\S+\.so\S*)", out)))
+
+
+def child_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        return (f.read().split() or [None])[0]
+
+
 def as_jailed(script, jailed):
-    """As ujail starts it (jail.c, post_start_hook): the user, the sets, the locks, no_new_privs."""
+    """As ujail starts it (jail.c, build_jail_fs and post_start_hook): a root of its own, its processes numbered anew, the user, the sets, the
+    locks, no_new_privs."""
     with open(os.path.join(FILES, "minewall.capabilities.json"), encoding="utf-8") as f:
         sets = json.load(f)
     lower = {k: ",".join("+" + c[4:].lower() for c in v) for k, v in sets.items()}
@@ -244,16 +279,23 @@ def as_jailed(script, jailed):
             return f.read()
 
     with open(words, "w", encoding="utf-8") as out:
-        process = subprocess.Popen(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *command], stdin=subprocess.DEVNULL,
-                                   stdout=out, stderr=out)
+        root, setpriv = os.path.join(script.place, "jail"), shutil.which("setpriv")
+        os.mkdir(root)
+        command[0] = setpriv
+        paths = [*jailed["ro"], *("+" + p for p in jailed["rw"]), script.binary, setpriv, *libraries_of(script.binary, setpriv),
+                 *("/dev/" + d for d in ("null", "zero", "full", "random", "urandom", "tty"))]
+        process = subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", JAIL_ROOT, "sh", root, *paths, "--",
+                                    *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   env={**os.environ, "RUN": os.path.join(script.place, "run", "minewall")})
     begin, caps, code = time.monotonic(), "", None
     try:
         while "ready" not in said() and process.poll() is None and time.monotonic() - begin < 30:
             time.sleep(0.02)
         if process.poll() is None:
-            with open(f"/proc/{process.pid}/status", encoding="utf-8") as f:
+            daemon = child_of(process.pid)
+            with open(f"/proc/{daemon}/status", encoding="utf-8") as f:
                 caps = re.search(r"CapEff:\s*(\w+)", f.read())[1]
-            process.send_signal(signal.SIGTERM)
+            os.kill(int(daemon), signal.SIGTERM)
         code = process.wait(20)
     except subprocess.TimeoutExpired:
         pass
