@@ -25,7 +25,8 @@ import peers  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Another null verdict to check ours by, where there is one.
 FLOOR = os.environ.get("BENCH_NULLQ", os.path.join(ROOT, "..", "sha" + "red", "bench", "nullq.c"))
-SLICE = 0.3         # seconds of each run
+SLICE = 0.25        # seconds of each run
+BUDGET = 420        # seconds in which all rounds are to end; on a slow or busy machine there are fewer of them, and that is said
 CLIENTS = 32
 NAME, BLOCKED = "www.unlisted.example", "blocked.example"
 PENDING = 0x04000000
@@ -33,6 +34,16 @@ TAUGHT = 10000
 TAUGHT_AT, RESET_AT = 100 << 8, 200 << 8    # offsets of addresses for what is taught, and for what is reset
 SIZES = {"10k": 10000, "100k": 100000, "1m": 1000000}
 MINEWALLS = ("100k", "1m")
+# Who stands beside whom in a round: the ratios owed are those of neighbours, which a machine's other work hits most alike. "plain2" is the
+# gateway `plain` once more, so that both of minewall's have it and `null` beside them.
+ORDER = {
+    "connections": ("plain", "100k", "null", "1m", "plain2", "10k", "conntrack", "floor"),
+    "latency": ("plain", "100k", "null", "1m"),
+    "bulk": ("100k", "plain", "1m", "null"),
+    "bulk_mtu": ("100k", "conntrack", "1m"),
+    "stopped": ("plain", "10k"),
+}
+NEIGHBOUR = {("conns", "1m", "plain"): "plain2", ("cpu", "1m", "plain"): "plain2"}
 
 # name: (what, unit, owed, after, better)
 METRICS = {
@@ -96,6 +107,7 @@ class Figures:
         return self.samples.get(measure, {}).get(gateway, [])
 
     def compared(self, measure, gateway, base, how=lambda a, b: a / b):
+        base = NEIGHBOUR.get((measure, gateway, base), base)
         return [how(a, b) for a, b in zip(self.of(measure, gateway), self.of(measure, base)) if a is not None and b]
 
 
@@ -104,7 +116,8 @@ class Run:
         self.bench, self.build, self.rounds = bench, build, rounds
         self.figures, self.notes = Figures(), {}
         self.values, self.intervals = {}, {}
-        self.quiet = Quiet(0.3, 120)
+        self.quiet = Quiet(0.3, 60)
+        self.began, self.made = time.monotonic(), {}
 
     def say(self, text):
         print(f"  {text}", file=sys.stderr, flush=True)
@@ -116,12 +129,16 @@ class Run:
         """One part of the bench; what it cannot measure is null in the end, and the rest goes on."""
         try:
             measure(*args)
-        except (bed.BedError, OSError, KeyError, TypeError, ValueError, ZeroDivisionError, subprocess.SubprocessError) as error:
+        except (bed.BedError, OSError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError,
+                subprocess.SubprocessError) as error:
             self.notes.setdefault("failed", {})[measure.__name__] = f"{type(error).__name__}: {error}"
             self.say(f"{measure.__name__}: {type(error).__name__}: {error}")
 
+    def gateway(self, name):
+        return self.bench.gateways[name.removesuffix("2")]
+
     def load(self, verb, gateway, family, *options, offset=0, timeout=60):
-        g = self.bench.gateways[gateway]
+        g = self.gateway(gateway)
         self.quiet.wait()
         done = self.bench.client.run(self.tool("load"), verb, g.address(family, offset), PORT, *options, check=False, timeout=timeout)
         return json.loads(done.stdout) if done.returncode == 0 else {}
@@ -193,14 +210,22 @@ log: {{file: {g.folder()}/eve.json}}
         return 6 if r % 2 else 4
 
     def in_turns(self, names, r):
-        """Another one comes first in each round."""
-        names = [n for n in names if n in self.bench.gateways and not isinstance(self.notes.get("peers", {}).get(n), str)]
-        k = r % len(names)
-        return names[k:] + names[:k]
+        """Neighbours stay neighbours, in both orders, of IPv4 and of IPv6."""
+        names = [n for n in names if n.removesuffix("2") in self.bench.gateways and not isinstance(self.notes.get("peers", {}).get(n), str)]
+        return names[::-1] if r // 2 % 2 else names
+
+    def in_rounds(self, what, until, *measures):
+        """As many as were asked for, or as there is time for: `until` is a part of the budget."""
+        for r in range(self.rounds):
+            if time.monotonic() - self.began > BUDGET * until and r >= min(6, self.rounds):
+                break
+            for measure, *more in measures:
+                self.stage(measure, r, *more)
+            self.made[what] = r + 1
 
     def connections(self, r):
-        for name in self.in_turns(("plain", "conntrack", "null", "floor", "10k", "100k", "1m", *self.notes["peers"]), r):
-            g = self.bench.gateways[name]
+        for name in self.in_turns((*ORDER["connections"], *self.notes["peers"]), r):
+            g = self.gateway(name)
             reader = g.process is not None and name not in self.notes["peers"]
             queued, begin = g.queued() if reader else 0, self.bench.cpu.us()
             done = self.load("connections", name, self.family(r), NAME, SLICE, CLIENTS, "tls")
@@ -220,14 +245,14 @@ log: {{file: {g.folder()}/eve.json}}
             self.figures.add("queued_http", name, (g.queued() - queued) / done["connections"] if done.get("connections") else None)
 
     def latency(self, r):
-        for name in self.in_turns(("plain", "null", *MINEWALLS), r):
+        for name in self.in_turns(ORDER["latency"], r):
             done = self.load("connections", name, self.family(r), NAME, SLICE, 1, "tls")
             self.figures.add("p50", name, done.get("p50_us"))
             self.figures.add("p99", name, done.get("p99_us"))
 
-    def bulk(self, r, measure, names):
+    def bulk(self, r, measure):
         """Also the CPU time that a byte takes: it stands in where noise does not let the throughput tell."""
-        for name in self.in_turns(names, r):
+        for name in self.in_turns(ORDER[measure], r):
             begin = self.bench.cpu.us()
             done = self.load("bulk", name, self.family(r), NAME, SLICE)
             used = self.bench.cpu.us()
@@ -244,23 +269,17 @@ log: {{file: {g.folder()}/eve.json}}
         readers = ("10k", "100k", "1m")
         begin = {n: (self.bench.gateways[n].user_s(), self.bench.gateways[n].user_s("minewall-q"),
                      self.bench.gateways[n].queued()) for n in readers}
-        for r in range(self.rounds):
-            self.stage(self.connections, r)
-            self.stage(self.latency, r)
-            self.stage(self.pages, r)
-            self.stage(self.bulk, r, "bulk", ("plain", "null", *MINEWALLS))
+        self.in_rounds("all", 0.68, (self.connections,), (self.latency,), (self.pages,), (self.bulk, "bulk"))
         for n in readers:
             g, (everything, readers_s, queued) = self.bench.gateways[n], begin[n]
             packets = max(1, g.queued() - queued)
             self.values[f"user_us_{n}"] = (g.user_s("minewall-q") - readers_s) * 1e6 / packets
             self.notes.setdefault("user_us_process", {})[n] = round((g.user_s() - everything) * 1e6 / packets, 2)
         self.say("connections, latency, bulk: done")
-        for r in range(self.rounds):
-            self.stage(self.resets, r)
+        self.in_rounds("resets", 0.72, (self.resets,))
         for g in self.bench.gateways.values():
             g.set_gso(False)
-        for r in range(self.rounds):
-            self.stage(self.bulk, r, "bulk_mtu", ("conntrack", *MINEWALLS))
+        self.in_rounds("bulk_mtu", 0.84, (self.bulk, "bulk_mtu"))
         for g in self.bench.gateways.values():
             g.set_gso(True)
         self.say("bulk with MTU-sized packets: done")
@@ -279,6 +298,7 @@ log: {{file: {g.folder()}/eve.json}}
             self.figures.add("start", size, (at - begin) / 1e6 if at else None)
             if k == 0:
                 self.values[f"rss_{size}"] = g.rss_mb()
+                self.notes.setdefault("rss", {})[size] = g.rss_parts()
             g.stop()
         self.say(f"start with {size} names: {median(self.figures.of('start', size)) or 0:.1f} ms")
 
@@ -299,19 +319,24 @@ log: {{file: {g.folder()}/eve.json}}
         self.notes["reload_ms"] = round(took * 1000)
         self.say(f"reload of 1M names: {took * 1000:.0f} ms")
 
-    def stopped(self, rounds):
+    def stopped(self):
         """The reader is stopped while 32 clients go on; its watchdog lets go of the queue, and all must pass."""
         g = self.bench.gateways["10k"]
         g.process.send_signal(signal.SIGSTOP)
         try:
             self.load("connections", "10k", 4, NAME, 1.0, CLIENTS, "tls")
-            for r in range(rounds):
-                for name in self.in_turns(("plain", "10k"), r):
-                    done = self.load("connections", name, self.family(r), NAME, SLICE, CLIENTS, "tls")
-                    self.figures.add("stopped", name, done["connections"] / done["seconds"] if done else 0)
+            self.in_rounds("stopped", 0.94, (self.stopped_round,))
         finally:
             g.process.send_signal(signal.SIGCONT)
         self.say("reader stopped: done")
+
+    def stopped_round(self, r):
+        for name in self.in_turns(ORDER["stopped"], r):
+            begin = self.bench.cpu.us()
+            done = self.load("connections", name, self.family(r), NAME, SLICE, CLIENTS, "tls")
+            used, n = self.bench.cpu.us(), done.get("connections", 0)
+            self.figures.add("stopped", name, n / done["seconds"] if n else 0)
+            self.figures.add("stopped_cpu", name, (used - begin) / n if n and used is not None else None)
 
     def parts(self):
         """Nanoseconds of the core's parts, while the daemons have nothing to do and their wake-ups are counted."""
@@ -337,6 +362,9 @@ log: {{file: {g.folder()}/eve.json}}
         self.values["element_p99"] = median(t["single_p99_us"] for t in told)
         self.notes["element_batched_us"] = median(t["batched_us"] for t in told)
 
+    def after_load(self):
+        self.notes["rss_after"] = {n: self.bench.gateways[n].rss_mb() for n in SIZES}
+
     def null_costs(self):
         self.notes["null"] = json.loads(self.bench.gateways["null"].stop() or "{}")
         if "floor" in self.bench.gateways:
@@ -356,27 +384,29 @@ log: {{file: {g.folder()}/eve.json}}
         self.values[metric], self.intervals[metric] = median(found[name]), interval(found[name])
 
     def conclude(self):
-        self.worse("bulk_gso", "bulk", "plain")
-        self.worse("bulk_mtu", "bulk_mtu", "conntrack")
-        self.worse("conns", "conns", "plain")
-        self.worse("cpu_conn", "cpu", "null")
-        self.worse("added_p50_us", "p50", "null", lambda a, b: a - b)
-        self.worse("added_p99", "p99", "null")
-        self.worse("peer_cpu", "cpu", "plain")
+        """Each by itself: what one lacks is no reason for the others to be missing."""
+        for metric, measure, base, *how in (("bulk_gso", "bulk", "plain"), ("bulk_mtu", "bulk_mtu", "conntrack"), ("conns", "conns", "plain"),
+                                            ("cpu_conn", "cpu", "null"), ("added_p50_us", "p50", "null", lambda a, b: a - b),
+                                            ("added_p99", "p99", "null"), ("peer_cpu", "cpu", "plain")):
+            self.stage(self.worse, metric, measure, base, *how)
+        self.stage(self.conclude_queued)
+        self.stage(self.conclude_resets)
+        for size in ("10k", "1m"):
+            self.put(f"start_{size}", self.figures.of("start", size))
+        self.put("reload_p99", self.figures.compared("reload", "during", "before"))
+        self.put("failopen", self.figures.compared("stopped", "10k", "plain"))
+
+    def put(self, metric, samples):
+        self.values[metric], self.intervals[metric] = median(samples), interval(samples)
+
+    def conclude_queued(self):
         queued = [median(self.figures.of(f"queued_{kind}", n)) for kind in ("tls", "http") for n in MINEWALLS]
         self.values["queued"] = None if None in queued else max(queued)
+
+    def conclude_resets(self):
         resets = {n: self.figures.of("reset_us", n) for n in MINEWALLS}
-        if all(median(resets[n]) for n in resets):
-            slow = max(resets, key=lambda n: median(resets[n]))
-            self.values["reset_ms"] = median(resets[slow]) / 1000
-            self.intervals["reset_ms"] = tuple(v / 1000 for v in interval(resets[slow]))
-        for size in ("10k", "1m"):
-            self.values[f"start_{size}"] = median(self.figures.of("start", size))
-            self.intervals[f"start_{size}"] = interval(self.figures.of("start", size))
-        ratios = self.figures.compared("reload", "during", "before")
-        self.values["reload_p99"], self.intervals["reload_p99"] = median(ratios), interval(ratios)
-        ratios = self.figures.compared("stopped", "10k", "plain")
-        self.values["failopen"], self.intervals["failopen"] = median(ratios), interval(ratios)
+        slow = max(resets, key=lambda n: median(resets[n]))
+        self.put("reset_ms", [v / 1000 for v in resets[slow] if v is not None])
 
     def reaches(self, metric, figure):
         value, (low, high) = self.values.get(metric), self.intervals.get(metric, (None, None))
@@ -395,25 +425,31 @@ log: {{file: {g.folder()}/eve.json}}
             marks = ["met" if self.reaches(metric, figure) else "short" for figure in (owed, after)]
             print(f"{what + ', ' + unit:58s} {text:>8s} {around:>17s}  {owed:>6g} {marks[0]:5s} {after:>6g} {marks[1]}")
 
+    def print_ratios(self):
+        """What stands in where the throughput does not tell, and how many rounds there were."""
+        print(f"\nrounds: {self.made}, of {self.rounds}")
+        for what, measure, names, base in (("bulk, GSO: CPU a byte", "bulk_cpu", MINEWALLS, "plain"),
+                                           ("bulk, MTU-sized: CPU a byte", "bulk_mtu_cpu", MINEWALLS, "conntrack"),
+                                           ("reader stopped: CPU a connection", "stopped_cpu", ("10k",), "plain")):
+            for n in names:
+                ratios = self.figures.compared(measure, n, base)
+                if ratios:
+                    print("{}, {} names / {} {:.3f} ({:.3f} - {:.3f})".format(what, n, base, median(ratios), *interval(ratios)))
+
     def print_medians(self):
         print("\nmedians            conns/s  CPU us/conn   p50 us   p99 us  bulk Gbit/s  bulk MTU")
-        for name in self.bench.gateways:
+        for name in (*self.bench.gateways, "plain2"):
             row = [median(self.figures.of(m, name)) for m in ("conns", "cpu", "p50", "p99", "bulk", "bulk_mtu")]
             if any(v is not None for v in row):
                 print(f"{name:16s}" + "".join(f"{'-' if v is None else format(v, '.4g'):>11s}" for v in row))
         null, micro = self.notes.get("null", {}), self.notes.get("micro", {"growth": {}})
         print(f"\nnull verdict: {null.get('user_us', 0):.2f} us user, {null.get('system_us', 0):.2f} us system a packet"
               f"; beside nullq: {self.notes.get('null_over_nullq', 'skipped: it is not here')}")
-        for measure, base, what in (("bulk", "plain", "GSO"), ("bulk_mtu", "conntrack", "MTU-sized")):
-            for n in MINEWALLS:
-                ratios = self.figures.compared(measure + "_cpu", n, base)
-                low, high = interval(ratios)
-                if ratios:
-                    print(f"bulk, {what}, {n} names: CPU a byte / {base} {median(ratios):.3f} ({low:.3f} - {high:.3f})")
         print(f"elements: batched {self.notes.get('element_batched_us') or 0:.2f} us each; reload of 1M names {self.notes.get('reload_ms')} ms; "
               f"user time at 100k names {self.values.get('user_us_100k') or 0:.2f} us a packet; "
               f"of all threads {self.notes.get('user_us_process')}")
-        print("after the load: resident " + ", ".join(f"{n} names {self.notes['rss_after'][n]:.1f} MB" for n in SIZES))
+        print("after the load: resident " + ", ".join(f"{n} names {mb:.1f} MB" for n, mb in self.notes.get("rss_after", {}).items()))
+        print("at the start: " + "; ".join(f"{n} names {text}" for n, text in self.notes.get("rss", {}).items()))
         print("core, ns: " + ", ".join(f"{k.removesuffix('_ns')} {v:.0f}" for k, v in micro.items() if k.endswith("_ns") or k.startswith("name_")))
         print("cost of a packet, ns:    flows     names endpoints (to 65,536)")
         for n, row in micro["growth"].items():
@@ -433,7 +469,7 @@ log: {{file: {g.folder()}/eve.json}}
             model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
         metrics = [{"name": m, "value": None if self.values.get(m) is None else round(self.values[m], 4), "unit": unit, "owed": owed,
                     "after": after, "better": better} for m, (_, unit, owed, after, better) in METRICS.items()]
-        machine = {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg(), "rounds": self.rounds,
+        machine = {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg(), "rounds": self.rounds, "rounds_made": self.made, "made": self.made,
                    "intervals": self.intervals, "notes": self.notes}
         with open(os.path.join(self.build, "bench.json"), "w", encoding="utf-8") as f:
             json.dump({"metrics": metrics, "machine": machine}, f, indent=1)
@@ -464,21 +500,22 @@ def main():
     with Bench(names, os.path.join(build, "tests", "bench", "load")) as bench:
         run = Run(bench, build, rounds)
         run.notes["peers"] = {p: None for p in found}
-        run.start_all()
+        run.stage(run.start_all)
         run.stage(run.teach)
         run.stage(run.round_all)
-        run.notes["rss_after"] = {n: bench.gateways[n].rss_mb() for n in SIZES}
+        run.stage(run.after_load)
         run.stage(run.null_costs)
-        run.stage(run.stopped, rounds)
+        run.stage(run.stopped)
         run.stage(run.reloads, min(10, max(3, rounds // 3)))
         run.stage(run.parts)
         run.stage(run.starts, "10k", min(10, max(3, rounds // 3)))
         run.stage(run.starts, "1m", min(6, max(3, rounds // 5)))
         run.stage(run.elements, 5)
-        run.conclude()
+        run.stage(run.conclude)
+        run.write()
     run.print_table()
-    run.print_medians()
-    run.write()
+    run.stage(run.print_ratios)
+    run.stage(run.print_medians)
     print(f"\nbench: {rounds} rounds in {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}; written to {options.build}/bench.json")
     return 0
 

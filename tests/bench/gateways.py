@@ -197,6 +197,12 @@ class Gateway:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
             return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1]) / 1024
 
+    def rss_parts(self):
+        """What of it is the process's own, and what are pages of files, which the kernel takes back when it likes."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            parts = dict(re.findall(r"Rss(\w+):\s+(\d+)", f.read()))
+        return f"{int(parts['Anon']) / 1024:.1f} MB anonymous, {int(parts['File']) / 1024:.1f} MB of files"
+
     def wakeups(self):
         """Of all threads and of the processes that it started."""
         pids, total = [self.process.pid], 0
