@@ -469,7 +469,7 @@ log: {{file: {g.folder()}/eve.json}}
             model = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), platform.machine())
         metrics = [{"name": m, "value": None if self.values.get(m) is None else round(self.values[m], 4), "unit": unit, "owed": owed,
                     "after": after, "better": better} for m, (_, unit, owed, after, better) in METRICS.items()]
-        machine = {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg(), "rounds": self.rounds, "rounds_made": self.made, "made": self.made,
+        machine = {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg(), "rounds": self.rounds, "rounds_made": self.made,
                    "intervals": self.intervals, "notes": self.notes}
         with open(os.path.join(self.build, "bench.json"), "w", encoding="utf-8") as f:
             json.dump({"metrics": metrics, "machine": machine}, f, indent=1)
