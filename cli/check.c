@@ -11,6 +11,7 @@
 #include "cli/check_diff.h"
 #include "cli/cli.h"
 #include "cli/event_line.h"
+#include "policy/fleet.h"
 #include "policy/policy.h"
 
 /* DESIGN section 4. */
@@ -124,6 +125,18 @@ static void print_dialects(const struct policy *p)
 			       t->rows[i].dialect, t->rows[i].method);
 }
 
+static void print_fleet(const struct policy *p)
+{
+	const struct fleet_policy *f = policy_fleet(p);
+
+	if (!*f->host)
+		return;
+	printf("fleet:           site %s, broker %s:%u\n", f->site, f->host, f->port);
+#ifndef HAVE_FLEET
+	printf("warning: fleet: this minewall was built without libmosquitto or libsodium: nothing will be learnt from other gateways\n");
+#endif
+}
+
 static void print_text(const char *path, const struct policy *p)
 {
 	const struct settings *s = policy_settings(p);
@@ -147,6 +160,7 @@ static void print_text(const char *path, const struct policy *p)
 	print_networks("allowed:        ", policy_allowed_addresses(p));
 	print_networks("allowed hosts:  ", policy_exempt_hosts(p));
 	print_dialects(p);
+	print_fleet(p);
 }
 
 static json_t *json_networks(struct networks nets)

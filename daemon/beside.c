@@ -187,7 +187,9 @@ bool beside_say(struct beside *b, char what, const void *bytes, size_t len)
 	if (!b)
 		return true;
 	beside_flush(b);
-	if (len < BESIDE_BYTES_MAX && ((!b->first && sendmsg(b->ours, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) || put_behind(b, what, bytes, len)))
+	if (len < BESIDE_BYTES_MAX && !b->first && sendmsg(b->ours, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (len < BESIDE_BYTES_MAX && put_behind(b, what, bytes, len))
 		return true;
 	b->lost++;
 	return false;

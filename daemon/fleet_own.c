@@ -158,20 +158,24 @@ void fleet_own_reading(struct fleet_own *o)
 
 void fleet_own_stored(struct fleet_own *o, const struct hint_endpoint *at, const struct hint *there)
 {
-	struct own *one = o->reading ? get(o, at) : NULL;
+	struct own *one = get(o, at);
+	bool older;
 
 	if (!one)
 		return;
+	older = there->issued < one->said;
 	one->seen = true;
 	if (!one->ours)
 		one->expires = there->expires;
 	if (there->issued > one->said)
 		one->said = there->issued;
-	if (!one->ours || one->stage != WAITS)
-		return;
 	/* as a process before us said it */
-	if (!strcmp(one->dialect, there->dialect) && there->expires >= one->expires - SLACK_S && there->expires <= one->expires + SLACK_S)
+	if (one->ours && one->stage == WAITS && !strcmp(one->dialect, there->dialect) && there->expires >= one->expires - SLACK_S &&
+	    there->expires <= one->expires + SLACK_S)
 		one->stage = STORED;
+	/* later than that: a broker that was cut off from another brings what we have withdrawn, or said better since */
+	if (!o->reading && o->complete && one->stage == STORED && (!one->ours || older))
+		wait_in_line(o, one);
 }
 
 void fleet_own_read(struct fleet_own *o)

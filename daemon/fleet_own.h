@@ -27,7 +27,7 @@ void fleet_own_first(struct fleet_own *o);
 void fleet_own_last(struct fleet_own *o);
 
 /* The broker's store is read anew: a topic of ours that is there, with its times; and that was all. What it lacks is published then, what
- * is not ours taken away. */
+ * is not ours taken away; so is what comes in at another time. */
 void fleet_own_reading(struct fleet_own *o);
 void fleet_own_stored(struct fleet_own *o, const struct hint_endpoint *at, const struct hint *there);
 void fleet_own_read(struct fleet_own *o);

@@ -230,7 +230,7 @@ static void on_message(void *arg, const char *topic, const char *payload, size_t
 		take_status(w, seen.gateway, payload, len, retained);
 		return;
 	case HINT_OWN:
-		if (retained && hint_read_payload(payload, len, &own) == HINT_PAYLOAD_GOOD)
+		if (hint_read_payload(payload, len, &own) == HINT_PAYLOAD_GOOD)
 			fleet_own_stored(w->own, &seen.at, &own);
 		return;
 	case HINT_KNOWN:
@@ -278,7 +278,7 @@ static void take_item(struct fleet_work *w, char what, const struct fleet_item *
 
 	switch ((enum fleet_message)what) {
 	case FLEET_TAUGHT:
-		if (fleet_teaches(w) && !hint_reserved(&i->at))
+		if (fleet_teaches(w) && !hints_private(w->hints, &i->at))
 			fleet_own_put(w->own, &i->at, i->dialect, now + (i->left_s < HINTS_LIFE_S ? i->left_s : HINTS_LIFE_S));
 		break;
 	case FLEET_DROPPED:
@@ -350,36 +350,54 @@ static bool heed_link(struct fleet_work *w)
 
 /* ---- the loop ---- */
 
-static size_t put_ours(struct hint_endpoint *to, size_t n, const struct sockaddr *a)
+/* Bits of a mask of these bytes. */
+static unsigned mask_bits(const uint8_t *mask, size_t bytes)
 {
-	const struct sockaddr_in *four = (const struct sockaddr_in *)a;
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
+	unsigned n = 0;
 
-	if (!a || n == OURS_MAX || (a->sa_family != AF_INET && a->sa_family != AF_INET6))
+	for (size_t i = 0; i < bytes; i++)
+		n += (unsigned)__builtin_popcount(mask[i]);
+	return n;
+}
+
+/* The network that an interface is in; where its mask says nothing, the address alone. */
+static size_t put_ours(struct hint_network *to, size_t n, const struct ifaddrs *a)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)a->ifa_addr, *four_mask = (const struct sockaddr_in *)a->ifa_netmask;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a->ifa_addr, *six_mask = (const struct sockaddr_in6 *)a->ifa_netmask;
+	unsigned bits = 0;
+
+	if (!four || n == OURS_MAX || (four->sin_family != AF_INET && four->sin_family != AF_INET6))
 		return n;
 	memset(&to[n], 0, sizeof(to[n]));
-	if (a->sa_family == AF_INET) {
+	if (four->sin_family == AF_INET) {
 		memset(to[n].addr + 10, 0xff, 2);
 		memcpy(to[n].addr + 12, &four->sin_addr, 4);
+		bits = four_mask ? mask_bits((const uint8_t *)&four_mask->sin_addr, 4) : 0;
+		to[n].prefix = (uint8_t)(bits ? 96 + bits : 128);
 	} else {
 		memcpy(to[n].addr, &six->sin6_addr, 16);
+		bits = six_mask ? mask_bits((const uint8_t *)&six_mask->sin6_addr, 16) : 0;
+		to[n].prefix = (uint8_t)(bits ? bits : 128);
 	}
 	return n + 1;
 }
 
-/* This gateway's addresses, and the way to the broker: whoever could have these blocked would end more than mining. */
+/* This gateway's networks, where inside hosts may have addresses of the whole world, and the way to the broker: whoever could have these
+ * blocked would end more than mining. */
 static void find_ours(struct fleet_work *w)
 {
-	struct hint_endpoint ours[OURS_MAX + 1];
+	struct hint_network ours[OURS_MAX + 1];
 	struct ifaddrs *all = NULL;
 	size_t n = 0;
 
 	if (getifaddrs(&all))
 		return;
 	for (const struct ifaddrs *a = all; a; a = a->ifa_next)
-		n = put_ours(ours, n, a->ifa_addr);
+		n = put_ours(ours, n, a);
 	freeifaddrs(all);
 	memset(&ours[n], 0, sizeof(ours[n]));
+	ours[n].prefix = 128;
 	n += fleet_client_peer(w->client, ours[n].addr, &ours[n].port);
 	hints_ours(w->hints, ours, n);
 }

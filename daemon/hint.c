@@ -185,16 +185,38 @@ void hint_dialect(char to[HINT_DIALECT_MAX], const char *name)
 			*c = '_';
 }
 
+/* A network whose addresses are not one machine's everywhere: IPv4 as it is, IPv6 by its first bits. */
+static const struct {
+	uint8_t family, prefix;
+	uint8_t bytes[6];
+} reserved[] = {
+	{ 4, 8, { 0 } }, { 4, 8, { 10 } }, { 4, 10, { 100, 64 } }, { 4, 8, { 127 } }, { 4, 16, { 169, 254 } }, { 4, 12, { 172, 16 } },
+	{ 4, 16, { 192, 168 } }, { 4, 3, { 224 } },
+	{ 6, 7, { 0xfc } }, { 6, 9, { 0xfe, 0x80 } }, { 6, 8, { 0xff } }, { 6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } },
+};
+
+static bool begins(const uint8_t *address, const uint8_t *network, unsigned prefix)
+{
+	unsigned whole = prefix / 8, rest = prefix % 8;
+
+	return !memcmp(address, network, whole) && (!rest || (address[whole] ^ network[whole]) >> (8 - rest) == 0);
+}
+
+bool hint_in_network(const struct hint_endpoint *at, const uint8_t network[16], unsigned prefix)
+{
+	return begins(at->addr, network, prefix);
+}
+
 bool hint_reserved(const struct hint_endpoint *at)
 {
 	static const uint8_t one[16] = { [15] = 1 }, none[16];
-	const uint8_t *a = at->addr, *b = a + 12;
 
-	if (at->family == 6)
-		return !memcmp(a, one, sizeof(one)) || !memcmp(a, none, sizeof(none)) || (a[0] & 0xfe) == 0xfc ||
-		       (a[0] == 0xfe && (a[1] & 0x80)) || a[0] == 0xff;
-	return b[0] == 0 || b[0] == 10 || b[0] == 127 || (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-	       (b[0] == 169 && b[1] == 254) || b[0] >= 224;
+	if (!memcmp(at->addr, one, sizeof(one)) || !memcmp(at->addr, none, sizeof(none)))
+		return true;
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (reserved[i].family == at->family && begins(at->addr + (at->family == 4 ? 12 : 0), reserved[i].bytes, reserved[i].prefix))
+			return true;
+	return false;
 }
 
 /* Bytes up to the next blank. */

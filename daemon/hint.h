@@ -56,7 +56,10 @@ const char *hint_endpoint_text(char to[HINT_ENDPOINT_TEXT], const struct hint_en
 /* A dialect as others take it: bytes that have no place in it become '_'; "other" for none. */
 void hint_dialect(char to[HINT_DIALECT_MAX], const char *name);
 
-/* Nobody shares these: private (RFC 1918, 3927, 4193, 4291, 6598), this host's, of groups, or none at all. */
+/* Is it in this network? IPv4 v4-mapped, prefix + 96. */
+bool hint_in_network(const struct hint_endpoint *at, const uint8_t network[16], unsigned prefix);
+
+/* Nobody shares these: private (RFC 1918, 3927, 4193, 4291, 6598, 8215), this host's, of groups, or none at all. */
 bool hint_reserved(const struct hint_endpoint *at);
 
 /* A line of the key file: "GATEWAY BASE64 [revoked]". */

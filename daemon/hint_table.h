@@ -45,7 +45,7 @@ struct hints {
 	struct hint_gateway *gateways;
 	size_t n_gateways;
 	uint32_t chains[HINT_TABLE_CHAINS];	/* index + 1 */
-	struct hint_endpoint *ours;
+	struct hint_network *ours;
 	size_t n_ours;
 	uint64_t accepted, refused[HINT_RESULTS];
 	int64_t lag_s;

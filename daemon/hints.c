@@ -159,12 +159,12 @@ void hints_status(struct hints *h, const char *gateway, bool online, int64_t sin
 
 /* ---- messages ---- */
 
-static bool is_ours(const struct hints *h, const struct hint_endpoint *at)
+bool hints_private(const struct hints *h, const struct hint_endpoint *at)
 {
 	for (size_t i = 0; i < h->n_ours; i++)
-		if (!memcmp(h->ours[i].addr, at->addr, sizeof(at->addr)) && (!h->ours[i].port || h->ours[i].port == at->port))
+		if (hint_in_network(at, h->ours[i].addr, h->ours[i].prefix) && (!h->ours[i].port || h->ours[i].port == at->port))
 			return true;
-	return false;
+	return hint_reserved(at);
 }
 
 static void fill(const struct hints *h, struct hint_gateway *g, int64_t mono_ms)
@@ -221,7 +221,8 @@ static bool has_room(const struct hints *h, const struct hint_gateway *g)
 	return h->n_words < h->config.max && g->hints < h->config.max / 2;
 }
 
-static enum hint_result keep(struct hints *h, struct hint_gateway *g, struct endpoint *e, struct word *w, const struct hint *m, int64_t now_s)
+static enum hint_result keep(struct hints *h, struct hint_gateway *g, struct endpoint *e, struct word *w, const struct hint *m,
+			     int64_t now_s)
 {
 	if (!e)
 		e = hint_table_get(h, &m->at);
@@ -287,7 +288,7 @@ static enum hint_result take(struct hints *h, struct hint_gateway *g, const stru
 	case HINT_PAYLOAD_GOOD:
 		break;
 	}
-	if (hint_reserved(at) || is_ours(h, at))
+	if (hints_private(h, at))
 		return HINT_RESERVED;
 	return judge(h, g, &m, retained, now_s, mono_ms);
 }
@@ -357,7 +358,8 @@ void hints_mute(struct hints *h, const struct hint_endpoint *at, int64_t now_s)
 	hint_table_review(h, e, now_s);
 }
 
-void hints_restore(struct hints *h, const struct hint_endpoint *at, const char *dialect, const char *gateways, int64_t until_s, int64_t now_s)
+void hints_restore(struct hints *h, const struct hint_endpoint *at, const char *dialect, const char *gateways, int64_t until_s,
+		   int64_t now_s)
 {
 	struct endpoint *e = until_s > now_s ? hint_table_get(h, at) : NULL;
 	char name[FLEET_NAME_MAX];
@@ -470,9 +472,9 @@ void hints_configure(struct hints *h, const struct hints_config *config)
 			hint_table_queue(h, e, false);
 }
 
-int hints_ours(struct hints *h, const struct hint_endpoint *ours, size_t n)
+int hints_ours(struct hints *h, const struct hint_network *ours, size_t n)
 {
-	struct hint_endpoint *copy = malloc((n + 1) * sizeof(*copy));
+	struct hint_network *copy = malloc((n + 1) * sizeof(*copy));
 
 	if (!copy)
 		return -ENOMEM;

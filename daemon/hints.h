@@ -92,8 +92,17 @@ void hints_free(struct hints *h);
 /* Another site or name of ours forgets everything. */
 void hints_configure(struct hints *h, const struct hints_config *config);
 
-/* Addresses and the broker that are ours: nobody else speaks of them. Copied. */
-int hints_ours(struct hints *h, const struct hint_endpoint *ours, size_t n);
+/* Networks that this gateway is in, its addresses, and the broker: nobody else speaks of them, nor do we. IPv4 v4-mapped, prefix + 96;
+ * port 0: any. Copied. */
+struct hint_network {
+	uint8_t addr[16];
+	uint8_t prefix;
+	uint16_t port;
+};
+int hints_ours(struct hints *h, const struct hint_network *ours, size_t n);
+
+/* Is it one that nobody may share, or ours? */
+bool hints_private(const struct hints *h, const struct hint_endpoint *at);
 
 /* The key file's text takes the place of the one before; hints of gateways that are gone, revoked or have another key do not count
  * from now on. Answers the first line that is wrong (from 1), and nothing has changed; 0; or -ENOMEM. */
@@ -126,7 +135,8 @@ void hints_refuse(struct hints *h, const struct hint_endpoint *at, enum hint_res
 void hints_again(struct hints *h);
 
 /* What was confirmed before a restart, by these gateways. */
-void hints_restore(struct hints *h, const struct hint_endpoint *at, const char *dialect, const char *gateways, int64_t until_s, int64_t now_s);
+void hints_restore(struct hints *h, const struct hint_endpoint *at, const char *dialect, const char *gateways, int64_t until_s,
+		   int64_t now_s);
 
 /* Every second or so: what expired. */
 void hints_tick(struct hints *h, int64_t now_s);

@@ -264,18 +264,25 @@ static void test_own_word(void **state)
 static void test_refused(void **state)
 {
 	struct hints_figures f;
-	struct hint_endpoint ours[] = { endpoint("tcp/192.0.2.9/1"), endpoint("tcp/192.0.2.10/8883") };
+	struct hint_network ours[3] = { { .prefix = 128 }, { .prefix = 128, .port = 8883 }, { .prefix = 64 } };
 	static const char *const reserved[] = { "tcp/10.0.0.1/1", "tcp/172.31.0.1/1", "tcp/192.168.0.1/1", "tcp/169.254.0.1/1", "tcp/127.0.0.1/1",
 						"tcp/0.1.2.3/1", "tcp/100.64.0.1/1", "tcp/224.0.0.1/1", "tcp/255.255.255.255/1", "tcp/::1/1",
-						"tcp/fe80::1/1", "tcp/fd00::1/1", "tcp/ff02::1/1", "tcp/::/1", "udp/192.0.2.9/99", "tcp/192.0.2.10/8883" };
+						"tcp/fe80::1/1", "tcp/fec0::1/1", "tcp/fd00::1/1", "tcp/ff02::1/1", "tcp/::/1", "tcp/64:ff9b:1::1/1",
+						"udp/192.0.2.9/99", "tcp/192.0.2.10/8883", "tcp/2001:db8:1::7/3333", "udp/100.127.0.1/1" };
+	static const char *const shared[] = { "tcp/192.0.2.10/443", "tcp/2001:db8:1:1::7/1", "tcp/64:ff9b::1/1", "tcp/172.32.0.1/1", "tcp/100.128.0.1/1",
+					      "tcp/100.63.0.1/1", "tcp/223.255.0.1/1", "tcp/169.253.0.1/1" };
 
 	(void)state;
-	ours[0].port = 0;
-	assert_int_equal(hints_ours(h, ours, 2), 0);
+	memcpy(ours[0].addr, endpoint("tcp/192.0.2.9/1").addr, 16);
+	memcpy(ours[1].addr, endpoint("tcp/192.0.2.10/1").addr, 16);
+	memcpy(ours[2].addr, endpoint("tcp/2001:db8:1::1/1").addr, 16);
+	assert_int_equal(hints_ours(h, ours, 3), 0);
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (say(1, reserved[i], NOW, NOW + LIFE) != HINT_RESERVED)
 			fail_msg("%s is taken", reserved[i]);
-	assert_int_equal(say(1, "tcp/192.0.2.10/443", NOW, NOW + LIFE), HINT_ACCEPTED);
+	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+		if (say(2, shared[i], NOW, NOW + LIFE) != HINT_ACCEPTED)
+			fail_msg("%s is not taken", shared[i]);
 	assert_int_equal(say(9, AT, NOW, NOW + LIFE), HINT_UNKNOWN_GATEWAY);
 	assert_int_equal(say_as(1, 2, AT, NOW, NOW + LIFE, false), HINT_SIGNATURE);
 	assert_int_equal(say(1, AT, NOW - LIFE, NOW), HINT_EXPIRED);
@@ -285,8 +292,8 @@ static void test_refused(void **state)
 	hints_figures(h, now_s, &f);
 	assert_int_equal(f.refused[HINT_SIGNATURE], 1);
 	assert_int_equal(f.refused[HINT_RESERVED], sizeof(reserved) / sizeof(reserved[0]));
-	assert_int_equal(f.hints, 2);
-	assert_int_equal(f.accepted, 2);
+	assert_int_equal(f.hints, 1 + sizeof(shared) / sizeof(shared[0]));
+	assert_int_equal(f.accepted, f.hints);
 	assert_int_equal(change(), -1);
 }
 
@@ -512,7 +519,19 @@ static void test_own_endpoints(void **state)
 	assert_false(fleet_own_next(o, NOW, &m, &gone));
 	fleet_own_reading(o);				/* a broker that lost its store */
 	fleet_own_read(o);
-	assert_true(fleet_own_next(o, NOW, &m, &gone) && !gone);
+	for (int id = 13; fleet_own_next(o, NOW, &m, &gone); id++) {
+		assert_false(gone);
+		fleet_own_sent(o, &m, id);
+		assert_true(fleet_own_answer(o, id, true));
+		fleet_own_stored(o, &m.at, &m);		/* the echo of that */
+	}
+	assert_false(fleet_own_next(o, NOW, &m, &gone));
+	fleet_own_stored(o, &a, &there);		/* another broker had an older one */
+	assert_true(fleet_own_next(o, NOW, &m, &gone) && !gone && !memcmp(&m.at, &a, sizeof(a)));
+	fleet_own_sent(o, &m, 20);
+	assert_true(fleet_own_answer(o, 20, true));
+	fleet_own_stored(o, &c, &there);		/* or one that we took back */
+	assert_true(fleet_own_next(o, NOW, &m, &gone) && gone && !memcmp(&m.at, &c, sizeof(c)));
 	fleet_own_tick(o, NOW + 3 * LIFE);
 	fleet_own_free(o);
 }
