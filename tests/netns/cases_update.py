@@ -689,7 +689,7 @@ def daemon_refuses(t):
     says(lists.daemon.verb("reload", "--keep"), 0, "")
     lists.daemon.write("policy.yaml", text + "oh no\n")
     lists.web.publish(lists.name, BETTER)
-    says(lists.update(), 4, "policy.yaml:10:1")
+    says(lists.update(), 4, "policy.yaml:9:1")
     lists.daemon.write("policy.yaml", text)
     says(lists.daemon.verb("reload"), 0, "200 names")
     says(lists.update(), 0, "201 entries used, 0 skipped\nthe daemon has taken them: 201 names")
