@@ -61,29 +61,39 @@ static const char *differs(const struct daemon *d, const json_t *is)
 	       strcmp(log, s->log_file) ? "log.file" : NULL;
 }
 
-/* Where a service manager counts its processes: beside the one whose place we take (cgroups, version 2). What fails there is no harm
- * without such a manager. */
-static void move_beside(long pid)
+static void join(const char *root, const char *group)
 {
-	char path[512], group[400], line[512];
+	char path[512];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%ld/cgroup", pid);
-	f = fopen(path, "re");
-	*group = '\0';
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "0::%399s", group) == 1)
-			break;
-	if (f)
-		fclose(f);
-	if (!*group || strstr(group, ".."))
-		return;
-	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", group);
+	snprintf(path, sizeof(path), "%s%s/cgroup.procs", root, group);
 	f = fopen(path, "we");
 	if (!f)
 		return;
 	fprintf(f, "%ld\n", (long)getpid());
 	fclose(f);
+}
+
+/* Where a service manager counts its processes: beside the one whose place we take, in its group of version 2 and, where systemd still has
+ * one of its own beside that, there, too. What fails is no harm without such a manager. */
+static void move_beside(long pid)
+{
+	char path[64], group[400], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/cgroup", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		bool unified = sscanf(line, "0::%399s", group) == 1;
+
+		if ((!unified && sscanf(line, "%*d:name=systemd:%399s", group) != 1) || strstr(group, ".."))
+			continue;
+		if (unified)
+			join("/sys/fs/cgroup", group);
+		join(unified ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup/systemd", group);
+	}
+	if (f)
+		fclose(f);
 }
 
 static void take_allowances(struct daemon *d, const json_t *all)
