@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asked in a child. What the system asks beyond /etc/passwd (systemd, LDAP) is a library that libc loads into whoever asks and never
+/* Asked in a child, once for each name. What the system asks beyond /etc/passwd (systemd, LDAP) is a library that libc loads into whoever asks and never
  * lets go; in the daemon 0.7 MB of it stayed where the user `minewall` is missing. */
 #include "daemon/account.h"
 
@@ -11,24 +11,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What is known of a name. */
 struct account {
-	bool there;
+	char name[64];
+	bool user, group, group_asked;
 	uid_t uid;
-	gid_t gid;
+	gid_t gid, group_gid;
 };
 
-static struct account find(const char *name, bool group)
+/* A start asks for few names, some of them twice. */
+static struct account known[4];
+static unsigned n_known;
+
+/* Who is no user may be a group, and whoever asks for one asks for the other soon. */
+static void find(struct account *a, bool group)
 {
-	struct account a = { 0 };
 	char room[4096];
 	struct passwd user, *pw = NULL;
 	struct group one, *g = NULL;
 
-	if (group && getgrnam_r(name, &one, room, sizeof(room), &g) == 0 && g)
-		a = (struct account){ .there = true, .gid = g->gr_gid };
-	else if (!group && getpwnam_r(name, &user, room, sizeof(room), &pw) == 0 && pw)
-		a = (struct account){ .there = true, .uid = pw->pw_uid, .gid = pw->pw_gid };
-	return a;
+	if (getpwnam_r(a->name, &user, room, sizeof(room), &pw) == 0 && pw) {
+		a->user = true;
+		a->uid = pw->pw_uid;
+		a->gid = pw->pw_gid;
+	}
+	a->group_asked = group || !pw;
+	if (a->group_asked && getgrnam_r(a->name, &one, room, sizeof(room), &g) == 0 && g) {
+		a->group = true;
+		a->group_gid = g->gr_gid;
+	}
 }
 
 static bool hear(int fd, struct account *a)
@@ -42,41 +53,61 @@ static bool hear(int fd, struct account *a)
 }
 
 /* Where there can be no child it is asked here. */
-static struct account ask(const char *name, bool group)
+static void ask(struct account *a, bool group)
 {
-	struct account a;
 	int ends[2];
 	bool heard;
 	pid_t child;
 
-	if (pipe2(ends, O_CLOEXEC))
-		return find(name, group);
+	if (pipe2(ends, O_CLOEXEC)) {
+		find(a, group);
+		return;
+	}
 	child = fork();
 	if (child == 0) {
-		a = find(name, group);
-		_exit(write(ends[1], &a, sizeof(a)) == (ssize_t)sizeof(a) ? 0 : 1);
+		find(a, group);
+		_exit(write(ends[1], a, sizeof(*a)) == (ssize_t)sizeof(*a) ? 0 : 1);
 	}
 	close(ends[1]);
-	heard = child > 0 && hear(ends[0], &a);
+	heard = child > 0 && hear(ends[0], a);
 	close(ends[0]);
 	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
-	return heard ? a : find(name, group);
+	if (!heard)
+		find(a, group);
+}
+
+/* No system has a name that does not fit. */
+static struct account account(const char *name, bool group)
+{
+	struct account a = { 0 };
+	unsigned i;
+
+	for (i = 0; i < n_known; i++)
+		if (!strcmp(known[i].name, name) && (known[i].group_asked || !group))
+			return known[i];
+	if (strlen(name) >= sizeof(a.name))
+		return a;
+	strcpy(a.name, name);
+	ask(&a, group);
+	if (n_known < sizeof(known) / sizeof(known[0]))
+		known[n_known++] = a;
+	return a;
 }
 
 bool account_user(const char *name, uid_t *uid, gid_t *gid)
 {
-	struct account a = ask(name, false);
+	struct account a = account(name, false);
 
 	*uid = a.uid;
 	*gid = a.gid;
-	return a.there;
+	return a.user;
 }
 
 bool account_group(const char *name, gid_t *gid)
 {
-	struct account a = ask(name, true);
+	struct account a = account(name, true);
 
-	*gid = a.gid;
-	return a.there;
+	*gid = a.group_gid;
+	return a.group;
 }
