@@ -25,8 +25,8 @@ check-package:
 	$(Q)contrib/install-deps --large
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/package.py
 
-# For aarch64 and s390x by Debian's cross compilers, and run under qemu's user emulation: another byte order, no unaligned access. Some
-# ten minutes; needs root and a mirror of Debian.
+# For aarch64 and s390x by Debian's cross compilers, and run under qemu's user emulation: another byte order, no unaligned access. Seven
+# minutes of a processor, and some the first time; needs root and a mirror of Debian.
 check-cross: $(BUILD)/minewall netns-tools
 	$(Q)contrib/install-deps --large
 	$(Q)BUILD=$(BUILD) /usr/bin/python3 tests/package/cross.py
