@@ -7,9 +7,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define ROOM_FIRST 4096u
+#define ROOM_MAX (4u << 20)
 
 /* What is known of a name. */
 struct account {
@@ -23,22 +27,38 @@ struct account {
 static struct account known[4];
 static unsigned n_known;
 
-/* Who is no user may be a group, and whoever asks for one asks for the other soon. */
-static void find(struct account *a, bool group)
+/* ERANGE: a group may have members without end. */
+static int find_in(char *room, size_t size, struct account *a, bool group)
 {
-	char room[4096];
 	struct passwd user, *pw = NULL;
 	struct group one, *g = NULL;
+	int err = getpwnam_r(a->name, &user, room, size, &pw);
 
-	if (getpwnam_r(a->name, &user, room, sizeof(room), &pw) == 0 && pw) {
+	if (!err && pw) {
 		a->user = true;
 		a->uid = pw->pw_uid;
 		a->gid = pw->pw_gid;
 	}
 	a->group_asked = group || !pw;
-	if (a->group_asked && getgrnam_r(a->name, &one, room, sizeof(room), &g) == 0 && g) {
+	if (err != ERANGE && a->group_asked)
+		err = getgrnam_r(a->name, &one, room, size, &g);
+	if (!err && g) {
 		a->group = true;
 		a->group_gid = g->gr_gid;
+	}
+	return err;
+}
+
+/* Who is no user may be a group, and whoever asks for one asks for the other soon. */
+static void find(struct account *a, bool group)
+{
+	int err = ERANGE;
+
+	for (size_t size = ROOM_FIRST; err == ERANGE && size <= ROOM_MAX; size *= 4) {
+		char *room = malloc(size);
+
+		err = room ? find_in(room, size, a, group) : ENOMEM;
+		free(room);
 	}
 }
 

@@ -68,6 +68,7 @@ $(eval $(call unit,judge,cli/judge cli/child daemon/process daemon/account cli/s
 $(eval $(call unit,list_meta,cli/list_meta cli/folder policy/file,jansson))
 $(eval $(call unit,incident,daemon/incident daemon/incident_json daemon/incident_file daemon/sighting daemon/leases daemon/event daemon/escape daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
 $(eval $(call unit,clients,daemon/clients,jansson))
+$(eval $(call unit,account,daemon/account,))
 $(eval $(call unit,load,daemon/load daemon/process daemon/account daemon/incident daemon/log daemon/escape,jansson))
 $(eval $(call unit,quarantine,daemon/quarantine daemon/reach,jansson))
 $(eval $(call unit,escape,daemon/escape,jansson))
