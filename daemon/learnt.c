@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+
+#include "daemon/mix.h"
 
 /* Together some 14 MB at the very worst; an event of a typical pool takes 2 KB. */
 #define ENTRIES_MAX 8192
@@ -45,6 +48,7 @@ struct fleet_entry {
 
 struct learnt {
 	pthread_mutex_t lock;
+	uint64_t hash_key;
 	struct fleet_entry *fleet[FLEET_BUCKETS];
 	size_t n_fleet;
 	struct entry *buckets[BUCKETS];
@@ -56,8 +60,12 @@ struct learnt *learnt_new(void)
 {
 	struct learnt *l = calloc(1, sizeof(*l));
 
-	if (l)
-		pthread_mutex_init(&l->lock, NULL);
+	if (!l)
+		return NULL;
+	pthread_mutex_init(&l->lock, NULL);
+	/* early in a boot it may be guessed, which nobody waits for */
+	if (getrandom(&l->hash_key, sizeof(l->hash_key), GRND_NONBLOCK) != (ssize_t)sizeof(l->hash_key))
+		l->hash_key = (uintptr_t)l;
 	return l;
 }
 
@@ -76,26 +84,23 @@ static struct key key_of(const struct element *e, enum kind kind)
 	return k;
 }
 
-/* FNV-1a: entries come from verdicts and are few, so an unkeyed hash gives nobody a lever. */
-static uint32_t hash_of(const struct key *k)
+/* Keyed: which endpoints a fleet teaches is chosen by whoever speaks in it. */
+static uint64_t hash_of(const struct learnt *l, const struct key *k)
 {
-	const uint8_t *p = (const uint8_t *)k;
-	uint32_t h = 2166136261u;
+	uint64_t rest = (uint64_t)k->port << 48 | (uint64_t)k->proto << 40 | (uint64_t)k->family << 32 | k->kind;
 
-	for (size_t i = 0; i < sizeof(*k); i++)
-		h = (h ^ p[i]) * 16777619u;
-	return h;
+	return mix_address(mix_address(l->hash_key ^ rest, k->dst), k->src);
 }
 
-static size_t bucket_of(const struct key *k)
+static size_t bucket_of(const struct learnt *l, const struct key *k)
 {
-	return hash_of(k) % BUCKETS;
+	return hash_of(l, k) % BUCKETS;
 }
 
 /* Where the fleet's entry of this key is, or would be. */
 static struct fleet_entry **find_fleet(struct learnt *l, const struct key *k)
 {
-	struct fleet_entry **at = &l->fleet[hash_of(k) % FLEET_BUCKETS];
+	struct fleet_entry **at = &l->fleet[hash_of(l, k) % FLEET_BUCKETS];
 
 	while (*at && memcmp(&(*at)->key, k, sizeof(*k)))
 		at = &(*at)->next;
@@ -113,7 +118,7 @@ static void drop_fleet(struct learnt *l, struct fleet_entry **at)
 
 static struct entry *find(struct learnt *l, const struct key *k)
 {
-	struct entry *e = l->buckets[bucket_of(k)];
+	struct entry *e = l->buckets[bucket_of(l, k)];
 
 	while (e && memcmp(&e->key, k, sizeof(*k)))
 		e = e->next;
@@ -122,7 +127,7 @@ static struct entry *find(struct learnt *l, const struct key *k)
 
 static void drop(struct learnt *l, struct entry *e)
 {
-	struct entry **link = &l->buckets[bucket_of(&e->key)];
+	struct entry **link = &l->buckets[bucket_of(l, &e->key)];
 
 	while (*link != e)
 		link = &(*link)->next;
@@ -137,7 +142,7 @@ static void drop(struct learnt *l, struct entry *e)
 /* The entry of `k`, made if missing; NULL: no memory. */
 static struct entry *get(struct learnt *l, const struct key *k)
 {
-	size_t bucket = bucket_of(k);
+	size_t bucket = bucket_of(l, k);
 	struct entry *e = find(l, k);
 
 	if (e)

@@ -112,6 +112,39 @@ static void test_growth(void **state)
 	learnt_free(l);
 }
 
+struct order {
+	uint16_t ports[64];
+	size_t n;
+};
+
+static void note_port(const struct element *e, const struct learnt_fleet *why, void *arg)
+{
+	struct order *o = arg;
+
+	(void)why;
+	o->ports[o->n++] = e->port;
+}
+
+/* Each table has a key of its own: who chooses what a fleet teaches cannot choose where it stands. */
+static void test_keyed(void **state)
+{
+	struct learnt_fleet why = { .dialect = "x", .gateways = "a,b" };
+	struct order orders[2] = { 0 };
+
+	(void)state;
+	for (int t = 0; t < 2; t++) {
+		struct learnt *l = learnt_new();
+
+		for (uint16_t port = 1; port <= 64; port++)
+			learnt_put_fleet(l, &(struct element) { .dst = { 9 }, .family = 4, .proto = 6, .port = port, .timeout_s = 9 }, &why, 1);
+		learnt_each_fleet(l, 1, note_port, &orders[t]);
+		learnt_free(l);
+	}
+	assert_int_equal(orders[0].n, 64);
+	assert_int_equal(orders[1].n, 64);
+	assert_memory_not_equal(orders[0].ports, orders[1].ports, sizeof(orders[0].ports));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_whose_neighbours),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_keyed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
