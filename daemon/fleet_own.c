@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/hints.h"
 #include "daemon/mix.h"
 
 #define BUCKETS 4096
@@ -214,7 +215,8 @@ bool fleet_own_next(struct fleet_own *o, int64_t now_s, struct hint *h, bool *go
 	memset(h, 0, sizeof(*h));
 	h->at = one->at;
 	memcpy(h->dialect, one->dialect, sizeof(h->dialect));
-	h->issued = now_s > one->said ? now_s : one->said + 1;
+	/* what stood there with a time to come nobody has believed, and it may be a broker's own invention */
+	h->issued = now_s > one->said || one->said > now_s + HINTS_SKEW_S ? now_s : one->said + 1;
 	h->expires = one->expires > h->issued ? one->expires : h->issued + 1;
 	*gone = !one->ours;
 	return true;
@@ -252,7 +254,9 @@ void fleet_own_tick(struct fleet_own *o, int64_t now_s)
 		for (struct own **at = &o->buckets[i]; *at;) {
 			struct own *one = *at;
 
-			if (one->in_line || one->stage == ON_WAY || one->expires > now_s) {
+			/* nor does a stranger's word live for ever */
+			if (one->in_line || one->stage == ON_WAY ||
+			    (one->expires > now_s && (one->ours || one->expires <= now_s + HINTS_LIFE_S))) {
 				at = &one->next;
 				continue;
 			}

@@ -252,12 +252,12 @@ static void test_own_word(void **state)
 	hints_point(h, &at, now_s);			/* before anybody named it, and after */
 	assert_int_equal(say(1, AT, NOW, NOW + LIFE), HINT_ACCEPTED);
 	assert_int_equal(change(), NOW + LIFE);
-	at = endpoint("udp/2001:db8::7/443");
-	assert_int_equal(say(1, "udp/2001:db8::7/443", NOW, NOW + LIFE), HINT_ACCEPTED);
+	at = endpoint("tcp/2001:db8::7/443");
+	assert_int_equal(say(1, "tcp/2001:db8::7/443", NOW, NOW + LIFE), HINT_ACCEPTED);
 	assert_int_equal(change(), -1);
 	hints_point(h, &at, now_s);
 	assert_int_equal(change(), NOW + LIFE);
-	assert_int_equal(withdraw(1, "udp/2001:db8::7/443"), HINT_WITHDRAWN);
+	assert_int_equal(withdraw(1, "tcp/2001:db8::7/443"), HINT_WITHDRAWN);
 	assert_int_equal(change(), 0);
 }
 
@@ -536,9 +536,49 @@ static void test_own_endpoints(void **state)
 	fleet_own_free(o);
 }
 
+/* What a broker makes up of our own topics, unsigned, neither lasts nor puts our clock forward. */
+static void test_own_forged(void **state)
+{
+	static const uint64_t key[2] = { 3, 4 };
+	struct fleet_own *o = fleet_own_new(key);
+	struct hint_endpoint a = endpoint(AT), b = endpoint("tcp/192.0.2.8/1");
+	struct hint m, there = { .dialect = "zcash", .issued = INT64_MAX - 1, .expires = INT64_MAX };
+	size_t stored;
+	bool gone;
+
+	(void)state;
+	fleet_own_put(o, &a, "zcash", NOW + LIFE);
+	fleet_own_last(o);
+	fleet_own_reading(o);
+	fleet_own_stored(o, &a, &there);
+	fleet_own_stored(o, &b, &there);
+	fleet_own_read(o);
+	assert_true(fleet_own_next(o, NOW, &m, &gone) && !gone && m.issued == NOW && m.expires == NOW + LIFE);
+	fleet_own_sent(o, &m, 1);
+	assert_true(fleet_own_answer(o, 1, true));
+	assert_true(fleet_own_next(o, NOW, &m, &gone) && gone);
+	fleet_own_sent(o, &m, 2);
+	assert_true(fleet_own_answer(o, 2, true));
+	fleet_own_tick(o, NOW);
+	assert_int_equal(fleet_own_count(o, &stored), 1);
+	fleet_own_put(o, &b, "zcash", NOW + LIFE);	/* as one that nothing is known of */
+	assert_true(fleet_own_next(o, NOW, &m, &gone) && !gone && m.issued == NOW);
+	fleet_own_free(o);
+}
+
+/* Nobody's traffic shows Stratum over UDP: a resolver, a clock or a tunnel cannot be named. */
+static void test_udp(void **state)
+{
+	(void)state;
+	assert_int_equal(say(1, "udp/192.0.2.7/53", NOW, NOW + LIFE), HINT_EVIDENCE);
+	assert_int_equal(say(2, "udp/192.0.2.7/53", NOW, NOW + LIFE), HINT_EVIDENCE);
+	assert_int_equal(change(), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_own_forged, setup, teardown), cmocka_unit_test_setup_teardown(test_udp, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_topics, setup, teardown), cmocka_unit_test_setup_teardown(test_payloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown), cmocka_unit_test_setup_teardown(test_confirmed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_word, setup, teardown), cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
