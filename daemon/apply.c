@@ -259,6 +259,8 @@ bool apply_justified(const struct daemon *d, const struct element *e, const stru
 	who.mac_known = e->pair && learnt_host_get(d->shared.learnt, e->src, e->family, who.mac);
 	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW || (e->pair && policy_may_spare(d->shared.policy, &who)))
 		return false;
+	if (*why->fleet && policy_shared_address(d->shared.policy, who.dst))
+		return false;
 	now = judge_anew(d, &who, why);
 	return why->evidence == EVIDENCE_NONE || (now.action == ACTION_BLOCK && (e->pair || now.scope == SCOPE_ENDPOINT));
 }

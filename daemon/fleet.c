@@ -4,6 +4,7 @@
 #include "daemon/fleet.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,11 +308,15 @@ static void reason_of(const struct daemon *d, const struct fleet_lesson *l, stru
 static enum hint_result judge(struct daemon *d, const struct element *e, const struct event *why)
 {
 	struct subject who = { .dport = e->port, .proto = e->proto, .when_s = time(NULL) };
+	struct hint_endpoint at = endpoint_of(e->dst, e->family, e->proto, e->port);
 
 	memcpy(who.dst, e->dst, sizeof(who.dst));
+	/* its process has judged so already, but that one reads what a broker sends */
+	if ((e->family != 4 && e->family != 6) || e->proto != IPPROTO_TCP || hint_reserved(&at))
+		return HINT_RESERVED;
 	if (policy_decide_address(d->shared.policy, &who).action == ACTION_ALLOW)
 		return HINT_LOCAL_ALLOW;
-	if (d->settings->mode == MODE_ENFORCE && !apply_justified(d, e, why))
+	if (policy_shared_address(d->shared.policy, e->dst) || (d->settings->mode == MODE_ENFORCE && !apply_justified(d, e, why)))
 		return HINT_POLICY;
 	return HINT_ACCEPTED;
 }

@@ -4,6 +4,7 @@
 #include "daemon/hints.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,9 @@ static enum hint_result take(struct hints *h, struct hint_gateway *g, const stru
 	}
 	if (hints_private(h, at))
 		return HINT_RESERVED;
+	/* Stratum is seen in TCP alone: what would this be but a resolver, a clock or a tunnel that somebody wants ended? */
+	if (at->proto != IPPROTO_TCP)
+		return HINT_EVIDENCE;
 	return judge(h, g, &m, retained, now_s, mono_ms);
 }
 

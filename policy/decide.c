@@ -297,6 +297,11 @@ static void spare_shared(const struct policy *p, const struct subject *who, stru
 	d->timeout_s = 0;
 }
 
+bool policy_shared_address(const struct policy *p, const uint8_t addr[16])
+{
+	return address_set_match(&p->shared, addr, 0) != NULL;
+}
+
 /* Which detector a kind of protocol is. */
 static unsigned protocol_detector(enum mining_kind kind)
 {

@@ -291,6 +291,9 @@ struct decision policy_decide(const struct policy *p, const struct subject *who,
 /* Judges a sum of signs (daemon/score.h). Allow rules win; a block teaches the pair unless a `scope` asks for something else. */
 struct decision policy_decide_score(const struct policy *p, const struct subject *who, unsigned points);
 
+/* Is it an address of `shared`, behind which others live? What strangers say of it is not enough to block it for everybody. */
+bool policy_shared_address(const struct policy *p, const uint8_t addr[16]);
+
 /* May a rule let this host do what others may not, that knows hosts by link address or interface, where `who` lacks that? Then nothing
  * is to be ended on what `who` says. */
 bool policy_may_spare(const struct policy *p, const struct subject *who);
