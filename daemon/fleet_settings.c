@@ -9,10 +9,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/fleet_sign.h"
 #include "daemon/log.h"
+
+/* Beside what it began with: some messages on their way and a report; and a few times what a hint takes. */
+#define MEMORY_FIRST (48u << 20)
+#define MEMORY_HINT 512u
+
+/* Bytes of its own data, as RLIMIT_DATA counts them. */
+static rlim_t data_now(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %*u %*u %*u %*u %lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A broker's message may be 256 MB long, and the library makes room for what it is told: more than there is any use for it does not get,
+ * and then that connection ends. */
+static void limit_memory(struct fleet_work *w)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_DATA, &r))
+		return;
+	if (!w->began_with)
+		w->began_with = data_now();
+	r.rlim_cur = (rlim_t)w->began_with + MEMORY_FIRST + (rlim_t)w->settings.policy.hints * MEMORY_HINT;
+	if (r.rlim_cur < r.rlim_max)
+		setrlimit(RLIMIT_DATA, &r);
+}
 
 static void read_gateway(struct fleet_work *w, const struct fleet_policy *p)
 {
@@ -103,6 +136,7 @@ void fleet_settings_take(struct fleet_work *w, const char *bytes, size_t len)
 		return;
 	memcpy(&w->settings, bytes, len);
 	memcpy(gateway, w->gateway, sizeof(gateway));
+	limit_memory(w);
 	read_gateway(w, p);
 	fleet_files_read(&w->files, &w->settings);
 	read_seed(w);

@@ -30,6 +30,7 @@ struct fleet_work {
 	uint64_t losses, refused;		/* connections; own endpoints that the broker refused */
 	bool said_lost;
 	char error[160];
+	uint64_t began_with;			/* bytes of data, before there was anything of the fleet */
 	int64_t skew_s;				/* clock of the wall minus that since the start */
 	int64_t tick_ms, reported_ms, ours_ms;
 	bool changed, blocked, stop;		/* blocked: the daemon has no room for more */

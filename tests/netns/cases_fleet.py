@@ -190,20 +190,26 @@ def refused(t):
 
 @own("fleet/local-word-wins")
 def local_word(t):
-    """What this gateway allows is not taught, whoever says so; nor is anything in monitor mode, and status says what would be."""
-    address, plain = fresh(t, 4), fresh(t, 4)
+    """What this gateway allows is not taught, whoever says so, nor what stands behind a shared address; nor is anything in monitor mode, and status
+    says what would be."""
+    address, plain, many = fresh(t, 4), fresh(t, 4), fresh(t, 4)
     site = Site(t, mode="monitor").start()
-    allowed = site.policy().replace('addresses: ["100.65.251.0/24"', f'addresses: ["{address}", "100.65.251.0/24"', 1)
+    allowed = site.policy().replace('addresses: ["100.65.251.0/24"', f'addresses: ["{address}", "100.65.251.0/24"', 1) + f'shared: ["{many}/32"]\n'
     reload(t, allowed)
     for name in ("p1", "p2"):
-        for where in (address, plain):
+        for where in (address, plain, many):
             site.say(name, where)
-    need(until(lambda: site.refused("local-allow") and site.status()["watched"] == 1, 3), f"{site.status()}")
+    need(until(lambda: site.refused("local-allow") and site.refused("policy") and site.status()["watched"] == 1, 3), f"{site.status()}")
     need("1 endpoints would be blocked" in site.daemon.verb("fleet").stdout, "status does not say what would be blocked")
     need(not taught(t, plain) and not taught(t, address), "monitor mode teaches")
     reload(t, allowed.replace("mode: monitor", "mode: enforce"))
     need(until(lambda: endpoints(t, plain), 2), "enforce teaches nothing")
     need(not taught(t, address), "an allowed address is taught")
+    need(not taught(t, many), "an address of `shared` is taught")
+    reload(t, allowed.replace("mode: monitor", "mode: enforce").replace(f"{many}/32", "192.0.2.0/24"))
+    need(until(lambda: endpoints(t, many), 2), "an address that is shared no more is not taught")
+    reload(t, allowed.replace("mode: monitor", "mode: enforce"))
+    need(until(lambda: not taught(t, many), 2) and endpoints(t, plain), "an address that is shared now is not let go of")
     need(t.bed.curl(address, 443, "www.unlisted.example")["code"] == 200, "an allowed address is blocked")
     done = site.daemon.verb("allow", plain, "--for", "1h")
     need(done.returncode == 0 and until(lambda: not taught(t, plain), 2), "an allowance does not let go of it")
@@ -316,6 +322,61 @@ def lost(t):
     need(until(lambda: endpoints(t, address), 5), "not taught any more")
 
 
+def descriptors(pids):
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+
+@own("fleet/reloads")
+def reloads(t):
+    """Of many reloads nothing stays open, in no process, whether files have changed or not."""
+    site = Site(t).start()
+    pids = t.bed.gateway.pids()
+    for n in range(3):      # the first may open what stays
+        reload(t, site.policy())
+    need(until(lambda: site.status().get("synced"), 5), f"{site.status()}")
+    before = descriptors(pids)
+    for n in range(20):
+        site.daemon.write("gateways.txt", site.keys(gone=["p3"] if n % 2 else ()))
+        reload(t, site.policy())
+    need(until(lambda: site.status().get("synced") and site.status()["known"] == 2, 5), f"{site.status()}")
+    need(until(lambda: descriptors(pids) == before, 3), f"open files: {before} before, {descriptors(pids)} after")
+
+
+def flood(server, megabytes):
+    """A broker's hello, then one message that does not end; how many megabytes were taken."""
+    conn = server.accept()[0]
+    with conn:
+        conn.settimeout(10 * beds.SLOW)
+        conn.recv(65536)
+        conn.sendall(b"\x20\x03\0\0\0")       # CONNACK
+        conn.sendall(bytes((0x30,)) + mqtt.number(250_000_000) + mqtt.text("minewall/bed/p1/status"))
+        for n in range(megabytes):
+            try:
+                conn.sendall(bytes(1 << 20))
+            except OSError:
+                return n
+    return megabytes
+
+
+@own("fleet/hostile-broker")
+def hostile(t):
+    """A broker whose message is longer than all that there is to say does not take this machine's memory, and loses the connection."""
+    site = Site(t, start=False)
+    plain = site.policy().replace(f"mqtts://{SERVER[4]}:8883", "mqtt://127.0.0.1:18883")
+    server = inside(t.bed.gateway, lambda: mqtt.socket.create_server(("127.0.0.1", 18883)))
+    with server:
+        server.settimeout(10 * beds.SLOW)
+        site.daemon.write("policy.yaml", plain)
+        site.daemon.start()
+        took = flood(server, 200)
+        need(took < 100, f"it took {took} MB of one message")
+        server.accept()[0].close()      # it is there, and tries again
+    worker = workers(t)
+    with open(f"/proc/{worker[0]}/status") as f:
+        peak = int(next(line for line in f if line.startswith("VmHWM")).split()[1])
+    need(peak < 100_000 or beds.SLOW > 1, f"it took {peak} KB")
+
+
 @own("fleet/restart")
 def restart(t):
     """What the fleet taught survives a restart as what we learnt does, and is not ours to publish; without a broker, too. Unblocked, it stays so."""
@@ -398,7 +459,11 @@ def sample(t):
     c.publish(mqtt.topic("p1", fresh(t, 4), PORT), b"x")
     c.publish(mqtt.topic("p2", fresh(t, 4), PORT), b"x")
     c.publish("minewall/other/p1/status", b"x")
+    other = inside(t.bed.server, lambda: mqtt.Client(SERVER[4], 8883, "minewall-p1", ca.context("p2")))   # the name of another's session
     need(c.settle() and dict(c.codes) == {0: 1, 0x87: 2}, f"answers: {dict(c.codes)}")
+    c.publish(mqtt.topic("p1", fresh(t, 4), PORT), b"")
+    need(c.settle() and not c.ended, "who names another's session ends his connection")
+    other.close()
     need(until(lambda: site.refused("malformed") == 1, 3), f"{site.status()}")
     try:
         tls = mqtt.ssl.SSLContext(mqtt.ssl.PROTOCOL_TLS_CLIENT)
