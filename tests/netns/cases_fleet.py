@@ -5,6 +5,7 @@ import ctypes
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -53,8 +54,11 @@ class Site:
         for family, network in POOLS.items():
             t.bed.server.run("ip", f"-{family}", "route", "replace", "local", network, "dev", "lo")
             t.bed.gateway.run("ip", f"-{family}", "route", "replace", network, "via", SERVER[family])
+        key = os.path.join(folder, "gw.key")        # which only root may read
+        shutil.copyfile(self.authority.path("all.key"), key)
+        os.chmod(key, 0o600)
         self.fleet = FLEET.format(address=SERVER[4], ca=self.authority.path("ca.pem"), certificate=self.authority.certificate("gw"),
-                                  key=self.authority.path("all.key"), more=more)
+                                  key=key, more=more)
         self.mode = mode
         self.daemon = t.daemon = t.make(self.policy(), files=[("gateways.txt", self.keys())])
         made = self.daemon.verb("fleet", "keys", "--new")
@@ -162,7 +166,7 @@ def refusals(site, t):
 def refused(t):
     """A word that is forged, replayed, too old, too new, too long, of an address that nobody may share, or one too many, has no effect, and its
     reason is counted and told."""
-    site = Site(t, more="rate: 1\n  hints: 100").start()
+    site = Site(t, more="rate: 1\n  hints: 100\nmetrics: {listen: 127.0.0.1:9977}").start()
     c = site.connect("p1")
     other = site.connect("stranger")
     for reason, word in refusals(site, t).items():
@@ -186,6 +190,11 @@ def refused(t):
     need(not t.kernel.elements("endpoints4", "endpoints6"), "something was taught")
     text = site.daemon.verb("fleet").stdout
     need("p1" in text and "replayed 1" in text, f"fleet status: {text}")
+    figures = t.bed.gateway.run("curl", "-qsS", "http://127.0.0.1:9977/metrics").stdout.splitlines()
+    wanted = {"minewall_fleet_connected 1", "minewall_fleet_confirmed 0", "minewall_fleet_accepted_total 10", "minewall_fleet_hints 9",
+              'minewall_fleet_refused_total{reason="rate"} 3', 'minewall_fleet_refused_total{reason="revoked"} 0'}
+    need(wanted <= set(figures), f"figures: {[f for f in figures if f.startswith('minewall_fleet')]}")
+    need("fleet: connected, 0 gateways there, 9 hints" in site.daemon.verb("status").stdout, "status says nothing of the fleet")
 
 
 @own("fleet/local-word-wins")
