@@ -26,7 +26,9 @@
 #include "daemon/secret.h"
 
 #define TICK_MS 1000
-#define REPORT_EVERY_MS 1000
+/* Between two reports; a long one, of a thousand gateways, comes once a second. */
+#define REPORT_EVERY_MS 200
+#define REPORT_BYTES_A_MS 128
 /* The end of the broker's store is its echo of our status; without one, it has ended when nothing more comes. */
 #define READING_MS 30000
 /* Away for longer than this, the broker may have dropped what it kept for us. */
@@ -89,13 +91,11 @@ static void report(struct fleet_work *w, int64_t now_ms)
 	size_t len = 0;
 	char *text;
 
-	if (!w->changed || now_ms - w->reported_ms < REPORT_EVERY_MS || w->blocked)
+	if (!w->changed || now_ms < w->report_ms || w->blocked)
 		return;
 	text = fleet_report(w, wall_s(), &len);
-	if (text && say(w, FLEET_REPORT, text, len)) {
-		w->changed = false;
-		w->reported_ms = now_ms;
-	}
+	w->changed = !text || !say(w, FLEET_REPORT, text, len);
+	w->report_ms = now_ms + REPORT_EVERY_MS + (int64_t)len / REPORT_BYTES_A_MS;
 	free(text);
 }
 
@@ -492,6 +492,8 @@ static void loop(struct fleet_work *w)
 		struct pollfd fds[] = { { .fd = w->link, .events = (short)(POLLIN | (w->blocked ? POLLOUT : 0)) },
 				       { .fd = w->signals, .events = POLLIN }, fleet_client_poll(w->client) };
 
+		if (w->changed && !w->blocked && (due < 0 || w->report_ms - now < due))
+			due = w->report_ms > now ? (int)(w->report_ms - now) : 0;
 		if (poll(fds, 3, due >= 0 && due < TICK_MS ? due : TICK_MS) < 0 && errno != EINTR)
 			break;
 		now = mono_ms();

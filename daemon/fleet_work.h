@@ -32,7 +32,7 @@ struct fleet_work {
 	char error[160];
 	uint64_t began_with;			/* bytes of data, before there was anything of the fleet */
 	int64_t skew_s;				/* clock of the wall minus that since the start */
-	int64_t tick_ms, reported_ms, ours_ms;
+	int64_t tick_ms, report_ms, ours_ms;	/* report: not before */
 	bool changed, blocked, stop;		/* blocked: the daemon has no room for more */
 	size_t n_log;				/* ever */
 	struct fleet_log { int64_t when_s; enum hint_result result; struct hint_seen seen; } log[FLEET_LOG_MAX];
