@@ -73,7 +73,7 @@ class Site:
 
     def start(self):
         self.daemon.start()
-        need(until(lambda: self.status().get("synced"), 5), f"it does not come to the broker: {self.status()} {self.daemon.said()[-300:]}")
+        need(until(lambda: self.status().get("synced"), 10), f"it does not come to the broker: {self.status()} {self.daemon.said()[-300:]}")
         return self
 
     def status(self):
@@ -128,10 +128,10 @@ def two(t):
     for family in (4, 6):
         address = fresh(t, family)
         site.say("p1", address)
-        need(until(lambda: site.status().get("hints") == (1 if family == 4 else 3), 3), f"the first hint did not come: {site.status()}")
+        need(until(lambda: site.status().get("hints") == (1 if family == 4 else 3), 8), f"the first hint did not come: {site.status()}")
         need(not taught(t, address), "one hint taught the kernel")
         site.say("p2", address)
-        found = until(lambda: endpoints(t, address), 3)
+        found = until(lambda: endpoints(t, address), 8)
         need(len(found) == 1 and found[0]["proto"] == "tcp" and found[0]["port"] == PORT and 3500 < found[0]["expires"] <= 3600, f"taught {found}")
         got = t.bed.send(address, PORT, "stratum-v1", wait=1)
         need(got["ended"] in ("reset", "refused"), f"a client was {got['ended']}")
@@ -142,7 +142,7 @@ def two(t):
         need(event and sorted(event[0]["mining"]["fleet"]) == ["p1", "p2"], f"the event of the try: {event}")
     site.daemon.write("gateways.txt", site.keys(revoked=["p2"]))
     reload(t, site.policy())
-    need(until(lambda: not [a for a in t.kernel.elements("endpoints4", "endpoints6") if a["port"] == PORT], 2), "a revoked key blocks")
+    need(until(lambda: not [a for a in t.kernel.elements("endpoints4", "endpoints6") if a["port"] == PORT], 8), "a revoked key blocks")
 
 
 def refusals(site, t):
@@ -172,18 +172,18 @@ def refused(t):
     for reason, word in refusals(site, t).items():
         where, payload, expiry = word()
         (other if reason == "unknown-gateway" else c).publish(where, payload, expiry)
-        need(until(lambda r=reason: site.refused(r) == 1, 3), f"{reason} is not counted: {site.status().get('refused')}")
+        need(until(lambda r=reason: site.refused(r) == 1, 8), f"{reason} is not counted: {site.status().get('refused')}")
     # said, withdrawn, and said again by somebody who kept it
     where, payload, expiry = mqtt.statement(site.peers["p1"], fresh(t, 4), PORT)
     c.publish(where, payload, expiry)
     c.withdraw(where)
     c.publish(where, payload, expiry)
-    need(until(lambda: site.refused("replayed") == 1, 3), f"a replayed word is not refused: {site.status()}")
+    need(until(lambda: site.refused("replayed") == 1, 8), f"a replayed word is not refused: {site.status()}")
     # its bucket holds ten minutes' worth, of which one is gone; a forged word takes nothing
     for _ in range(12):
         where, payload, expiry = mqtt.statement(site.peers["p1"], fresh(t, 4), PORT)
         c.publish(where, payload, expiry)
-    need(until(lambda: site.refused("rate") == 3, 3), f"rate: {site.status().get('refused')}")
+    need(until(lambda: site.refused("rate") == 3, 8), f"rate: {site.status().get('refused')}")
     log = site.log()
     need({"signature", "replayed", "rate", "future"} <= {e["result"] for e in log}, f"the log says {log}")
     need(site.status()["accepted"] == 10 and not site.status()["confirmed"], f"accepted: {site.status()}")
@@ -208,20 +208,20 @@ def local_word(t):
     for name in ("p1", "p2"):
         for where in (address, plain, many):
             site.say(name, where)
-    need(until(lambda: site.refused("local-allow") and site.refused("policy") and site.status()["watched"] == 1, 3), f"{site.status()}")
+    need(until(lambda: site.refused("local-allow") and site.refused("policy") and site.status()["watched"] == 1, 8), f"{site.status()}")
     need("1 endpoints would be blocked" in site.daemon.verb("fleet").stdout, "status does not say what would be blocked")
     need(not taught(t, plain) and not taught(t, address), "monitor mode teaches")
     reload(t, allowed.replace("mode: monitor", "mode: enforce"))
-    need(until(lambda: endpoints(t, plain), 2), "enforce teaches nothing")
+    need(until(lambda: endpoints(t, plain), 8), "enforce teaches nothing")
     need(not taught(t, address), "an allowed address is taught")
     need(not taught(t, many), "an address of `shared` is taught")
     reload(t, allowed.replace("mode: monitor", "mode: enforce").replace(f"{many}/32", "192.0.2.0/24"))
-    need(until(lambda: endpoints(t, many), 2), "an address that is shared no more is not taught")
+    need(until(lambda: endpoints(t, many), 8), "an address that is shared no more is not taught")
     reload(t, allowed.replace("mode: monitor", "mode: enforce"))
-    need(until(lambda: not taught(t, many), 2) and endpoints(t, plain), "an address that is shared now is not let go of")
+    need(until(lambda: not taught(t, many), 8) and endpoints(t, plain), "an address that is shared now is not let go of")
     need(t.bed.curl(address, 443, "www.unlisted.example")["code"] == 200, "an allowed address is blocked")
     done = site.daemon.verb("allow", plain, "--for", "1h")
-    need(done.returncode == 0 and until(lambda: not taught(t, plain), 2), "an allowance does not let go of it")
+    need(done.returncode == 0 and until(lambda: not taught(t, plain), 8), "an allowance does not let go of it")
 
 
 @own("fleet/own-traffic-confirms")
@@ -230,10 +230,10 @@ def confirms(t):
     site = Site(t).start()
     address = fresh(t, 4)
     site.say("p1", address, port=443)
-    need(until(lambda: site.status().get("hints") == 1, 3), "the hint did not come")
+    need(until(lambda: site.status().get("hints") == 1, 8), "the hint did not come")
     need(not taught(t, address), "one hint taught the kernel")
     need(t.bed.curl(address, 443, LISTED)["code"] != 200, "a listed name is not blocked")
-    need(until(lambda: endpoints(t, address), 3), f"the hint is not confirmed: {site.status()}")
+    need(until(lambda: endpoints(t, address), 8), f"the hint is not confirmed: {site.status()}")
     row = next(r for r in site.daemon.json("blocked") if r["address"] == address and not r.get("host"))
     need(row["why"]["mining"].get("fleet") == ["p1", "+own"], f"its reason is {row}")
     need("p1, own traffic" in site.daemon.verb("blocked").stdout, "blocked does not say so")
@@ -261,20 +261,20 @@ def teaches(t):
         sig = mqtt.base64.b64decode(said["sig"])
         need(mqtt.Signer.SODIUM.crypto_sign_verify_detached(sig, text, mqtt.ctypes.c_ulonglong(len(text)), key) == 0, "its signature is wrong")
         need(said["dialect"] == "cryptonote" and m.expiry and 3500 < m.expiry <= 3600 and said["expires"] - said["issued"] <= 3600, f"{said} {m}")
-    need(until(lambda: site.status()["own"] == {"endpoints": 2, "published": 2, "refused": 0}, 3), f"own: {site.status()['own']}")
+    need(until(lambda: site.status()["own"] == {"endpoints": 2, "published": 2, "refused": 0}, 8), f"own: {site.status()['own']}")
     everything = b"\n".join(m.topic.encode() + b" " + m.payload for m in listener.messages)
     inside = [*CLIENT.values(), *GATEWAY_IN.values(), t.bed.client_mac(), LISTED, "100.65.", "198.18.", "agent", "login", "wallet"]
     inside += [e["mining"].get("login_hash") for e in site.daemon.events() if e["mining"].get("login_hash")]
     need(not [word for word in inside if word.encode() in everything], f"of the inside was published: {everything}")
     need(site.daemon.verb("unblock", addresses[4]).returncode == 0, "unblock")
     gone = mqtt.topic("gw", addresses[4], PORT)
-    need(listener.until(lambda: any(m.topic == gone and not m.payload for m in listener.messages), 3), "it is not taken back at the broker")
+    need(listener.until(lambda: any(m.topic == gone and not m.payload for m in listener.messages), 8), "it is not taken back at the broker")
     # a process that begins anew republishes nothing that the broker has
     before = len([m for m in listener.messages if m.topic in topics])
     site.daemon.stop()
-    need(listener.until(lambda: any(m.topic.endswith("gw/status") and b"false" in m.payload for m in listener.messages), 3), "no goodbye")
+    need(listener.until(lambda: any(m.topic.endswith("gw/status") and b"false" in m.payload for m in listener.messages), 8), "no goodbye")
     site.start()
-    need(until(lambda: site.status()["own"]["published"] == 1, 5), f"own after a restart: {site.status()['own']}")
+    need(until(lambda: site.status()["own"]["published"] == 1, 10), f"own after a restart: {site.status()['own']}")
     listener.poll(0.2)
     need(len([m for m in listener.messages if m.topic in topics]) == before, "it was published once more")
 
@@ -300,9 +300,9 @@ def lost(t):
     address = fresh(t, 4)
     for name in ("p1", "p2"):
         site.say(name, address)
-    need(until(lambda: endpoints(t, address), 3), "not taught")
+    need(until(lambda: endpoints(t, address), 8), "not taught")
     site.broker.kill()
-    need(until(lambda: site.status().get("connected") is False, 5), f"still connected: {site.status()}")
+    need(until(lambda: site.status().get("connected") is False, 10), f"still connected: {site.status()}")
     need(endpoints(t, address), "the broker's death let go of it")
     worker = workers(t)
     need(len(worker) == 1, f"processes: {worker}")
@@ -317,18 +317,18 @@ def lost(t):
             with open(f"/proc/{pid}/maps") as f:
                 need("libmosquitto" not in f.read(), f"process {pid} maps libmosquitto")
     os.kill(worker[0], signal.SIGKILL)
-    need(until(lambda: workers(t) not in ([], worker), 5), "the process does not come back")
+    need(until(lambda: workers(t) not in ([], worker), 10), "the process does not come back")
     need(endpoints(t, address), "its process's death let go of it")
     site.daemon.write("gateways.txt", site.keys(gone=["p1"]))       # while there is no broker
     reload(t, site.policy())
-    need(until(lambda: not endpoints(t, address), 3), "a key that is gone blocks")
+    need(until(lambda: not endpoints(t, address), 8), "a key that is gone blocks")
     site.daemon.write("gateways.txt", site.keys())
     reload(t, site.policy())
     site.broker.start()
     need(until(lambda: site.status().get("connected"), 15), f"it does not come back: {site.status()}")
     for name in ("p1", "p2"):
         site.say(name, address)
-    need(until(lambda: endpoints(t, address), 5), "not taught any more")
+    need(until(lambda: endpoints(t, address), 10), "not taught any more")
 
 
 def descriptors(pids):
@@ -342,13 +342,13 @@ def reloads(t):
     pids = t.bed.gateway.pids()
     for n in range(3):      # the first may open what stays
         reload(t, site.policy())
-    need(until(lambda: site.status().get("synced"), 5), f"{site.status()}")
+    need(until(lambda: site.status().get("synced"), 10), f"{site.status()}")
     before = descriptors(pids)
     for n in range(20):
         site.daemon.write("gateways.txt", site.keys(gone=["p3"] if n % 2 else ()))
         reload(t, site.policy())
-    need(until(lambda: site.status().get("synced") and site.status()["known"] == 2, 5), f"{site.status()}")
-    need(until(lambda: descriptors(pids) == before, 3), f"open files: {before} before, {descriptors(pids)} after")
+    need(until(lambda: site.status().get("synced") and site.status()["known"] == 2, 10), f"{site.status()}")
+    need(until(lambda: descriptors(pids) == before, 8), f"open files: {before} before, {descriptors(pids)} after")
 
 
 def flood(server, megabytes):
@@ -393,11 +393,11 @@ def restart(t):
     address = fresh(t, 4)
     for name in ("p1", "p2"):
         site.say(name, address)
-    need(until(lambda: endpoints(t, address), 3), "not taught")
+    need(until(lambda: endpoints(t, address), 8), "not taught")
     site.daemon.stop()
     site.broker.kill()
     site.daemon.start()
-    need(until(lambda: endpoints(t, address), 2), "a restart forgot it")
+    need(until(lambda: endpoints(t, address), 8), "a restart forgot it")
     row = next(r for r in site.daemon.json("blocked") if r["address"] == address)
     need(sorted(row["why"]["mining"]["fleet"]) == ["p1", "p2"], f"its reason: {row}")
     site.broker.start()
@@ -405,7 +405,7 @@ def restart(t):
     need(site.status()["own"]["endpoints"] == 0 and endpoints(t, address), f"{site.status()}")
     need(site.daemon.verb("unblock", address).returncode == 0, "unblock")
     reload(t, site.policy())
-    need(until(lambda: site.status().get("synced") and site.status()["hints"] == 2, 3), f"{site.status()}")
+    need(until(lambda: site.status().get("synced") and site.status()["hints"] == 2, 8), f"{site.status()}")
     time.sleep(0.3)
     need(not endpoints(t, address), "what the operator let go of is back")
 
@@ -417,17 +417,17 @@ def takeover(t):
     address, later = fresh(t, 4), fresh(t, 4)
     for name in ("p1", "p2"):
         site.say(name, address)
-    need(until(lambda: endpoints(t, address), 3), "not taught")
+    need(until(lambda: endpoints(t, address), 8), "not taught")
     before = workers(t)
     done = t.bed.gateway.run("sh", "-c", 'mount --bind "$0" /var/lib && exec "$@"', site.daemon.state, site.daemon.binary, "run", "--takeover", "--background",
                              "-c", site.daemon.policy, check=False, timeout=20)
     need(done.returncode == 0, f"takeover: {done.stderr}")
     need(endpoints(t, address), "a takeover let go of it")
-    need(until(lambda: len(workers(t)) == 1 and workers(t) != before, 5), f"processes: {workers(t)}")
+    need(until(lambda: len(workers(t)) == 1 and workers(t) != before, 10), f"processes: {workers(t)}")
     need(until(lambda: site.status().get("synced"), 8), f"{site.status()}")
     for name in ("p1", "p2"):
         site.say(name, later)
-    need(until(lambda: endpoints(t, later), 3), "the new one learns nothing")
+    need(until(lambda: endpoints(t, later), 8), "the new one learns nothing")
     need(site.status()["losses"] == 0, f"two of one name: {site.status()}")
     need(t.bed.gateway.run(site.daemon.binary, "stop", "-c", site.daemon.policy).returncode == 0, "stop")
 
@@ -438,7 +438,7 @@ def without(t):
     site = Site(t, start=False)
     site.daemon.start()
     need(t.bed.send(fresh(t, 4), PORT, "cryptonote")["ended"] == "reset", "mining was not reset")
-    need(until(lambda: "is not there" in site.daemon.said(), 5), f"nothing is said: {site.daemon.said()}")
+    need(until(lambda: "is not there" in site.daemon.said(), 10), f"nothing is said: {site.daemon.said()}")
     time.sleep(2)
     need(site.daemon.said().count("is not there") == 1, "it is said again and again")
     site.broker.start()
@@ -473,7 +473,7 @@ def sample(t):
     c.publish(mqtt.topic("p1", fresh(t, 4), PORT), b"")
     need(c.settle() and not c.ended, "who names another's session ends his connection")
     other.close()
-    need(until(lambda: site.refused("malformed") == 1, 3), f"{site.status()}")
+    need(until(lambda: site.refused("malformed") == 1, 8), f"{site.status()}")
     try:
         tls = mqtt.ssl.SSLContext(mqtt.ssl.PROTOCOL_TLS_CLIENT)
         tls.load_verify_locations(ca.path("ca.pem"))
