@@ -283,5 +283,7 @@ void hints_refuse(struct hints *h, const struct hint_endpoint *at, enum hint_res
 		return;
 	e->refused = true;
 	e->watched = why < HINT_REFUSED;
+	e->full = why == HINT_FULL;
+	e->full_s = 0;
 	e->told_s = 0;
 }

@@ -33,6 +33,8 @@ struct endpoint {
 	bool refused, watched;		/* by the daemon, until hints_again; watched: it would teach it in another mode */
 	int64_t told_s;			/* until when, as it was told; 0: it was not */
 	int64_t own_s, muted_s;
+	bool full;			/* refused as there was no room, which may come: */
+	int64_t full_s;			/* until when it waits; 0: since now */
 };
 
 struct hints {

@@ -406,6 +406,17 @@ static void tick_words(struct hints *h, struct endpoint *e, int64_t now_s)
 	}
 }
 
+/* Others expire, so what found no room is told again after a while. */
+static void tick_full(struct endpoint *e, int64_t now_s)
+{
+	if (!e->full)
+		return;
+	if (!e->full_s)
+		e->full_s = now_s + HINTS_FULL_S;
+	else if (now_s >= e->full_s)
+		e->refused = e->full = false;
+}
+
 void hints_tick(struct hints *h, int64_t now_s)
 {
 	h->n_waiting = 0;
@@ -413,6 +424,7 @@ void hints_tick(struct hints *h, int64_t now_s)
 		for (struct endpoint *e = h->buckets[i], *next; e; e = next) {
 			next = e->next;
 			tick_words(h, e, now_s);
+			tick_full(e, now_s);
 			hint_table_review(h, e, now_s);
 			if (hint_table_idle(e, now_s))
 				hint_table_drop(h, e);

@@ -14,6 +14,8 @@
 #define HINTS_LIFE_S (24 * 3600)
 #define HINTS_SKEW_S 120
 #define HINTS_OWN_S (24 * 3600)
+/* What the daemon had no room for is told again after so long. */
+#define HINTS_FULL_S 600
 /* The bucket of a gateway holds so many minutes' worth. */
 #define HINTS_BURST_MIN 10
 /* Gateways that the key file may name. */
@@ -128,7 +130,8 @@ void hints_point(struct hints *h, const struct hint_endpoint *at, int64_t now_s)
 /* The operator let go of it: what was said of it until now does not count. */
 void hints_mute(struct hints *h, const struct hint_endpoint *at, int64_t now_s);
 
-/* The daemon does not want it (LOCAL_ALLOW, POLICY, FULL, or ACCEPTED: it only watches). It is not told of it until hints_again. */
+/* The daemon does not want it (LOCAL_ALLOW, POLICY, FULL, or ACCEPTED: it only watches). It is not told of it until hints_again,
+ * or of FULL for HINTS_FULL_S. */
 void hints_refuse(struct hints *h, const struct hint_endpoint *at, enum hint_result why);
 
 /* Tells of everything that is confirmed anew. */

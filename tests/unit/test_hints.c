@@ -566,6 +566,27 @@ static void test_own_forged(void **state)
 	fleet_own_free(o);
 }
 
+/* No room in the kernel is not for ever, and a reload asks at once; what the policy does not want waits for one. */
+static void test_no_room(void **state)
+{
+	static const enum hint_result whys[] = { HINT_FULL, HINT_POLICY };
+	struct hint_endpoint at = endpoint(AT);
+
+	(void)state;
+	assert_int_equal(say(1, AT, NOW, NOW + LIFE), HINT_ACCEPTED);
+	assert_int_equal(say(2, AT, NOW, NOW + LIFE), HINT_ACCEPTED);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(change(), NOW + LIFE);
+		hints_refuse(h, &at, whys[i]);
+		hints_tick(h, NOW + 1);
+		hints_tick(h, NOW + 300);
+		assert_int_equal(change(), -1);
+		hints_tick(h, NOW + 601);
+		assert_int_equal(change(), whys[i] == HINT_FULL ? NOW + LIFE : -1);
+		hints_again(h);
+	}
+}
+
 /* Nobody's traffic shows Stratum over UDP: a resolver, a clock or a tunnel cannot be named. */
 static void test_udp(void **state)
 {
@@ -578,7 +599,7 @@ static void test_udp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_own_forged, setup, teardown), cmocka_unit_test_setup_teardown(test_udp, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_forged, setup, teardown), cmocka_unit_test_setup_teardown(test_udp, setup, teardown), cmocka_unit_test_setup_teardown(test_no_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_topics, setup, teardown), cmocka_unit_test_setup_teardown(test_payloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown), cmocka_unit_test_setup_teardown(test_confirmed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_word, setup, teardown), cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
