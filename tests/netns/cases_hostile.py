@@ -113,7 +113,7 @@ def writable(pid):
         for line in maps:
             where, rights, *_ = line.split()
             start, end = (int(n, 16) for n in where.split("-"))
-            if rights[1] != "w":
+            if rights[1] != "w" or end - start > 1 << 32:     # no memory of ours, but a sanitizer's shadow
                 continue
             for at in range(start, end, 8 << 20):     # overlapping, as a text may lie across
                 mem.seek(at)
@@ -167,7 +167,7 @@ def without_wallets(t, mode):
     need(len(held) == 1 and f"process {t.daemon.process.pid}," in held[0], f"the key is not in one place, so this search finds nothing: {held}")
     held = findings(pids, {"wallet": WALLET[30:54].encode()})
     need(not held, "; ".join(held))
-    if shutil.which("gcore"):
+    if shutil.which("gcore") and beds.SLOW == 1:
         beds.command("gcore", "-o", os.path.join(t.bed.tmp, "core"), str(t.daemon.process.pid), timeout=60)
         core = memory_of(os.path.join(t.bed.tmp, f"core.{t.daemon.process.pid}"))
         need(hashes.pop()[:8].encode() in core, "the core file holds nothing of what was found")
