@@ -62,6 +62,7 @@ struct daemon {
 	bool table_lost;		/* somebody harmed it, and it could not be made again yet */
 	bool watchdog_gone;		/* it ended, and there could be no new one yet */
 	uint64_t saved_s;		/* when the state was written */
+	uint64_t save_pause_s;		/* that it is left alone afterwards */
 	bool unsaved, save_failed;
 	struct listwatch lists;
 	struct cut cut;			/* open flows to what was just taught */

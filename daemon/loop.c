@@ -19,7 +19,6 @@
 #include "daemon/takeover.h"
 
 /* What was learnt is written soon, but no more often than this; the lives that are left are brought up to date now and then. */
-#define SAVE_PAUSE_S 2
 #define SAVE_EVERY_S 60
 /* Messages of the reporter that are taken before everybody else gets his turn. */
 #define MESSAGES_AT_ONCE 32
@@ -93,7 +92,7 @@ void daemon_write_events(struct daemon *d)
 			cut_taught(d, &e);
 		fleet_event(d, &e);
 	}
-	if (d->unsaved && daemon_now_s() - d->saved_s >= SAVE_PAUSE_S)
+	if (d->unsaved && daemon_now_s() - d->saved_s >= d->save_pause_s)
 		state_save(d);
 }
 
@@ -283,7 +282,7 @@ static void heed_timer(struct daemon *d)
 	listwatch_tick(d);
 	apply_hours(d);
 	quarantine_tick(d);
-	if (d->unsaved || daemon_now_s() - d->saved_s >= SAVE_EVERY_S)
+	if (daemon_now_s() - d->saved_s >= (d->unsaved ? d->save_pause_s : SAVE_EVERY_S))
 		state_save(d);
 }
 

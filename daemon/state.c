@@ -17,6 +17,9 @@
 #include "daemon/log.h"
 
 #define STATE_VERSION 1
+/* Between two writings: so long at least, and so many times what the last one took, as the main loop does nothing else then. */
+#define SAVE_PAUSE_S 2
+#define SAVE_SHARE 20
 
 static void put(json_t *o, const char *key, const char *text)
 {
@@ -98,17 +101,41 @@ static void paths(const struct daemon *d, char *path, char *draft, size_t size)
 	snprintf(draft, size, "%s/learnt.json.new", d->settings->state);
 }
 
+/* One element after the other: a tree of tens of thousands would take a hundred megabytes for a moment. */
+static bool write_elements(struct daemon *d, FILE *f)
+{
+	size_t n = 0;
+	struct element *elements = apply_elements(d, &n);
+	bool ok = fprintf(f, "{\"version\":%d,\"learnt\":[", STATE_VERSION) > 0;
+
+	for (size_t i = 0; i < n && ok; i++) {
+		json_t *o = element_json(d, &elements[i]);
+
+		ok = (!i || fputc(',', f) != EOF) && json_dumpf(o, f, JSON_COMPACT) == 0;
+		json_decref(o);
+	}
+	free(elements);
+	return ok && fputs("]}", f) != EOF;
+}
+
+static bool write_file(struct daemon *d, const char *path)
+{
+	FILE *f = fopen(path, "we");
+	bool ok = f && write_elements(d, f);
+
+	if (f && fclose(f))
+		ok = false;
+	return ok;
+}
+
 void state_save(struct daemon *d)
 {
 	char path[4096 + 32], draft[4096 + 32];
-	size_t n = 0;
-	struct element *elements = apply_elements(d, &n);
-	json_t *list = json_array(), *root = json_pack("{s:i, s:o}", "version", STATE_VERSION, "learnt", list);
+	struct timespec began, done;
 
+	clock_gettime(CLOCK_MONOTONIC, &began);
 	paths(d, path, draft, sizeof(path));
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, element_json(d, &elements[i]));
-	if (json_dump_file(root, draft, JSON_COMPACT) || rename(draft, path)) {
+	if (!write_file(d, draft) || rename(draft, path)) {
 		if (!d->save_failed)
 			log_warn(errno, "what was learnt cannot be written to %s", path);
 		d->save_failed = true;
@@ -116,10 +143,11 @@ void state_save(struct daemon *d)
 	} else {
 		d->save_failed = false;
 	}
-	d->saved_s = daemon_now_s();
+	clock_gettime(CLOCK_MONOTONIC, &done);
+	d->saved_s = (uint64_t)done.tv_sec;
+	d->save_pause_s = SAVE_PAUSE_S + (uint64_t)((done.tv_sec - began.tv_sec) * SAVE_SHARE +
+						    (done.tv_nsec - began.tv_nsec) / (1000000000 / SAVE_SHARE));
 	d->unsaved = false;
-	json_decref(root);
-	free(elements);
 }
 
 static bool read_address(const json_t *o, const char *key, uint8_t family, uint8_t out[16])
