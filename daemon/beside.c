@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one that waits never reads a foreign byte, so it is there to make a new worker whatever became of the last. Nothing that it or the
- * worker executes could have more rights: there are none, for good. */
+/* The one that waits never reads a foreign byte, so it is there to make a new worker whatever became of the last, with what was opened
+ * before the daemon gave up its own rights. */
 #include "daemon/beside.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ struct beside {
 	pid_t child;
 	uint64_t lost;
 	struct waiting *first, *last;
-	size_t waiting;			/* bytes */
+	size_t waiting, waiting_max;	/* bytes */
 	char heard[BESIDE_BYTES_MAX + 1];
 };
 
@@ -44,6 +44,7 @@ static int work(int link, const int *fds, const struct beside_job *job)
 	int status = 1;
 
 	if (pid == 0) {
+		/* asked to end, not killed: it may have something to write */
 		if (prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent)
 			_exit(1);
 		_exit(job->work(link, fds, job->arg));
@@ -64,8 +65,8 @@ static void supervise(struct beside *b, const struct beside_job *job, pid_t pare
 	all[0] = b->theirs;
 	if (job->open)
 		job->open(all + 1, job->arg);
-	if (process_keep(all, sizeof(all) / sizeof(all[0])) || process_drop(&b->user) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+	if (process_keep(all, sizeof(all) / sizeof(all[0])) || process_drop(&b->user) ||
+	    (!job->executes && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) || prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(1);
 	process_name(job->name);
 	while (work(all[0], all + 1, job))
@@ -88,6 +89,7 @@ int beside_start(struct beside **out, const struct beside_job *job)
 	}
 	b->ours = fds[0];
 	b->theirs = fds[1];
+	b->waiting_max = job->waiting_max;
 	for (int i = 0; i < 2; i++)
 		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
 			setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -153,7 +155,7 @@ int beside_hear(struct beside *b, const char **bytes, size_t *len)
 
 static bool put_behind(struct beside *b, char what, const void *bytes, size_t len)
 {
-	struct waiting *w = b->waiting + len < BESIDE_WAITING_MAX ? malloc(sizeof(*w) + len + 1) : NULL;
+	struct waiting *w = b->waiting + len < b->waiting_max ? malloc(sizeof(*w) + len + 1) : NULL;
 
 	if (!w)
 		return false;

@@ -20,6 +20,8 @@ struct beside_job {
 	/* Works until the link's end. Its exit code. */
 	int (*work)(int link, const int fds[BESIDE_FDS_MAX], const void *arg);
 	const void *arg;
+	bool executes;			/* programs of the operator, which may be set-user-id as sendmail is: no_new_privs is left off */
+	size_t waiting_max;		/* bytes that may wait for room in the link; 0: what it does not take at once is lost */
 };
 
 struct beside;
@@ -39,8 +41,7 @@ int beside_fd(const struct beside *b);
 /* Takes one message: its first byte, and what is behind it, with a NUL at the end, valid until the next call. 0: there is none. */
 int beside_hear(struct beside *b, const char **bytes, size_t *len);
 
-/* What has no room in the link waits here, in its order and up to BESIDE_WAITING_MAX bytes. False: it was not taken, which is counted. */
-#define BESIDE_WAITING_MAX (4u << 20)
+/* What has no room in the link waits, in its order, as far as the job lets it. False: it was not taken, which is counted. */
 bool beside_say(struct beside *b, char what, const void *bytes, size_t len);
 uint64_t beside_lost(const struct beside *b);
 

@@ -17,6 +17,8 @@
 #include "daemon/log.h"
 #include "policy/fleet.h"
 
+/* Bytes for its process that may wait. */
+#define WAITING_MAX (4u << 20)
 /* Items of one message. */
 #define ITEMS_MAX 500
 #define REMEMBERED_BYTES 32768
@@ -56,7 +58,7 @@ static struct fleet_settings settings_of(const struct daemon *d)
 void fleet_start(struct daemon *d)
 {
 	struct fleet *f = *policy_fleet(d->policy)->host ? calloc(1, sizeof(*f)) : NULL;
-	struct beside_job job = { .name = "mw-fleet", .open = fleet_open_files, .work = fleet_work };
+	struct beside_job job = { .name = "mw-fleet", .open = fleet_open_files, .work = fleet_work, .waiting_max = WAITING_MAX };
 	int err;
 
 	if (!f)

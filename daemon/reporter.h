@@ -26,9 +26,6 @@ enum reporter_message {
 	REPORTER_WANT_QUARANTINE = 'W',	/* {addresses, mac, for_s} */
 };
 
-/* Longest message. */
-#define REPORTER_BYTES_MAX 131072
-
 /* Name of the reporter's own control socket, behind that of the daemon; and of its folder in the state folder. */
 #define REPORTER_SOCKET ".incidents"
 #define REPORTER_FOLDER "incidents"

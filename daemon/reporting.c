@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/beside.h"
 #include "daemon/clients.h"
 #include "daemon/log.h"
 #include "daemon/reporter.h"
@@ -311,7 +312,7 @@ static void take_early(struct reporting_loop *l)
 /* False: the daemon is gone. */
 static bool heed_link(struct reporting_loop *l)
 {
-	static char bytes[REPORTER_BYTES_MAX];
+	static char bytes[BESIDE_BYTES_MAX];
 
 	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
 		ssize_t n = recv(l->link, bytes, sizeof(bytes), MSG_DONTWAIT);
