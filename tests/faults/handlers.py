@@ -77,7 +77,7 @@ HANDLERS = (
      (("daemon/worker.c", ".flows = settings->memory_flows / share,", ".flows = 4000000,"),
       ("daemon/worker.c", ".reassembly = settings->memory_reassembly / share,", ".reassembly = 1 << 30,"))),
     ("a killed reporter is replaced", "reporter killed, then the one that would replace it/open",
-     (("daemon/reporter.c", "\twhile (work(r))\n", "\twhile (work(r) == 0)\n"),)),
+     (("daemon/beside.c", "\twhile (work(all[0], all + 1, job))\n", "\twhile (!work(all[0], all + 1, job))\n"),)),
     ("its socket goes with the last of them", "reporter killed, then the one that would replace it/closed",
      (("daemon/reporter.c", "\tleave_socket(r);\t/*", "\t/*"),)),
     ("who was to be replaced goes on", "takeover by a process that dies when the old one has let go/open",
