@@ -10,7 +10,7 @@ import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PAPER = os.path.join(HERE, "FAULTS.md")
+PAPER = os.path.join(os.path.dirname(HERE), "FAULTS.md")
 
 
 def short(measured):
