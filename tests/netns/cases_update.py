@@ -702,7 +702,9 @@ def age_alarm(t):
     os.utime(lists.path, (past, past))
     t.daemon = lists.daemon.start()
     need(until(lambda: "list_old" in t.daemon.said(), 15), "no alarm")
-    with open(os.path.join(t.daemon.folder, "eve.json"), encoding="utf-8") as f:
+    log = os.path.join(t.daemon.folder, "eve.json")
+    need(until(lambda: "list_old" in open(log, encoding="utf-8").read(), 3), "it is not in the log")  # a moment after it was said
+    with open(log, encoding="utf-8") as f:
         notes = [e for e in map(json.loads, f) if e["event_type"] == "minewall"]
     need([n["minewall"]["event"] for n in notes] == ["list_old"] and lists.name in notes[0]["minewall"]["detail"], f"notes {notes}")
     need(f"list {lists.name} is 5d old, max_age is 2d" in t.daemon.verb("status").stdout, "status says nothing")
