@@ -302,7 +302,7 @@ static void print_own(const struct own *o)
 
 static int keys(const struct fleet_args *a)
 {
-	struct own o;
+	struct own o = { 0 };
 	json_t *all, *one;
 	size_t i;
 	int code = a->new_key ? new_key(a) : read_own(a, &o);

@@ -358,21 +358,24 @@ bool fleet_client_busy(const struct fleet_client *c)
 
 bool fleet_client_peer(const struct fleet_client *c, uint8_t address[16], uint16_t *port)
 {
-	struct sockaddr_storage peer;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	} peer;
 	socklen_t len = sizeof(peer);
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer;
 
-	if (c->state != THERE || getpeername(api.socket(c->mosq), (struct sockaddr *)&peer, &len))
+	memset(&peer, 0, sizeof(peer));
+	if (c->state != THERE || getpeername(api.socket(c->mosq), &peer.any, &len))
 		return false;
 	memset(address, 0, 16);
-	if (peer.ss_family == AF_INET) {
+	if (peer.any.sa_family == AF_INET) {
 		memset(address + 10, 0xff, 2);
-		memcpy(address + 12, &four->sin_addr, 4);
-		*port = ntohs(four->sin_port);
+		memcpy(address + 12, &peer.four.sin_addr, 4);
+		*port = ntohs(peer.four.sin_port);
 	} else {
-		memcpy(address, &six->sin6_addr, 16);
-		*port = ntohs(six->sin6_port);
+		memcpy(address, &peer.six.sin6_addr, 16);
+		*port = ntohs(peer.six.sin6_port);
 	}
 	return true;
 }
