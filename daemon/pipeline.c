@@ -57,6 +57,16 @@ void pipeline_wipe(struct pipeline *p)
 	explicit_bzero(&p->scratch, sizeof(p->scratch));
 }
 
+bool pipeline_wants_memory(struct pipeline *p)
+{
+	return flow_wants_memory(p->flows);
+}
+
+void pipeline_fetch_memory(struct pipeline *p)
+{
+	flow_fetch_memory(p->flows);
+}
+
 uint32_t pipeline_flows(const struct pipeline *p)
 {
 	return flow_count(p->flows);

@@ -106,6 +106,10 @@ void pipeline_forget(struct pipeline *p, const struct packet *packet);
 /* Overwrites what the finding at hand was read from: its stream, and what was unpacked of it. No fact holds any more. */
 void pipeline_wipe(struct pipeline *p);
 
+/* As flow_wants_memory and flow_fetch_memory (nfq/flow.h). */
+bool pipeline_wants_memory(struct pipeline *p);
+void pipeline_fetch_memory(struct pipeline *p);
+
 /* Flows remembered now. */
 uint32_t pipeline_flows(const struct pipeline *p);
 

@@ -304,6 +304,11 @@ enum exit_code daemon_start_threads(struct daemon *d)
 		log_warn(err, "the adder cannot be started");
 		return EXIT_SYSTEM;
 	}
+	err = prefaulter_start(&d->shared.prefaulter);
+	if (err) {
+		log_warn(err, "the thread for the workers' memory cannot be started");
+		return EXIT_SYSTEM;
+	}
 	for (; d->n_workers < d->n_queues; d->n_workers++) {
 		err = worker_start(&d->workers[d->n_workers], &d->shared, d->queues[d->n_workers], d->n_workers, d->n_queues);
 		if (err) {
@@ -321,6 +326,8 @@ void daemon_stop_threads(struct daemon *d)
 	for (unsigned i = 0; i < d->n_workers; i++)
 		worker_stop(d->workers[i]);
 	d->n_workers = 0;
+	prefaulter_stop(d->shared.prefaulter);
+	d->shared.prefaulter = NULL;
 	adder_stop(d->shared.adder);
 	d->shared.adder = NULL;
 	watchdog_stop(d->shared.watchdog);

@@ -75,9 +75,13 @@ static bool learn(struct step *s, uint64_t now_ms)
 static bool cut(struct step *s)
 {
 	const struct packet *k = s->packet;
-	uint32_t below = s->flow->start - k->seq;
+	uint32_t below;
 
-	if (!s->flow->start_known || (int32_t)below <= 0)
+	/* asked first, as the start is in a line of memory of its own */
+	if (!s->flow->start_known)
+		return true;
+	below = s->flow->start - k->seq;
+	if ((int32_t)below <= 0)
 		return true;
 	if (below >= k->payload_len)
 		return false;

@@ -361,6 +361,8 @@ static void *run(void *arg)
 		teach(w);
 		wipe(w);
 		heed_interfaces(w);
+		if (pipeline_wants_memory(w->pipeline))
+			prefaulter_ask(w->shared->prefaulter);
 		if (atomic_load_explicit(&w->rejudging, memory_order_relaxed)) {
 			rejudge(w, now_ms);
 			teach(w);
@@ -414,6 +416,7 @@ int worker_start(struct worker **out, const struct worker_shared *shared, struct
 	w->queue = queue;
 	err = -pthread_create(&w->thread, NULL, run, w);
 	if (!err) {
+		prefaulter_watch(shared->prefaulter, index, w->pipeline);
 		*out = w;
 		return 0;
 	}
@@ -434,6 +437,7 @@ void worker_stop(struct worker *w)
 	atomic_store(&w->stop, true);
 	queue_wake(w->queue);
 	pthread_join(w->thread, NULL);
+	prefaulter_watch(w->shared->prefaulter, w->index, NULL);
 	connmark_close(w->connmark);
 	starts_close(w->starts);
 	pipeline_free(w->pipeline);

@@ -14,6 +14,7 @@
 #include "daemon/event.h"
 #include "daemon/learnt.h"
 #include "daemon/pipeline.h"
+#include "daemon/prefaulter.h"
 #include "daemon/refuse.h"
 #include "daemon/ring.h"
 #include "daemon/score.h"
@@ -35,6 +36,7 @@ struct worker_shared {
 	struct blind *blind;
 	struct ring *events;
 	struct adder *adder;
+	struct prefaulter *prefaulter;
 	struct watchdog *watchdog;	/* NULL when failing closed */
 	uint8_t *login_key;		/* 32 bytes (daemon/secret.h) */
 	uint64_t hash_key[2];

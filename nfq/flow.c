@@ -7,7 +7,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "nfq/prefault.h"
+
 #define NONE UINT32_MAX
+/* With fewer the hash is not there as a whole. */
+#define FEW_FLOWS 64
 /* Room for names, bytes a flow: a name of 20 bytes and its header. */
 #define NAME_BYTES 32
 /* A table of more flows is met all over, and each place would cost a walk through the page tables besides: it gets large pages (a million
@@ -32,6 +36,8 @@ struct flow_table {
 	struct stream_pool *streams;
 	uint8_t *names;			/* ring of struct name_header and text */
 	uint64_t names_size, names_head;	/* a power of two; bytes ever written */
+	bool wants_memory;
+	struct prefault flows_ahead, names_ahead, places_whole;
 };
 
 struct name_header {
@@ -119,6 +125,9 @@ struct flow_table *flow_table_new(uint32_t n, uint64_t reassembly, const uint64_
 	t->mask = 2 * slots - 1;
 	t->free = t->newest = t->oldest = NONE;
 	memcpy(t->key, key, sizeof(t->key));
+	prefault_init(&t->flows_ahead, t->flows, n * sizeof(*t->flows));
+	prefault_init(&t->names_ahead, t->names, t->names_size);
+	prefault_init(&t->places_whole, t->places, 2 * slots * sizeof(*t->places));
 	return t;
 }
 
@@ -233,6 +242,34 @@ static void fetch_oldest(const struct flow_table *t)
 		__builtin_prefetch((const char *)&t->flows[next->lru_newer] + at, 1);
 }
 
+static struct flow *never_used(struct flow_table *t)
+{
+	t->used++;
+	t->wants_memory |= prefault_used(&t->flows_ahead, t->used * sizeof(*t->flows));
+	return &t->flows[t->used - 1];
+}
+
+bool flow_wants_memory(struct flow_table *t)
+{
+	bool wants = stream_wants_memory(t->streams) || t->wants_memory;
+
+	t->wants_memory = false;
+	return wants;
+}
+
+/* Names come at the pace of the flows. A hash is met all over. */
+void flow_fetch_memory(struct flow_table *t)
+{
+	size_t flows = atomic_load_explicit(&t->flows_ahead.used, memory_order_relaxed) / sizeof(*t->flows);
+
+	prefault_fetch(&t->flows_ahead);
+	prefault_used(&t->names_ahead, flows * NAME_BYTES);
+	prefault_fetch(&t->names_ahead);
+	if (flows >= FEW_FLOWS)
+		prefault_whole(&t->places_whole);
+	stream_fetch_memory(t->streams);
+}
+
 /* A place for a new flow: one given back, one never used, or the oldest flow's. Blocked flows are passed over a few
  * times, as they must be remembered for FLOW_BLOCKED_MS, but never at the price of a long search. */
 static struct flow *flow_place(struct flow_table *t, uint64_t now_ms)
@@ -251,7 +288,7 @@ static struct flow *flow_place(struct flow_table *t, uint64_t now_ms)
 		}
 	}
 	if (t->free == NONE)
-		return &t->flows[t->used++];
+		return never_used(t);
 	f = &t->flows[t->free];
 	t->free = f->lru_newer;
 	return f;

@@ -155,6 +155,11 @@ void flow_note_name(struct flow_table *t, struct flow *f, uint8_t kind, const ui
  * more, or forgotten. */
 size_t flow_name(const struct flow_table *t, uint64_t *position, uint8_t *kind, uint8_t *out);
 
+/* Memory is short that the next flows would be the first to touch: another thread, one at a time, is to call flow_fetch_memory. Says it
+ * once. */
+bool flow_wants_memory(struct flow_table *t);
+void flow_fetch_memory(struct flow_table *t);
+
 /* The flow in slot `i`, or NULL if it is free; slots count from 0 to flow_slots() - 1. */
 struct flow *flow_at(struct flow_table *t, uint32_t i);
 uint32_t flow_slots(const struct flow_table *t);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nfq/prefault.h"
+
 struct stream_block {
 	struct stream *owner;		/* NULL: free */
 	struct stream_block *next;	/* free list */
@@ -24,6 +26,8 @@ struct block_class {
 	uint8_t *memory;
 	uint32_t bytes;
 	size_t n, used, hand;
+	bool wants_memory;
+	struct prefault ahead;
 };
 
 enum { SMALL, FULL, CLASSES };
@@ -123,6 +127,7 @@ static int class_init(struct block_class *c, uint32_t bytes, uint64_t budget)
 	if (!c->blocks || !c->memory)
 		return -1;
 	c->bytes = bytes;
+	prefault_init(&c->ahead, c->memory, c->n * stride);
 	return 0;
 }
 
@@ -180,6 +185,7 @@ static struct stream_block *block_take(struct block_class *c, struct stream *own
 		b = &c->blocks[c->used];
 		b->capacity = c->bytes;
 		b->bytes = c->memory + c->used++ * block_size(c->bytes);
+		c->wants_memory |= prefault_used(&c->ahead, c->used * block_size(c->bytes));
 	} else {
 		b = &c->blocks[c->hand++ % c->n];
 		b->owner->block = NULL;
@@ -214,6 +220,23 @@ static void block_give(struct stream_pool *pool, struct stream_block *b)
 	b->next = c->free;
 	c->free = b;
 	pool->given[pool->n_given++ % GIVEN] = b;
+}
+
+bool stream_wants_memory(struct stream_pool *pool)
+{
+	bool wants = false;
+
+	for (int i = 0; i < CLASSES; i++) {
+		wants |= pool->class[i].wants_memory;
+		pool->class[i].wants_memory = false;
+	}
+	return wants;
+}
+
+void stream_fetch_memory(struct stream_pool *pool)
+{
+	for (int i = 0; i < CLASSES; i++)
+		prefault_fetch(&pool->class[i].ahead);
 }
 
 void stream_pool_wipe(struct stream_pool *pool)

@@ -62,6 +62,10 @@ void stream_clear(struct stream_pool *pool, struct stream *s);
 /* The same, as if it were taken for a newer stream. */
 void stream_lose(struct stream_pool *pool, struct stream *s);
 
+/* As flow_wants_memory and flow_fetch_memory. */
+bool stream_wants_memory(struct stream_pool *pool);
+void stream_fetch_memory(struct stream_pool *pool);
+
 /* Overwrites what was given back lately: a flow's bytes, once nobody looks at them any more. */
 void stream_pool_wipe(struct stream_pool *pool);
 

@@ -14,7 +14,7 @@ FUZZ_dns       := $(FUZZ_inspect)
 FUZZ_packet    := nfq/packet.c
 FUZZ_policy    := $(wildcard policy/*.c) inspect/dialects.c inspect/code.c inspect/code_build.c inspect/require.c inspect/json.c
 FUZZ_pipeline  := $(addprefix daemon/,pipeline.c step.c segment.c start.c datagram.c lookup.c answers.c reach.c suspect.c watch.c score.c) \
-		  nfq/flow.c nfq/stream.c $(wildcard inspect/*.c policy/*.c)
+		  nfq/flow.c nfq/stream.c nfq/prefault.c $(wildcard inspect/*.c policy/*.c)
 FUZZ_quic      := $(FUZZ_pipeline)
 FUZZ_signature := cli/signature.c cli/blake2b.c
 FUZZ_hints     := $(addprefix daemon/,hints.c hint_table.c hint.c) policy/fleet.c
