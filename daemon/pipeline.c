@@ -104,6 +104,13 @@ static struct flow_key key_of(const struct packet *packet)
 	return key;
 }
 
+void pipeline_expect(const struct pipeline *p, struct packet *packet)
+{
+	struct flow_key key = key_of(packet);
+
+	packet->flow_hash = flow_expect(p->flows, &key);
+}
+
 void pipeline_forget(struct pipeline *p, const struct packet *packet)
 {
 	struct flow_key key = key_of(packet);
@@ -218,6 +225,7 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 {
 	struct flow_key key = key_of(packet);
 	struct step s = { .p = p, .packet = packet, .now_ms = now_ms };
+	uint32_t hash;
 	bool fresh;
 
 	inspect_reset(&p->found);
@@ -225,10 +233,11 @@ struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, 
 	p->at_hand = NULL;
 	if (lookup_take(&s))
 		return s.out;
-	s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+	hash = packet->flow_hash ? packet->flow_hash : flow_expect(p->flows, &key);
+	s.flow = flow_get(p->flows, &key, hash, now_ms, &fresh);
 	if (!fresh && ports_reused(s.flow, packet)) {
 		flow_drop(p->flows, s.flow);
-		s.flow = flow_get(p->flows, &key, now_ms, &fresh);
+		s.flow = flow_get(p->flows, &key, hash, now_ms, &fresh);
 	}
 	if (fresh)
 		begin(s.flow, packet);

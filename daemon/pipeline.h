@@ -92,6 +92,9 @@ void pipeline_free(struct pipeline *p);
 /* `policy` must outlive its use; may be called between packets (reload). */
 void pipeline_policy(struct pipeline *p, const struct policy *policy);
 
+/* Tells of a packet that pipeline_packet is asked about soon: what it needs of memory is fetched meanwhile. Not needed. */
+void pipeline_expect(const struct pipeline *p, struct packet *packet);
+
 /* Judges one packet that the kernel rules queued. `now_ms`: any monotonic clock (a capture's time in replay). */
 struct outcome pipeline_packet(struct pipeline *p, const struct packet *packet, uint64_t now_ms);
 

@@ -59,7 +59,7 @@ static bool learn(struct step *s, uint64_t now_ms)
 		struct flow before = *s->flow;
 
 		flow_drop(s->p->flows, s->flow);
-		s->flow = flow_get(s->p->flows, &key, now_ms, &ignored);
+		s->flow = flow_get(s->p->flows, &key, flow_expect(s->p->flows, &key), now_ms, &ignored);
 		s->flow->interface = before.interface;
 		s->flow->mac_known = before.mac_known;
 		memcpy(s->flow->mac, before.mac, sizeof(before.mac));

@@ -67,6 +67,11 @@ static unsigned put(struct tenants *t, uint64_t h, unsigned flag, unsigned clear
 	return 0;
 }
 
+void tenants_expect(const struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port)
+{
+	__builtin_prefetch(t->places[(hash(t, dst, proto, port) >> 40) % SETS], 1);
+}
+
 bool tenants_harmless(struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port)
 {
 	return put(t, hash(t, dst, proto, port), HARMLESS, TAUGHT) & TAUGHT;

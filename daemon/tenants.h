@@ -13,6 +13,9 @@ struct tenants;
 struct tenants *tenants_new(const uint64_t key[2]);
 void tenants_free(struct tenants *t);
 
+/* tenants_harmless will be asked: what stands there is fetched meanwhile. */
+void tenants_expect(const struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port);
+
 /* A name that nothing speaks against was seen at `dst`. True: a name was taught there and must be unlearnt now. */
 bool tenants_harmless(struct tenants *t, const uint8_t dst[16], uint8_t proto, uint16_t port);
 

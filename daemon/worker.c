@@ -200,6 +200,15 @@ static void account(struct worker *w, const struct outcome *o, uint64_t now_s)
 		blind_count(w->shared->blind, &o->subject, o->family, o->overload ? REASON_NONE : o->reason, now_s);
 }
 
+/* What the packet will need of memory is on its way before it is needed. */
+static void expect(struct worker *w, struct queued *packet)
+{
+	if (!packet->parsed)
+		return;
+	pipeline_expect(w->pipeline, &packet->packet);
+	tenants_expect(w->shared->tenants, packet->packet.dst, packet->packet.proto, packet->packet.dport);
+}
+
 static void judge(struct worker *w, const struct queued *packet, uint64_t now_ms)
 {
 	struct outcome o;
@@ -333,7 +342,7 @@ static void take_policy(struct worker *w)
 static void *run(void *arg)
 {
 	struct worker *w = arg;
-	const struct queued *batch;
+	struct queued *batch;
 	char name[16];
 
 	snprintf(name, sizeof(name), "minewall-q%u", queue_number(w->queue));
@@ -342,6 +351,8 @@ static void *run(void *arg)
 		int n = queue_receive(w->queue, &batch);
 		uint64_t now_ms;
 
+		for (int i = 0; i < n; i++)
+			expect(w, &batch[i]);
 		count(&w->turns);
 		take_policy(w);
 		watchdog_beat(w->shared->watchdog, w->index);

@@ -60,7 +60,7 @@ static void sip_round(uint64_t v[4])
 
 _Static_assert(sizeof(struct flow_key) == 40, "the key is hashed as five words");
 
-static uint32_t hash(const struct flow_table *t, const struct flow_key *key)
+static uint32_t hash_of(const struct flow_table *t, const struct flow_key *key)
 {
 	uint64_t v[4] = { t->key[0] ^ 0x736f6d6570736575ull, t->key[1] ^ 0x646f72616e646f6dull,
 			  t->key[0] ^ 0x6c7967656e657261ull, t->key[1] ^ 0x7465646279746573ull };
@@ -76,7 +76,8 @@ static uint32_t hash(const struct flow_table *t, const struct flow_key *key)
 	v[2] ^= 0xff;
 	for (int i = 0; i < 3; i++)
 		sip_round(v);
-	return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
+	v[0] ^= v[1] ^ v[2] ^ v[3];
+	return (uint32_t)v[0] ? (uint32_t)v[0] : 1;
 }
 
 static void *room_for(size_t bytes, bool large)
@@ -227,7 +228,7 @@ struct flow *flow_find(struct flow_table *t, const struct flow_key *key)
 {
 	uint32_t at;
 
-	return find_at(t, key, hash(t, key), &at);
+	return find_at(t, key, hash_of(t, key), &at);
 }
 
 /* The flows that give way next are far away in memory: what is needed of them is asked for one flow ahead. */
@@ -294,10 +295,18 @@ static struct flow *flow_place(struct flow_table *t, uint64_t now_ms)
 	return f;
 }
 
-struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t now_ms, bool *fresh)
+uint32_t flow_expect(const struct flow_table *t, const struct flow_key *key)
 {
-	uint32_t h = hash(t, key), at;
-	struct flow *f = find_at(t, key, h, &at);
+	uint32_t h = hash_of(t, key);
+
+	__builtin_prefetch(&t->places[h & t->mask], 1);
+	return h;
+}
+
+struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint32_t hash, uint64_t now_ms, bool *fresh)
+{
+	uint32_t at;
+	struct flow *f = find_at(t, key, hash, &at);
 
 	*fresh = false;
 	if (f && now_ms - f->seen_ms > (f->state == FLOW_BLOCKED ? FLOW_BLOCKED_MS : FLOW_IDLE_MS)) {
@@ -308,10 +317,10 @@ struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t
 		f = flow_place(t, now_ms);
 		memset(f, 0, FLOW_HEAD);
 		f->key = *key;
-		f->hash = h;
-		for (at = h & t->mask; t->places[at].flow; at = (at + 1) & t->mask)
+		f->hash = hash;
+		for (at = hash & t->mask; t->places[at].flow; at = (at + 1) & t->mask)
 			;	/* anew: a flow that gave way may have moved others */
-		t->places[at] = (struct place){ h, (uint32_t)(f - t->flows) + 1 };
+		t->places[at] = (struct place){ hash, (uint32_t)(f - t->flows) + 1 };
 		t->count++;
 		*fresh = true;
 	} else {

@@ -133,8 +133,11 @@ struct stream_pool *flow_streams(struct flow_table *t);
 #define FLOW_IDLE_MS (10u * 60 * 1000)
 #define FLOW_BLOCKED_MS (15u * 60 * 1000)
 
-/* The flow of `key`, made if it is not there (`*fresh` says so); a full table gives up its least recently used flow. */
-struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint64_t now_ms, bool *fresh);
+/* The hash of `key`, never 0. Asks for what stands at it: the earlier it is called, the less flow_get waits for memory. */
+uint32_t flow_expect(const struct flow_table *t, const struct flow_key *key);
+
+/* The flow of `key` with its `hash`, made if it is not there (`*fresh` says so); a full table gives up its least recently used flow. */
+struct flow *flow_get(struct flow_table *t, const struct flow_key *key, uint32_t hash, uint64_t now_ms, bool *fresh);
 
 /* The flow of `key` or NULL; does not touch its age. */
 struct flow *flow_find(struct flow_table *t, const struct flow_key *key);

@@ -46,6 +46,7 @@ struct packet {
 	bool mac_known;
 	const char *interface;	/* it came in by; lives as long as its queue; NULL: not known */
 	int64_t when_s;		/* of the epoch; 0: not known */
+	uint32_t flow_hash;	/* of its flow's key, as flow_expect gave it; 0: not asked */
 };
 
 enum packet_result {
@@ -56,7 +57,7 @@ enum packet_result {
 };
 
 /* Reads the IP packet of `len` captured bytes at `ip`. `verify`: compute the TCP or UDP checksum (else CHECKSUM_GOOD).
- * Fills everything but origin, mac, interface and time; of a first fragment or a broken packet only the ends and flags, and `proto` stays 0
+ * Fills everything but origin, mac, interface, time and hash; of a first fragment or a broken packet only the ends and flags, and `proto` stays 0
  * if not even they could be read. RFC 791, 8200, 9293, 768. */
 enum packet_result packet_parse(const uint8_t *ip, size_t len, bool verify, struct packet *out);
 

@@ -280,7 +280,7 @@ uint64_t queue_now_ms(const struct queue *q)
 	return q->now_ms;
 }
 
-int queue_receive(struct queue *q, const struct queued **batch)
+int queue_receive(struct queue *q, struct queued **batch)
 {
 	int n = recvmmsg(q->fd, q->messages, QUEUE_BATCH, MSG_WAITFORONE, NULL), err = 0;
 
@@ -345,7 +345,7 @@ int queue_flush(struct queue *q)
  * a daemon that died asks for a reader) passes. */
 static int await_bind(struct queue *q)
 {
-	const struct queued *batch = NULL;
+	struct queued *batch = NULL;
 	int n = queue_receive(q, &batch);
 
 	if (n < 0)

@@ -47,7 +47,7 @@ int queue_adopt(struct queue **q, const struct queue_config *config, int fd);
 
 /* Waits for packets. Number of packets in `*batch` (0: only a wake-up or a notice), -ENOBUFS: the kernel lost
  * packets for us (read queue_losses), other negative errno: the socket is of no use any more. */
-int queue_receive(struct queue *q, const struct queued **batch);
+int queue_receive(struct queue *q, struct queued **batch);
 
 /* Overwrites all packets that were received since the last time, those of the last batch, too. */
 void queue_wipe(struct queue *q);

@@ -18,7 +18,7 @@ static struct flow *get(struct flow_table *t, uint16_t port, uint64_t now, bool 
 {
 	struct flow_key key = { .sport = port, .dport = 80, .family = 4, .proto = 6 };
 
-	return flow_get(t, &key, now, fresh);
+	return flow_get(t, &key, flow_expect(t, &key), now, fresh);
 }
 
 static void test_least_used(void **state)
