@@ -43,31 +43,51 @@ static int read_all(int fd, char *to, size_t size, size_t *len)
 	return 0;
 }
 
-int file_read(const char *path, size_t max, char **text, size_t *len)
+static int open_file(const char *path, size_t max, size_t *size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	char *buffer = NULL;
-	size_t size = 0;
-	int error;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
 
 	if (fd < 0)
 		return -errno;
-	error = check(fd, max, &size);
-	if (error)
-		goto out;
+	err = check(fd, max, size);
+	if (err)
+		close(fd);
+	return err ? err : fd;
+}
+
+int file_read(const char *path, size_t max, char **text, size_t *len)
+{
+	size_t size = 0;
+	int fd = open_file(path, max, &size), err;
+	char *buffer;
+
+	if (fd < 0)
+		return fd;
 	buffer = malloc(size + 1);
-	if (!buffer) {
-		error = -ENOMEM;
-		goto out;
+	err = buffer ? read_all(fd, buffer, size, len) : -ENOMEM;
+	close(fd);
+	if (err) {
+		free(buffer);
+		return err;
 	}
-	error = read_all(fd, buffer, size, len);
-	if (error)
-		goto out;
 	buffer[*len] = '\0';
 	*text = buffer;
-	buffer = NULL;
-out:
-	free(buffer);
+	return 0;
+}
+
+int file_read_block(const char *path, size_t max, struct block *text, size_t *len)
+{
+	size_t size = 0;
+	int fd = open_file(path, max, &size), err;
+
+	if (fd < 0)
+		return fd;
+	err = block_new_brief(text, size + 1);
+	if (!err) {
+		err = read_all(fd, text->at, size, len);
+		if (err)
+			block_free(text);
+	}
 	close(fd);
-	return error;
+	return err;
 }

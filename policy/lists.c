@@ -244,6 +244,8 @@ int list_load(const struct list_target *to, enum list_format format, const char 
 		counts->format = format = list_detect(all);
 	if (counts->alien)
 		return 0;
+	if (to->names)
+		name_set_expect(to->names, len);
 	if (format == LIST_NFTABLES)
 		list_nftables(&list, all);
 	else

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "policy/block.h"
 #include "policy/eight.h"
 
 /* A record: a byte of length, one of source and `below`, the line (7 bits a byte, the last one without its top bit), "*." if
@@ -20,6 +21,11 @@
 
 /* Entries a bucket, on average: with four filter bits each about one miss in 150 looks into its bucket. */
 #define BUCKET_NAMES 4
+
+/* What the text of a list becomes, guessed for short names alone in their lines: a third more bytes of records, and a name for so many
+ * bytes. What is not needed of it is hardly touched. */
+#define EXPECT_PART 3
+#define EXPECT_LINE 24
 
 /* How far ahead of the work memory is asked for, in entries: one miss an entry is most of what a big list costs. */
 #define AHEAD 16
@@ -35,12 +41,12 @@ struct bucket {
 struct name_set {
 	uint64_t seed, key;
 	size_t n;			/* entries added; after the seal: distinct names */
-	char *arena;
-	size_t used, size;
-	uint64_t *hashes;		/* of the records in their order, until the seal */
-	size_t hashes_size;
+	struct block records, hashes;	/* as they were added, until the seal */
+	size_t used;			/* of the records */
+	struct block sealed;		/* the buckets, then the arena */
 	struct bucket *buckets;		/* one more than n_buckets: the first only says where the second begins */
 	uint32_t n_buckets;
+	char *arena;
 	uint64_t depths;		/* bit d: an entry of d labels (63: or more) */
 	unsigned depth_max;
 	uint8_t rank[NAME_SOURCE_MAX + 1];
@@ -134,9 +140,9 @@ void name_set_free(struct name_set *set)
 {
 	if (!set)
 		return;
-	free(set->arena);
-	free(set->hashes);
-	free(set->buckets);
+	block_free(&set->records);
+	block_free(&set->hashes);
+	block_free(&set->sealed);
 	free(set);
 }
 
@@ -148,25 +154,22 @@ void name_set_rank(struct name_set *set, unsigned source, unsigned rank)
 /* Room for one more record and its hash. */
 static int reserve(struct name_set *set)
 {
-	if (set->used + RECORD_MAX > set->size) {
-		size_t size = set->size ? set->size * 2 : 4096;
-		char *arena = realloc(set->arena, size);
-
-		if (!arena)
-			return -ENOMEM;
-		set->arena = arena;
-		set->size = size;
-	}
-	if (set->n == set->hashes_size) {
-		size_t size = set->hashes_size ? set->hashes_size * 2 : 64;
-		uint64_t *hashes = reallocarray(set->hashes, size, sizeof(*hashes));
-
-		if (!hashes)
-			return -ENOMEM;
-		set->hashes = hashes;
-		set->hashes_size = size;
-	}
+	if (set->used + RECORD_MAX > set->records.size && block_grow(&set->records, set->used, set->records.size * 2 + 4096))
+		return -ENOMEM;
+	if ((set->n + 1) * sizeof(uint64_t) > set->hashes.size &&
+	    block_grow(&set->hashes, set->n * sizeof(uint64_t), set->hashes.size * 2 + 512))
+		return -ENOMEM;
 	return 0;
+}
+
+void name_set_expect(struct name_set *set, size_t len)
+{
+	size_t used = set->used + len + len / EXPECT_PART, hashes = (set->n + len / EXPECT_LINE) * sizeof(uint64_t);
+
+	if (used > set->records.size)
+		block_grow(&set->records, set->used, used);
+	if (hashes > set->hashes.size)
+		block_grow(&set->hashes, set->n * sizeof(uint64_t), hashes);
 }
 
 /* Label by label from the right, as a look-up does. */
@@ -189,7 +192,7 @@ int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned 
 		return -E2BIG;
 	if (reserve(set))
 		return -ENOMEM;
-	to = set->arena + set->used;
+	to = set->records.at + set->used;
 	*to++ = (char)entry->len;
 	*to++ = (char)((source & NAME_SOURCE_MAX) | (entry->below ? RECORD_BELOW : 0));
 	for (; line > 0x7f; line >>= 7)
@@ -202,8 +205,8 @@ int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned 
 	for (size_t i = 0; i < entry->len; i += 16)	/* both have the room; a copy of any length would cost more */
 		memcpy(to + i, entry->text + i, 16);
 	to[entry->len] = '\0';
-	set->used = (size_t)(to + entry->len + 1 - set->arena);
-	set->hashes[set->n++] = entry_hash(set, entry);
+	set->used = (size_t)(to + entry->len + 1 - set->records.at);
+	((uint64_t *)set->hashes.at)[set->n++] = entry_hash(set, entry);
 	set->depths |= depth_bit(depth);
 	if (depth > set->depth_max)
 		set->depth_max = depth;
@@ -245,15 +248,16 @@ static size_t record_size(const char *at)
 /* Bytes a bucket, then where each begins. */
 static void measure(struct name_set *set)
 {
-	const char *at = set->arena;
+	const uint64_t *hashes = (const uint64_t *)set->hashes.at;
+	const char *at = set->records.at;
 	uint32_t sum = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
 		size_t size = record_size(at);
 
 		if (i + AHEAD < set->n)
-			__builtin_prefetch(bucket_before(set, set->hashes[i + AHEAD]) + 1, 1);
-		bucket_before(set, set->hashes[i])[1].end += (uint32_t)size;
+			__builtin_prefetch(bucket_before(set, hashes[i + AHEAD]) + 1, 1);
+		bucket_before(set, hashes[i])[1].end += (uint32_t)size;
 		at += size;
 	}
 	for (uint32_t i = 0; i <= set->n_buckets; i++) {
@@ -266,23 +270,24 @@ static void measure(struct name_set *set)
 
 /* Copies each record into its bucket; `end` grows from the bucket's begin to its end. A bucket where a name may be there already
  * is noted in `again`: names that are there once set a filter bit at least, nearly always. */
-static void distribute(struct name_set *set, char *arena, uint64_t *again)
+static void distribute(struct name_set *set, uint64_t *again)
 {
-	const char *at = set->arena;
+	const uint64_t *hashes = (const uint64_t *)set->hashes.at;
+	const char *at = set->records.at;
 
 	for (size_t i = 0; i < set->n; i++) {
-		uint64_t hash = set->hashes[i], bits = filter_bits(hash);
+		uint64_t hash = hashes[i], bits = filter_bits(hash);
 		struct bucket *bucket = bucket_before(set, hash) + 1;
 		size_t size = record_size(at), b = (size_t)(bucket - set->buckets);
 
 		if (i + 2 * AHEAD < set->n)
-			__builtin_prefetch(bucket_before(set, set->hashes[i + 2 * AHEAD]) + 1, 1);
+			__builtin_prefetch(bucket_before(set, hashes[i + 2 * AHEAD]) + 1, 1);
 		if (i + AHEAD < set->n)
-			__builtin_prefetch(arena + bucket_before(set, set->hashes[i + AHEAD])[1].end, 1);
+			__builtin_prefetch(set->arena + bucket_before(set, hashes[i + AHEAD])[1].end, 1);
 		if (filter_has(bucket, bits))
 			again[b / 64] |= UINT64_C(1) << b % 64;
 		filter_set(bucket, bits);
-		memcpy(arena + bucket->end, at, size);
+		memcpy(set->arena + bucket->end, at, size);
 		bucket->end += (uint32_t)size;
 		at += size;
 	}
@@ -337,24 +342,20 @@ static void thin_out(struct name_set *set, uint32_t b)
 int name_set_seal(struct name_set *set)
 {
 	uint32_t n_buckets = (uint32_t)(set->n / BUCKET_NAMES + 1);
+	size_t index = (n_buckets + 1) * sizeof(*set->buckets);
 	uint64_t *again = calloc((n_buckets + 1) / 64 + 1, sizeof(*again));
-	char *arena = malloc(set->used + 1);
 
-	set->buckets = calloc(n_buckets + 1, sizeof(*set->buckets));
-	if (!set->buckets || !arena || !again) {
-		free(arena);
+	if (!again || block_new(&set->sealed, index + set->used + 1)) {
 		free(again);
 		return -ENOMEM;
 	}
+	set->buckets = (struct bucket *)set->sealed.at;
+	set->arena = set->sealed.at + index;
 	set->n_buckets = n_buckets;
 	measure(set);
-	distribute(set, arena, again);
-	free(set->arena);
-	free(set->hashes);
-	set->hashes = NULL;
-	set->hashes_size = 0;
-	set->arena = arena;
-	set->size = set->used + 1;
+	distribute(set, again);
+	block_free(&set->records);
+	block_free(&set->hashes);
 	for (uint32_t b = 1; b <= n_buckets; b++)
 		if (again[b / 64] >> b % 64 & 1)
 			thin_out(set, b - 1);
@@ -534,6 +535,5 @@ size_t name_set_count(const struct name_set *set)
 
 size_t name_set_bytes(const struct name_set *set)
 {
-	return sizeof(*set) + set->size + set->hashes_size * sizeof(*set->hashes) +
-	       (set->buckets ? (set->n_buckets + 1) * sizeof(*set->buckets) : 0);
+	return sizeof(*set) + set->records.size + set->hashes.size + set->sealed.size;
 }

@@ -75,6 +75,10 @@ void name_set_rank(struct name_set *set, unsigned source, unsigned rank);
 /* Adds a good entry; only before name_set_seal. 0, -ENOMEM, or -E2BIG for more than NAME_SET_MAX. */
 int name_set_add(struct name_set *set, const struct name_entry *entry, unsigned source, unsigned line);
 
+/* A list of so many bytes is going to be added: room for it at once, where it would be moved again and again. Without memory for it
+ * nothing has changed. */
+void name_set_expect(struct name_set *set, size_t len);
+
 /* Builds the index, once. Of equal entries of one source the first added stays, but "x" beats "*.x"; those of other sources are
  * kept beside it. Takes about twice the set's memory while it works. 0 or -ENOMEM. */
 int name_set_seal(struct name_set *set);

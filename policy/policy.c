@@ -254,9 +254,9 @@ static int load_list(struct policy *p, size_t i, struct policy_error *error)
 	const struct list_rule *list = &p->lists[i];
 	const char *path = list->at.path;
 	struct list_counts counts;
-	char *text = NULL;
+	struct block text = { 0 };
 	size_t len;
-	int result = file_read(list->file, LIST_FILE_MAX, &text, &len);
+	int result = file_read_block(list->file, LIST_FILE_MAX, &text, &len);
 
 	if (result == -ENOMEM)
 		return out_of_memory(path, error);
@@ -268,8 +268,8 @@ static int load_list(struct policy *p, size_t i, struct policy_error *error)
 	if (result)
 		return list_fail(path, list, error, is_denied(-result) ? POLICY_UNREADABLE : POLICY_INVALID,
 				 "%s, expected a readable list", read_problem(-result));
-	result = read_list(p, i, text, len, &counts);
-	free(text);
+	result = read_list(p, i, text.at, len, &counts);
+	block_free(&text);
 	if (result == -E2BIG)
 		return list_fail(path, list, error, POLICY_INVALID, "brings the lists over %u names or %u networks, expected at most that many",
 				 NAME_SET_MAX, ADDRESS_LISTS_MAX);

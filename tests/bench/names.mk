@@ -3,7 +3,7 @@
 # BUILD/bench-names.json.
 
 BENCH_NAMES := policy/file policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock \
-	policy/list_config policy/list_rpz policy/name_entry policy/names policy/addresses
+	policy/list_config policy/list_rpz policy/name_entry policy/names policy/block policy/addresses
 
 $(BUILD)/tests/bench/bench_names: $(BUILD)/tests/bench/bench_names.o $(BENCH_NAMES:%=$(BUILD)/%.o)
 	$(call say,LD,$@)

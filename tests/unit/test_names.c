@@ -342,6 +342,33 @@ static void test_million(void **state)
 	name_set_free(set);
 }
 
+/* Too much, too little, again in the middle, and for nothing at all. */
+static void test_expect(void **state)
+{
+	static const size_t expected[] = { 0, 1, 100, 40000, 3 << 20 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(expected); i++) {
+		struct name_set *set = name_set_new();
+		char name[48];
+
+		assert_non_null(set);
+		name_set_expect(set, expected[i]);
+		for (unsigned k = 0; k < 5000; k++) {
+			if (k == 3000)
+				name_set_expect(set, expected[COUNT(expected) - 1 - i]);
+			make_name(k, name, sizeof(name));
+			add(set, name, 1, k + 1);
+		}
+		assert_int_equal(name_set_seal(set), 0);
+		for (unsigned k = 0; k < 5000; k++) {
+			make_name(k, name, sizeof(name));
+			assert_string_equal(match(set, name), name);
+		}
+		name_set_free(set);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_same_name),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_expect),
 		cmocka_unit_test(test_million),
 	};
 

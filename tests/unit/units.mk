@@ -25,17 +25,18 @@ $(eval $(call unit,stratum,$(INSPECT),))
 $(eval $(call unit,magic,$(INSPECT),))
 $(eval $(call unit,inspect,$(INSPECT),))
 LISTS := policy/lists policy/list_text policy/list_detect policy/list_simple policy/list_adblock policy/list_config policy/list_rpz \
-	policy/name_entry policy/names policy/addresses
+	policy/name_entry policy/names policy/block policy/addresses
 POLICY_UNITS := policy/policy policy/allowing policy/schema policy/schema_items policy/schema_lists policy/schema_rules policy/schema_reporting policy/schema_fleet policy/fleet \
-	policy/rule policy/schedule policy/doc policy/file \
+	policy/rule policy/schedule policy/doc policy/file policy/block \
 	$(LISTS) policy/sources policy/telltale policy/decide policy/explain policy/export \
 	policy/dialects inspect/dialects inspect/code inspect/code_build inspect/require inspect/json
 QUIC := inspect/quic inspect/gquic
 $(eval $(call unit,quic,$(QUIC) $(INSPECT),nettle))
 $(eval $(call unit,ja4,inspect/ja4 inspect/cursor,nettle))
-$(eval $(call unit,names,policy/name_entry policy/names,$(IDN)))
+$(eval $(call unit,block,policy/block,))
+$(eval $(call unit,names,policy/name_entry policy/names policy/block,$(IDN)))
 $(eval $(call unit,addresses,policy/addresses,))
-$(eval $(call unit,lists,$(LISTS) policy/file,$(IDN)))
+$(eval $(call unit,lists,$(LISTS) policy/file policy/block,$(IDN)))
 $(eval $(call unit,policy,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 $(eval $(call unit,decide,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 CORE := daemon/pipeline daemon/step daemon/segment daemon/start daemon/datagram daemon/lookup daemon/answers daemon/reach daemon/suspect daemon/watch daemon/score nfq/flow nfq/stream nfq/prefault inspect/ja4 $(QUIC) $(INSPECT) $(POLICY_UNITS)
@@ -66,7 +67,7 @@ $(eval $(call unit,signature,cli/signature cli/blake2b,nettle hogweed))
 $(eval $(call unit,sources,$(POLICY_UNITS),yaml-0.1 $(IDN)))
 $(eval $(call unit,near,cli/near,))
 $(eval $(call unit,judge,cli/judge cli/child daemon/process daemon/account cli/signature cli/blake2b $(POLICY_UNITS),yaml-0.1 $(IDN) nettle hogweed))
-$(eval $(call unit,list_meta,cli/list_meta cli/folder policy/file,jansson))
+$(eval $(call unit,list_meta,cli/list_meta cli/folder policy/file policy/block,jansson))
 $(eval $(call unit,incident,daemon/incident daemon/incident_json daemon/incident_file daemon/sighting daemon/leases daemon/event daemon/escape daemon/log $(CORE),jansson nettle yaml-0.1 $(IDN)))
 $(eval $(call unit,clients,daemon/clients,jansson))
 $(eval $(call unit,account,daemon/account,))
