@@ -69,7 +69,8 @@ void policy_free(struct policy *p)
 		free(p);
 		return;
 	}
-	for (size_t i = 0; i < RULES_LISTS_MAX; i++) {
+	/* one more than there are: it may be half read. The others were never touched, and a look costs a page each. */
+	for (size_t i = 0; i <= p->n_lists && i < RULES_LISTS_MAX; i++) {
 		free(p->lists[i].name);
 		free(p->lists[i].file);
 		free(p->lists[i].category);
@@ -91,9 +92,9 @@ void policy_free(struct policy *p)
 	address_set_fini(&p->excepted_addresses);
 	for (size_t i = 0; i < p->n_files; i++)
 		free(p->files[i]);
-	for (size_t i = 0; i < GROUPS_MAX; i++)
+	for (size_t i = 0; i <= p->n_groups && i < GROUPS_MAX; i++)
 		address_set_fini(&p->groups[i].hosts.addresses);
-	for (size_t i = 0; i < RULES_MAX; i++)
+	for (size_t i = 0; i <= p->n_rules && i < RULES_MAX; i++)
 		rule_fini(&p->rules[i]);
 	free(p);
 }
