@@ -47,8 +47,7 @@ void doctor_queues(struct doctor *d)
 {
 	struct queue_losses l;
 	int fd = queue_losses_open();
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = d->settings->queue_count ? d->settings->queue_count : cpus < 1 ? 1 : cpus > 8 ? 8 : (unsigned)cpus;	/* as the daemon */
+	unsigned n = d->settings->queue_count ? d->settings->queue_count : queue_auto();
 
 	if (fd < 0) {
 		doctor_say(d, fd == -EACCES ? DOCTOR_WARN : DOCTOR_BAD, "queues", fd == -EACCES ? "try as root" : "load the module nfnetlink_queue",

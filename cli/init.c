@@ -106,7 +106,7 @@ static void write_queues(FILE *f)
 		close(fd);
 	if (first > UINT16_MAX - QUEUES)
 		first = 0;
-	fprintf(f, "# NFQUEUE numbers, one a processor.%s\nqueues: {first: %u, count: auto, length: 4096}\n\n",
+	fprintf(f, "# NFQUEUE numbers, one for two processors.%s\nqueues: {first: %u, count: auto, length: 4096}\n\n",
 		taken ? " Those before are in use by another program." : "", first);
 }
 

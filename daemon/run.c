@@ -254,11 +254,9 @@ static enum exit_code open_memory(struct daemon *d)
 
 static unsigned queue_count(const struct settings *s)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
 	if (s->queue_count)
 		return s->queue_count < WATCHDOG_QUEUES_MAX ? s->queue_count : WATCHDOG_QUEUES_MAX;
-	return cpus < 1 ? 1 : cpus > 8 ? 8 : (unsigned)cpus;
+	return queue_auto();
 }
 
 static enum exit_code open_queues(struct daemon *d)

@@ -65,6 +65,13 @@ uint16_t queue_number(const struct queue *q)
 	return q->config.number;
 }
 
+unsigned queue_auto(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 2 ? 1 : cpus > 16 ? 8 : (unsigned)cpus / 2;
+}
+
 int queue_fd(const struct queue *q)
 {
 	return q->fd;

@@ -45,6 +45,10 @@ void queue_close(struct queue *q);
 /* The same by the socket of a queue that another process has bound like this, and reads no more: what waits in it is not lost. */
 int queue_adopt(struct queue **q, const struct queue_config *config, int fd);
 
+/* How many queues are read where the policy leaves it open: one for two processors, as bringing packets to a queue takes the kernel as long
+ * as its reader. Two readers on two processors were 6 % more CPU time a connection than one, and 8 % fewer connections. At most 8. */
+unsigned queue_auto(void);
+
 /* Waits for packets. Number of packets in `*batch` (0: only a wake-up or a notice), -ENOBUFS: the kernel lost
  * packets for us (read queue_losses), other negative errno: the socket is of no use any more. */
 int queue_receive(struct queue *q, struct queued **batch);

@@ -172,7 +172,7 @@ log: {{file: {g.folder()}/eve.json}}
     def start_null(self, gateway, *program):
         """minewall's own rules with another reader: they stay when it is killed."""
         self.start_minewall(gateway, 10)
-        queues = os.sysconf("SC_NPROCESSORS_ONLN")
+        queues = self.bench.gateways[gateway].queues()
         self.bench.gateways[gateway].stop(signal.SIGKILL)
         time.sleep(0.2)
         if program:
@@ -180,7 +180,7 @@ log: {{file: {g.folder()}/eve.json}}
             g.start("/bin/sh", "-c", 'echo ready >&2; exec "$@"', "sh", program[0], "--nq", str(queues), *program[1:])
             time.sleep(0.3)
         else:
-            self.bench.gateways[gateway].start(self.tool("nullverdict"), "0", str(min(queues, 8)), hex(PENDING))
+            self.bench.gateways[gateway].start(self.tool("nullverdict"), "0", str(queues), hex(PENDING))
 
     def start_all(self):
         self.bench.gateways["conntrack"].namespace.nft(

@@ -178,10 +178,16 @@ class Gateway:
             self.process.kill()
             raise bed.BedError(f"{self.name}: no end") from None
 
+    def queue_lines(self):
+        with open(f"/proc/{self.process.pid}/net/netfilter/nfnetlink_queue", encoding="ascii") as f:
+            return f.readlines()
+
+    def queues(self):
+        return len(self.queue_lines())
+
     def queued(self):
         """Packets that were queued so far, all queues together."""
-        with open(f"/proc/{self.process.pid}/net/netfilter/nfnetlink_queue", encoding="ascii") as f:
-            return sum(int(line.split()[7]) for line in f)
+        return sum(int(line.split()[7]) for line in self.queue_lines())
 
     def user_s(self, name=""):
         """User time of all threads whose name begins so."""
