@@ -98,18 +98,28 @@ void expr_cmp(struct expr_rule *r, uint32_t op, const void *data, uint32_t len)
 	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, len);
 }
 
-void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint32_t len)
+static void bitwise(struct expr_rule *r, unsigned int from, unsigned int to, const void *mask, const void *flip, uint32_t len)
 {
 	struct nftnl_expr *e = append(r, "bitwise");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, reg(0));
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, reg(0));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, reg(from));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, reg(to));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, flip, len);
+}
+
+void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint32_t len)
+{
+	bitwise(r, 0, 0, mask, flip, len);
+}
+
+void expr_bitwise_word(struct expr_rule *r, unsigned int from, unsigned int to, uint32_t mask, uint32_t flip)
+{
+	bitwise(r, from, to, &mask, &flip, sizeof(mask));
 }
 
 void expr_lookup(struct expr_rule *r, const char *set)

@@ -26,8 +26,9 @@ void expr_payload(struct expr_rule *r, uint32_t base, uint32_t offset, uint32_t 
 /* Writes a register into the transport header and puts its 16-bit Internet checksum at offset `sum` right. */
 void expr_payload_set(struct expr_rule *r, uint32_t offset, uint32_t len, uint32_t sum, unsigned int word);
 void expr_cmp(struct expr_rule *r, uint32_t op, const void *data, uint32_t len);	/* of word 0 */
-/* word 0 = (word 0 & mask) ^ flip */
+/* word 0 = (word 0 & mask) ^ flip; of one word, from another one into another one. */
 void expr_bitwise(struct expr_rule *r, const void *mask, const void *flip, uint32_t len);
+void expr_bitwise_word(struct expr_rule *r, unsigned int from, unsigned int to, uint32_t mask, uint32_t flip);
 void expr_lookup(struct expr_rule *r, const char *set);			/* words 0 and up are the key */
 void expr_dynset(struct expr_rule *r, uint32_t op, const char *map, unsigned int data);	/* NFT_DYNSET_OP_*, the value's word */
 void expr_update(struct expr_rule *r, const char *set);

@@ -7,14 +7,17 @@
 #include "nft/writer.h"
 
 #define JUDGE_ORIGINAL "original"
-#define JUDGE_FIRST "first"
+#define JUDGE_OPENING "opening"
+#define JUDGE_OPENING6 "opening6"
+#define JUDGE_INSPECTED "inspected"
 #define JUDGE_ORIGINAL_UDP "original_udp"
+#define JUDGE_FIRST_UDP "first_udp"
 #define JUDGE_ORIGINAL_PAYLOAD "original_payload"
 #define JUDGE_LEARNT "learnt"
 #define JUDGE_LEARNT6 "learnt6"
 #define JUDGE_REPLY "reply"
+#define JUDGE_REPLY_INSPECTED "reply_inspected"
 #define JUDGE_REPLY_UDP "reply_udp"
-#define JUDGE_REPLY_PAYLOAD "reply_payload"
 #define JUDGE_ANSWERED "answered"
 
 /* Fills all of these chains. */

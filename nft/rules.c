@@ -30,6 +30,12 @@ static void fill_stateless(struct writer *w)
 	struct expr_rule r;
 
 	w->chain = "stateless";
+	r = writer_begin(w);
+	if (!r.rule)
+		return;
+	writer_match_other(&r, IPPROTO_TCP);
+	writer_match_other(&r, IPPROTO_UDP);
+	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 	if (w->config->answers) {
 		r = writer_begin(w);
 		if (!r.rule)
@@ -164,11 +170,10 @@ static void write_state(struct writer *w, enum state state, uint32_t unless)
 	if (!r.rule)
 		return;
 	writer_match_verdict(w, &r, state);
-	if (unless) {
-		expr_ct(&r, NFT_CT_MARK, 0);
-		writer_match_bits(&r, unless << w->shift, NFT_CMP_EQ, 0);
-	}
-	writer_set_state(w, &r, state);
+	if (unless)
+		writer_set_state_unless(w, &r, unless, state);
+	else
+		writer_set_state(w, &r, state);
 	if (state != STATE_BLOCKED) {
 		writer_set_packet(w, &r, STATE_OLDER);
 		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
@@ -224,10 +229,11 @@ static void accept_own(struct writer *w, int hook)
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 
-/* Nearly every packet leaves after one comparison. A flow may become BLOCKED while a packet of it waits for its verdict; what was
+/* Nearly every packet leaves after one comparison: it has no mark, ours or another's. A flow may become BLOCKED while a packet of it waits for its verdict; what was
  * forwarded comes back with a mark in any case, and so to `late`, but what this host sends keeps its own. */
 static void fill_late_base(struct writer *w, int hook, const char *chain)
 {
+	const uint32_t none = 0;
 	struct expr_rule r;
 
 	w->chain = chain;
@@ -236,6 +242,7 @@ static void fill_late_base(struct writer *w, int hook, const char *chain)
 	if (!r.rule)
 		return;
 	expr_meta(&r, NFT_META_MARK, 0);
+	expr_cmp(&r, NFT_CMP_NEQ, &none, sizeof(none));
 	writer_match_bits(&r, w->config->mark_mask, NFT_CMP_NEQ, 0);
 	writer_end_verdict(w, &r, NFT_GOTO, "late");
 	if (w->config->enforce && hook != NF_INET_FORWARD)
@@ -257,7 +264,8 @@ static void accept_settled(struct writer *w)
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 
-/* Which packets of a hook belong to outbound connections. What has no direction has no conntrack. */
+/* Which packets of a hook belong to outbound connections. What has no direction has no conntrack. What is neither TCP nor UDP is sorted out
+ * in the chains behind. */
 static void add_way(struct writer *w, int hook, const char *interface)
 {
 	struct expr_rule r;
@@ -324,12 +332,12 @@ static void fill_answers(struct writer *w)
 }
 
 static const struct base {
-	const char *name, *way, *late;
+	const char *name, *late;
 	int hook;
 } bases[] = {
-	{ "forward", "forward_way", "late_forward", NF_INET_FORWARD },
-	{ "output", "output_way", "late_output", NF_INET_LOCAL_OUT },
-	{ "input", "input_way", "late_input", NF_INET_LOCAL_IN },
+	{ "forward", "late_forward", NF_INET_FORWARD },
+	{ "output", "late_output", NF_INET_LOCAL_OUT },
+	{ "input", "late_input", NF_INET_LOCAL_IN },
 };
 
 #define BASES (sizeof(bases) / sizeof(bases[0]))
@@ -342,19 +350,10 @@ static bool is_on(const struct table_config *config, const struct base *base)
 static void fill_base(struct writer *w, const struct base *base)
 {
 	const char *const *out = w->config->out;
-	struct expr_rule r;
 
 	w->chain = base->name;
 	accept_own(w, base->hook);
 	accept_settled(w);
-	for (size_t i = 0; i < sizeof(protos); i++) {
-		r = writer_begin(w);
-		if (!r.rule)
-			return;
-		writer_match_proto(&r, protos[i]);
-		writer_end_verdict(w, &r, NFT_GOTO, base->way);
-	}
-	w->chain = base->way;
 	add_resolver_way(w, base->hook);
 	if (!out || !*out)
 		add_way(w, base->hook, NULL);
@@ -366,8 +365,9 @@ static void fill_base(struct writer *w, const struct base *base)
 
 static void add_chains(struct writer *w)
 {
-	static const char *const plain[] = { JUDGE_ORIGINAL, JUDGE_FIRST, JUDGE_ORIGINAL_UDP, JUDGE_ORIGINAL_PAYLOAD, JUDGE_LEARNT, JUDGE_LEARNT6,
-					      JUDGE_REPLY, JUDGE_REPLY_UDP, JUDGE_REPLY_PAYLOAD, JUDGE_ANSWERED, "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
+	static const char *const plain[] = { JUDGE_ORIGINAL, JUDGE_OPENING, JUDGE_OPENING6, JUDGE_INSPECTED, JUDGE_ORIGINAL_UDP, JUDGE_FIRST_UDP,
+					      JUDGE_ORIGINAL_PAYLOAD, JUDGE_LEARNT, JUDGE_LEARNT6, JUDGE_REPLY, JUDGE_REPLY_INSPECTED, JUDGE_REPLY_UDP,
+					      JUDGE_ANSWERED, "stateless", "late", "hit4", "hit6", "blocked", "refuse", "services",
 					      STARTS_LEARN, STARTS_FORGET };
 
 	for (size_t i = 0; i < BASES; i++) {
@@ -375,7 +375,6 @@ static void add_chains(struct writer *w)
 			continue;
 		writer_add_chain(w, bases[i].name, bases[i].hook, PRIORITY_JUDGE);
 		writer_add_chain(w, bases[i].late, bases[i].hook, PRIORITY_LATE);
-		writer_add_chain(w, bases[i].way, -1, 0);
 	}
 	for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
 		writer_add_chain(w, plain[i], -1, 0);
@@ -407,7 +406,6 @@ int rules_put(struct netlink_batch *b, const struct table_config *config, bool x
 	fill_blocked(&w);
 	fill_refuse(&w);
 	fill_services(&w);
-	starts_put_chains(&w);
 	if (config->quarantine)
 		quarantine_put_chains(&w);
 	return b->error;

@@ -19,7 +19,7 @@
 /* A flow that has said nothing for so long is judged as if its start were not known. */
 #define LIFE_MS (600 * 1000)
 /* Data type numbers of the nft command (its datatype.h): what `nft list` prints the parts of a key as. */
-enum { TYPE_IP = 7, TYPE_IP6 = 8, TYPE_PORT = 13, TYPE_MARK = 19, TYPE_BITS = 6 };
+enum { TYPE_IP = 7, TYPE_IP6 = 8, TYPE_MARK = 19, TYPE_BITS = 6 };
 /* Sets of one batch are told apart by number; those of sets.c count from 1. */
 enum { FIRST_ID = 64 };
 
@@ -27,10 +27,10 @@ static const struct kind {
 	const char *map;
 	enum set like;		/* a set of the same family */
 	uint32_t address;
-	uint8_t key_len;	/* client and server, and their ports */
+	uint8_t key_len;	/* as they stand in a reply: server and client, and their ports in one word */
 } kinds[] = {
-	{ "starts4", SET_ENDPOINTS4, TYPE_IP, 16 },
-	{ "starts6", SET_ENDPOINTS6, TYPE_IP6, 40 },
+	{ "starts4", SET_ENDPOINTS4, TYPE_IP, 12 },
+	{ "starts6", SET_ENDPOINTS6, TYPE_IP6, 36 },
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -49,8 +49,7 @@ static void put_map(struct netlink_batch *b, const struct kind *k, uint32_t id)
 	nftnl_set_set_str(s, NFTNL_SET_NAME, k->map);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, NFT_SET_TIMEOUT | NFT_SET_EVAL | NFT_SET_MAP);
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE,
-			  ((k->address << TYPE_BITS | k->address) << TYPE_BITS | TYPE_PORT) << TYPE_BITS | TYPE_PORT);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, (k->address << TYPE_BITS | k->address) << TYPE_BITS | TYPE_IP);	/* two ports as two bytes each */
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, k->key_len);
 	nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, TYPE_MARK);
 	nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, sizeof(uint32_t));
@@ -70,24 +69,47 @@ void starts_put_maps(struct netlink_batch *b)
 		put_map(b, &kinds[i], FIRST_ID + (uint32_t)i);
 }
 
-/* A reply's ends as its client has them, and the start that it acknowledges (RFC 9293: at offset 8). An update leaves the value of
- * what is there as it is, so an earlier connection's goes first. */
-static void put_change(struct writer *w, const struct kind *k, bool learn)
+/* A reply's ends, into words from 0 on; the word behind them. */
+static unsigned int load_ends(struct expr_rule *r, const struct kind *k)
+{
+	unsigned int word;
+
+	writer_match_family(r, k->like);
+	word = writer_load_address(r, k->like, SOURCE, 0);
+	word = writer_load_address(r, k->like, DESTINATION, word);
+	expr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4, word);
+	return word + 1;
+}
+
+/* The start that a SYN-ACK acknowledges (RFC 9293: at offset 8). An update leaves the value of what is there as it is, so an earlier
+ * connection's goes first. */
+static void put_learn(struct writer *w, const struct kind *k)
 {
 	struct expr_rule r = writer_begin(w);
 	unsigned int word;
 
 	if (!r.rule)
 		return;
-	writer_match_family(&r, k->like);
-	word = writer_load_address(&r, k->like, DESTINATION, 0);
-	word = writer_load_address(&r, k->like, SOURCE, word);
-	writer_load_port(&r, DESTINATION, word);
-	writer_load_port(&r, SOURCE, word + 1);
-	expr_payload(&r, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 4, word + 2);
-	expr_dynset(&r, NFT_DYNSET_OP_DELETE, k->map, word + 2);
-	if (learn)
-		expr_dynset(&r, NFT_DYNSET_OP_UPDATE, k->map, word + 2);
+	word = load_ends(&r, k);
+	expr_payload(&r, NFT_PAYLOAD_TRANSPORT_HEADER, 8, 4, word);
+	expr_dynset(&r, NFT_DYNSET_OP_DELETE, k->map, word);
+	expr_dynset(&r, NFT_DYNSET_OP_UPDATE, k->map, word);
+	writer_end(w, &r);
+}
+
+/* The value, which does not count, is one of the key's words: the kernel wants one that was loaded. */
+static void forget(struct expr_rule *r, const struct kind *k)
+{
+	expr_dynset(r, NFT_DYNSET_OP_DELETE, k->map, load_ends(r, k) - 1);
+}
+
+static void put_forget(struct writer *w, const struct kind *k)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	forget(&r, k);
 	writer_end(w, &r);
 }
 
@@ -95,9 +117,9 @@ void starts_put_chains(struct writer *w)
 {
 	for (size_t i = 0; i < KINDS; i++) {
 		w->chain = STARTS_LEARN;
-		put_change(w, &kinds[i], true);
+		put_learn(w, &kinds[i]);
 		w->chain = STARTS_FORGET;
-		put_change(w, &kinds[i], false);
+		put_forget(w, &kinds[i]);
 	}
 }
 
@@ -108,8 +130,21 @@ void starts_put_reply(struct writer *w)
 	if (!r.rule)
 		return;
 	writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN | TH_ACK);
-	writer_match_state(w, &r, STATE_INSPECTING);
-	writer_end_verdict(w, &r, NFT_JUMP, STARTS_LEARN);
+	writer_end_verdict(w, &r, NFT_GOTO, STARTS_LEARN);
+}
+
+void starts_put_settled(struct writer *w)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		struct expr_rule r = writer_begin(w);
+
+		if (!r.rule)
+			return;
+		writer_match_payload(&r);
+		forget(&r, &kinds[i]);
+		writer_set_state(w, &r, STATE_PASS);
+		writer_end_verdict(w, &r, NF_ACCEPT, NULL);
+	}
 }
 
 struct starts {
@@ -171,15 +206,15 @@ int starts_get(struct starts *s, uint8_t family, const uint8_t src[16], const ui
 {
 	const struct kind *k = &kinds[family == 6];
 	size_t len = family == 6 ? 16 : 4;
-	uint16_t ports[] = { htons(sport), 0, htons(dport), 0 };
-	uint8_t key[40] = { 0 };
+	uint16_t ports[] = { htons(dport), htons(sport) };
+	uint8_t key[36];
 	char buf[512] = "";
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct nfgenmsg *g;
 	struct nlattr *list, *one, *nest;
 
-	memcpy(key, src + 16 - len, len);
-	memcpy(key + len, dst + 16 - len, len);
+	memcpy(key, dst + 16 - len, len);
+	memcpy(key + len, src + 16 - len, len);
 	memcpy(key + 2 * len, ports, sizeof(ports));
 	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM;
 	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));

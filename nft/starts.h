@@ -10,16 +10,19 @@
 
 struct writer;
 
-/* Chains that starts_put_chains fills; the caller adds them. */
+/* Chains that starts_put_chains fills, of TCP replies; the caller adds them. */
 #define STARTS_LEARN "start_learn"
 #define STARTS_FORGET "start_forget"
 
 void starts_put_maps(struct netlink_batch *b);
 void starts_put_chains(struct writer *w);
 
-/* At the end of w->chain, of TCP replies: a SYN-ACK says where a flow begins. With the server's first payload it is no longer asked: the
- * caller's rules then go through STARTS_FORGET. */
+/* At the end of w->chain, of TCP replies to what is inspected: a SYN-ACK says where a flow begins, and leaves for STARTS_LEARN. */
 void starts_put_reply(struct writer *w);
+
+/* At the end of w->chain, of TCP replies to what was judged clean: with the server's first payload the start is no longer asked, and
+ * the flow is let go. */
+void starts_put_settled(struct writer *w);
 
 struct starts;		/* a netlink socket of its own; not thread-safe */
 

@@ -97,6 +97,12 @@ void writer_match_proto(struct expr_rule *r, uint8_t proto)
 	writer_match_u8(r, proto);
 }
 
+void writer_match_other(struct expr_rule *r, uint8_t proto)
+{
+	expr_meta(r, NFT_META_L4PROTO, 0);
+	expr_cmp(r, NFT_CMP_NEQ, &proto, sizeof(proto));
+}
+
 /* A name ending in * is a prefix, as in nft. */
 void writer_match_interface(struct expr_rule *r, uint32_t key, const char *name)
 {
@@ -129,6 +135,12 @@ void writer_match_ct_state(struct expr_rule *r, uint32_t states)
 {
 	expr_ct(r, NFT_CT_STATE, 0);
 	writer_match_bits(r, states, NFT_CMP_NEQ, 0);
+}
+
+void writer_match_no_ct_state(struct expr_rule *r, uint32_t states)
+{
+	expr_ct(r, NFT_CT_STATE, 0);
+	writer_match_bits(r, states, NFT_CMP_EQ, 0);
 }
 
 /* RFC 9293: the flags are byte 13. */
@@ -227,6 +239,17 @@ void writer_set_state(struct writer *w, struct expr_rule *r, enum state state)
 	expr_ct(r, NFT_CT_MARK, 0);
 	replace_bits(w, r, state);
 	expr_ct_set(r, NFT_CT_MARK, 0);
+}
+
+void writer_set_state_unless(struct writer *w, struct expr_rule *r, uint32_t among, enum state state)
+{
+	const uint32_t none = 0;
+
+	expr_ct(r, NFT_CT_MARK, 1);
+	expr_bitwise_word(r, 1, 0, among << w->shift, 0);
+	expr_cmp(r, NFT_CMP_EQ, &none, sizeof(none));
+	expr_bitwise_word(r, 1, 1, ~w->config->mark_mask, (uint32_t)state << w->shift);
+	expr_ct_set(r, NFT_CT_MARK, 1);
 }
 
 void writer_set_packet(struct writer *w, struct expr_rule *r, enum state state)

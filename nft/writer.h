@@ -35,10 +35,12 @@ void writer_end_verdict(struct writer *w, struct expr_rule *r, int verdict, cons
 /* Each of these ends the rule where it does not hold; all work in register 0. */
 void writer_match_family(struct expr_rule *r, enum set set);
 void writer_match_proto(struct expr_rule *r, uint8_t proto);
+void writer_match_other(struct expr_rule *r, uint8_t proto);	/* any but this one */
 void writer_match_interface(struct expr_rule *r, uint32_t key, const char *name);
 void writer_match_direction(struct expr_rule *r, uint8_t direction);
 void writer_match_bits(struct expr_rule *r, uint32_t mask, uint32_t op, uint32_t value);
 void writer_match_ct_state(struct expr_rule *r, uint32_t states);
+void writer_match_no_ct_state(struct expr_rule *r, uint32_t states);
 void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value);
 void writer_match_any_flag(struct expr_rule *r, uint8_t mask);
 void writer_match_state(struct writer *w, struct expr_rule *r, enum state state);
@@ -56,6 +58,8 @@ void writer_clear_urgent(struct expr_rule *r);
 
 /* (old & ~mask) | state, in the connmark and in the packet mark. */
 void writer_set_state(struct writer *w, struct expr_rule *r, enum state state);
+/* The same where the bits `among` of the state are all 0; else it ends the rule. */
+void writer_set_state_unless(struct writer *w, struct expr_rule *r, uint32_t among, enum state state);
 void writer_set_packet(struct writer *w, struct expr_rule *r, enum state state);
 
 /* At register `word`; load_address returns the next one. The key is [inside address .] outside address . protocol . outside port. */
