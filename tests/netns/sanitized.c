@@ -5,6 +5,7 @@
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__tsan_default_options(void);
+const char *__tsan_default_suppressions(void);
 
 const char *__asan_default_options(void)
 {
@@ -19,4 +20,10 @@ const char *__ubsan_default_options(void)
 const char *__tsan_default_options(void)
 {
 	return "exitcode=99:second_deadlock_stack=1";
+}
+
+/* The broker's library takes its own locks in two orders. */
+const char *__tsan_default_suppressions(void)
+{
+	return "deadlock:libmosquitto";
 }
