@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asked in a child, once for each name. What the system asks beyond /etc/passwd (systemd, LDAP) is a library that libc loads into whoever asks and never
- * lets go; in the daemon 0.7 MB of it stayed where the user `minewall` is missing. */
+/* Asked in a child. What the system asks beyond /etc/passwd (systemd, LDAP) is a library that libc loads into whoever asks and never
+ * lets go; in the daemon 0.7 MB of it stayed where the user `minewall` is missing. A child for each name cost a start a tenth of its
+ * time, so one answers for all that are known to be wanted, and the start goes on beside it. */
 #include "daemon/account.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -26,6 +28,13 @@ struct account {
 /* A start asks for few names, some of them twice. */
 static struct account known[4];
 static unsigned n_known;
+
+/* The child that answers beforehand: its end of the pipe, or -1, and how many answers are to come. */
+static struct {
+	int fd;
+	unsigned left;
+	pid_t child;
+} ahead = { .fd = -1 };
 
 /* ERANGE: a group may have members without end. */
 static int find_in(char *room, size_t size, struct account *a, bool group)
@@ -72,40 +81,105 @@ static bool hear(int fd, struct account *a)
 	return n == (ssize_t)sizeof(*a);
 }
 
+static void await(pid_t child)
+{
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* A child that answers one after the other. -1: there can be none. */
+static int ask_child(struct account *asked, unsigned n, bool group, pid_t *child)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	*child = fork();
+	if (*child == 0) {
+		for (unsigned i = 0; i < n; i++) {
+			find(&asked[i], group);
+			if (write(ends[1], &asked[i], sizeof(asked[i])) != (ssize_t)sizeof(asked[i]))
+				_exit(1);
+		}
+		_exit(0);
+	}
+	close(ends[1]);
+	if (*child > 0)
+		return ends[0];
+	close(ends[0]);
+	return -1;
+}
+
 /* Where there can be no child it is asked here. */
 static void ask(struct account *a, bool group)
 {
-	int ends[2];
-	bool heard;
 	pid_t child;
+	int fd = ask_child(a, 1, group, &child);
+	bool heard = fd >= 0 && hear(fd, a);
 
-	if (pipe2(ends, O_CLOEXEC)) {
-		find(a, group);
-		return;
+	if (fd >= 0) {
+		close(fd);
+		await(child);
 	}
-	child = fork();
-	if (child == 0) {
-		find(a, group);
-		_exit(write(ends[1], a, sizeof(*a)) == (ssize_t)sizeof(*a) ? 0 : 1);
-	}
-	close(ends[1]);
-	heard = child > 0 && hear(ends[0], a);
-	close(ends[0]);
-	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
 	if (!heard)
 		find(a, group);
+}
+
+void account_ahead(const char *const *names, unsigned n)
+{
+	struct account asked[sizeof(known) / sizeof(known[0])] = { 0 };
+
+	if (ahead.child > 0 || n_known || n > sizeof(known) / sizeof(known[0]))
+		return;
+	for (unsigned i = 0; i < n; i++)
+		snprintf(asked[i].name, sizeof(asked[i].name), "%s", names[i]);
+	ahead.left = n;
+	ahead.fd = ask_child(asked, n, true, &ahead.child);
+}
+
+/* One answer more of what was asked ahead. False: there is none. */
+static bool hear_ahead(void)
+{
+	if (ahead.fd < 0)
+		return false;
+	if (ahead.left && n_known < sizeof(known) / sizeof(known[0]) && hear(ahead.fd, &known[n_known])) {
+		ahead.left--;
+		n_known++;
+		return true;
+	}
+	close(ahead.fd);
+	ahead.fd = -1;
+	return false;
+}
+
+void account_end(void)
+{
+	if (ahead.fd >= 0)
+		close(ahead.fd);
+	ahead.fd = -1;
+	await(ahead.child);
+	ahead.child = 0;
+}
+
+static const struct account *recall(const char *name, bool group)
+{
+	for (unsigned i = 0; i < n_known; i++)
+		if (!strcmp(known[i].name, name) && (known[i].group_asked || !group))
+			return &known[i];
+	return NULL;
 }
 
 /* No system has a name that does not fit. */
 static struct account account(const char *name, bool group)
 {
+	const struct account *there;
 	struct account a = { 0 };
-	unsigned i;
 
-	for (i = 0; i < n_known; i++)
-		if (!strcmp(known[i].name, name) && (known[i].group_asked || !group))
-			return known[i];
+	do
+		there = recall(name, group);
+	while (!there && hear_ahead());
+	if (there)
+		return *there;
 	if (strlen(name) >= sizeof(a.name))
 		return a;
 	strcpy(a.name, name);

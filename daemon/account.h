@@ -6,6 +6,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Begins to ask for these, users and groups; whoever wants one of them waits for it then. At most four, once, and before all others. */
+void account_ahead(const char *const *names, unsigned n);
+
+/* Nothing more is asked for: the child that account_ahead made is waited for. */
+void account_end(void);
+
 /* False: there is none of this name. */
 bool account_user(const char *name, uid_t *uid, gid_t *gid);
 bool account_group(const char *name, gid_t *gid);

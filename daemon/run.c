@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/account.h"
 #include "daemon/apply.h"
 #include "daemon/confine.h"
 #include "daemon/control.h"
@@ -68,6 +69,16 @@ static bool lists_there(const struct policy *p)
 		if (access(sources[i].file, F_OK))
 			return false;
 	return true;
+}
+
+/* While the policy is read, which names them or does not. */
+static enum exit_code ask_users(struct daemon *d)
+{
+	static const char *const names[] = { POWER_USER, POWER_USER_ELSE };
+
+	(void)d;
+	account_ahead(names, sizeof(names) / sizeof(names[0]));
+	return EXIT_DONE;
 }
 
 /* As root: where things are, and as whom to go on. */
@@ -490,6 +501,7 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 		d.program_file = program.st_ino;
 	}
 	code = take(&d, steps, n);
+	account_end();
 
 	if (code == EXIT_DONE) {
 		gap_s = d.n_queue_fds ? 0 : state_gap_s(&d);
@@ -521,7 +533,7 @@ static enum exit_code run(const char *policy_path, step_fn *const *steps, size_t
 enum exit_code daemon_run(const char *policy_path)
 {
 	static step_fn *const steps[] = {
-		open_loop, open_settings, open_lock, open_sockets, open_reporter, confine,
+		open_loop, ask_users, open_settings, open_lock, open_sockets, open_reporter, confine,
 		open_policy, open_kernel, open_files, open_memory, open_queues, start_workers,
 	};
 
@@ -531,7 +543,7 @@ enum exit_code daemon_run(const char *policy_path)
 enum exit_code daemon_takeover(const char *policy_path, int ready)
 {
 	static step_fn *const steps[] = {
-		open_loop, open_settings, takeover_ask, open_sockets, open_reporter, confine,
+		open_loop, ask_users, open_settings, takeover_ask, open_sockets, open_reporter, confine,
 		open_policy, open_kernel, open_files, open_memory, open_queues, takeover_go, own_table, start_workers,
 	};
 

@@ -48,6 +48,30 @@ static void test_large_group(void **state)
 	assert_false(account_group("large", &gid));
 }
 
+/* Runs first: it is asked for once, before all others. */
+static void test_ahead(void **state)
+{
+	static const char *const names[] = { "large8", "root", "minewall-no-such-user" };
+	uid_t uid = 1;
+	gid_t gid = 1;
+
+	(void)state;
+	wanted = 0;
+	account_ahead(names, 3);
+	wanted = SIZE_MAX;		/* the child has begun with what there was; asked now there would be no group */
+	assert_true(account_user("root", &uid, &gid));
+	assert_int_equal(uid, 0);
+	assert_true(account_group("large8", &gid));
+	assert_int_equal(gid, 4711);
+	assert_false(account_user("large8", &uid, &gid));
+	wanted = 0;
+	assert_false(account_user("minewall-no-such-user", &uid, &gid));
+	assert_true(account_group("large9", &gid));	/* and others as ever */
+	account_end();
+	account_end();
+	assert_true(account_group("large8", &gid));
+}
+
 static void test_user(void **state)
 {
 	uid_t uid = 1;
@@ -62,7 +86,7 @@ static void test_user(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_large_group), cmocka_unit_test(test_user) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_ahead), cmocka_unit_test(test_large_group), cmocka_unit_test(test_user) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
