@@ -295,6 +295,12 @@ static enum exit_code open_queues(struct daemon *d)
 	return EXIT_DONE;
 }
 
+static enum exit_code watchdog_failed(int err)
+{
+	log_warn(err, "the watchdog cannot be started");
+	return EXIT_SYSTEM;
+}
+
 enum exit_code daemon_start_threads(struct daemon *d)
 {
 	int aside[2] = { -1, -1 }, err = 0;
@@ -304,10 +310,8 @@ enum exit_code daemon_start_threads(struct daemon *d)
 		err = watchdog_start(&d->shared.watchdog, d->queues, d->n_queues, d->losses);
 		swap_messages(d, aside);
 	}
-	if (err) {
-		log_warn(err, "the watchdog cannot be started");
-		return EXIT_SYSTEM;
-	}
+	if (err)
+		return watchdog_failed(err);
 	err = adder_start(&d->shared.adder, &d->shared);
 	if (err) {
 		log_warn(err, "the adder cannot be started");
@@ -325,7 +329,8 @@ enum exit_code daemon_start_threads(struct daemon *d)
 			return EXIT_SYSTEM;
 		}
 	}
-	return EXIT_DONE;
+	err = watchdog_await(d->shared.watchdog);	/* it became ready beside them */
+	return err ? watchdog_failed(err) : EXIT_DONE;
 }
 
 void daemon_stop_threads(struct daemon *d)

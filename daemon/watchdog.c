@@ -193,7 +193,7 @@ static int spawn(struct watchdog *w)
 		atomic_store(&w->shared->watching, true);
 		watch(w);
 	}
-	return await(w);
+	return 0;
 }
 
 int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned n, int losses_fd)
@@ -222,6 +222,11 @@ int watchdog_start(struct watchdog **out, struct queue *const *queues, unsigned 
 	return 0;
 }
 
+int watchdog_await(struct watchdog *w)
+{
+	return w ? await(w) : 0;
+}
+
 int watchdog_revive(struct watchdog *w)
 {
 	int err;
@@ -229,6 +234,8 @@ int watchdog_revive(struct watchdog *w)
 	if (!w || (w->child > 0 && waitpid(w->child, NULL, WNOHANG) == 0))
 		return 0;
 	err = spawn(w);
+	if (!err)
+		err = await(w);
 	return err ? err : 1;
 }
 

@@ -18,6 +18,9 @@ struct watchdog;
 
 /* Forks. Call before any thread is made. `losses_fd`: queue_losses_open(). 0 or -errno. */
 int watchdog_start(struct watchdog **w, struct queue *const *queues, unsigned n, int losses_fd);
+
+/* It watches, or it never will: before packets are queued. NULL is allowed. 0 or -errno. */
+int watchdog_await(struct watchdog *w);
 void watchdog_stop(struct watchdog *w);
 
 /* Ends the child alone: from here on the readers may stand still. */
