@@ -93,13 +93,8 @@ static void accept_state(struct writer *w, enum state state)
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 
-/* A flow whose first packet we see. */
-static void mark_new(struct writer *w, struct expr_rule *r)
-{
-	writer_set_state_unless(w, r, ALL_STATES, STATE_INSPECTING);
-}
-
-/* TCP only from its SYN: what conntrack picks up in the middle stays OLDER. */
+/* A flow whose first packet we see. TCP only from its SYN, whatever state conntrack brought along: what it picks up in the middle is
+ * OLDER. */
 static void mark_opening(struct writer *w)
 {
 	struct expr_rule r = writer_begin(w);
@@ -107,8 +102,21 @@ static void mark_opening(struct writer *w)
 	if (!r.rule)
 		return;
 	writer_match_flags(&r, TH_SYN | TH_ACK, TH_SYN);
-	mark_new(w, &r);
+	writer_set_state_unless(w, &r, STATE_BLOCKED, STATE_INSPECTING);
 	writer_end_verdict(w, &r, NFT_GOTO, JUDGE_INSPECTED);
+}
+
+/* A connection that a helper expected begins with the connmark of the one that announced it, which may have been let go. */
+static void mark_expected(struct writer *w, enum state state)
+{
+	struct expr_rule r = writer_begin(w);
+
+	if (!r.rule)
+		return;
+	writer_match_ct_state(&r, NF_CT_STATE_BIT(IP_CT_RELATED));
+	writer_match_first(&r);
+	writer_set_state_unless(w, &r, STATE_BLOCKED, state);
+	writer_end(w, &r);
 }
 
 /* From one port of a resolver come queries for many names, good and bad. So a UDP flow that was judged by something else is still
@@ -308,6 +316,7 @@ static void fill_original(struct writer *w)
 	if (w->config->enforce)
 		leave_new(w, NEW_OR_RELATED, NFT_JUMP, JUDGE_LEARNT);
 	judge_end_blocked(w);
+	mark_expected(w, STATE_OLDER);
 	leave_payload(w, JUDGE_ORIGINAL_PAYLOAD);
 }
 
@@ -350,8 +359,9 @@ static void fill_original_udp(struct writer *w)
 	r = writer_begin(w);
 	if (!r.rule)
 		return;
-	mark_new(w, &r);
+	writer_set_state_unless(w, &r, ALL_STATES, STATE_INSPECTING);
 	writer_end(w, &r);
+	mark_expected(w, STATE_INSPECTING);
 }
 
 static void fill_original_payload(struct writer *w)
@@ -362,6 +372,7 @@ static void fill_original_payload(struct writer *w)
 	queue_state(w, STATE_INSPECTING);
 	mark_packet(w, STATE_OLDER, STATE_OLDER_ORIGINAL);
 	mark_packet(w, STATE_PENDING, STATE_PENDING);
+	accept_state(w, STATE_PASS);	/* let go before its server has said anything */
 	r = writer_begin(w);
 	if (r.rule)
 		end_queue(w, &r);

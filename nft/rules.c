@@ -252,15 +252,15 @@ static void fill_late_base(struct writer *w, int hook, const char *chain)
 }
 
 /* A TCP flow that is settled, in both directions: nearly every packet of the gateway ends here. What ends such a flow after all (an
- * endpoint that is taught, another policy) makes its state BLOCKED. Datagrams go on, for what may begin anew among them. */
+ * endpoint that is taught, another policy) makes its state BLOCKED. Datagrams go on, for what may begin anew among them, and so does
+ * what begins with another flow's state. */
 static void accept_settled(struct writer *w)
 {
 	struct expr_rule r = writer_begin(w);
 
 	if (!r.rule)
 		return;
-	writer_match_state(w, &r, STATE_PASS);
-	writer_match_proto(&r, IPPROTO_TCP);
+	writer_match_settled(w, &r);
 	writer_end_verdict(w, &r, NF_ACCEPT, NULL);
 }
 

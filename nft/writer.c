@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
 void writer_add_chain(struct writer *w, const char *name, int hook, int priority)
@@ -143,6 +145,13 @@ void writer_match_no_ct_state(struct expr_rule *r, uint32_t states)
 	writer_match_bits(r, states, NFT_CMP_EQ, 0);
 }
 
+/* conntrack confirms a flow behind all filters. */
+void writer_match_first(struct expr_rule *r)
+{
+	expr_ct(r, NFT_CT_STATUS, 0);
+	writer_match_bits(r, IPS_CONFIRMED, NFT_CMP_EQ, 0);
+}
+
 /* RFC 9293: the flags are byte 13. */
 static void load_flags(struct expr_rule *r, uint8_t mask)
 {
@@ -180,6 +189,20 @@ void writer_match_state(struct writer *w, struct expr_rule *r, enum state state)
 {
 	expr_ct(r, NFT_CT_MARK, 0);
 	writer_match_bits(r, w->config->mark_mask, NFT_CMP_EQ, (uint32_t)state << w->shift);
+}
+
+void writer_match_settled(struct writer *w, struct expr_rule *r)
+{
+	const uint32_t want[] = { (uint32_t)STATE_PASS << w->shift, 0, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) };
+	uint8_t words[sizeof(want)];
+
+	memcpy(words, want, sizeof(want));
+	words[sizeof(want[0])] = IPPROTO_TCP;	/* one byte, at the word's begin */
+	expr_ct(r, NFT_CT_MARK, 0);
+	expr_bitwise_word(r, 0, 0, w->config->mark_mask, 0);
+	expr_meta(r, NFT_META_L4PROTO, 1);
+	expr_ct(r, NFT_CT_STATE, 2);
+	expr_cmp(r, NFT_CMP_EQ, words, sizeof(words));
 }
 
 void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state)

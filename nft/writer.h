@@ -41,9 +41,12 @@ void writer_match_direction(struct expr_rule *r, uint8_t direction);
 void writer_match_bits(struct expr_rule *r, uint32_t mask, uint32_t op, uint32_t value);
 void writer_match_ct_state(struct expr_rule *r, uint32_t states);
 void writer_match_no_ct_state(struct expr_rule *r, uint32_t states);
+void writer_match_first(struct expr_rule *r);	/* a flow's first packet */
 void writer_match_flags(struct expr_rule *r, uint8_t mask, uint8_t value);
 void writer_match_any_flag(struct expr_rule *r, uint8_t mask);
 void writer_match_state(struct writer *w, struct expr_rule *r, enum state state);
+/* A TCP flow that was let go and that both ends speak on, by one comparison for all of it. */
+void writer_match_settled(struct writer *w, struct expr_rule *r);
 void writer_match_verdict(struct writer *w, struct expr_rule *r, enum state state);
 void writer_match_payload(struct expr_rule *r);
 /* A payload that begins as a QUIC packet of this type (of the two bits) and version does. */

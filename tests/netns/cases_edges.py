@@ -442,6 +442,54 @@ def picked_up(t, puppet):
         need(LOGIN not in t.log.bytes(half, 3333), f"IPv{family}: the server got the login")
 
 
+HELPED = """
+table inet bed_helped {
+	ct helper ftp { type "ftp" protocol tcp; }
+	chain forward {
+		type filter hook forward priority filter - 5; policy accept;
+		tcp dport 9100 ct helper set "ftp"
+	}
+}
+"""
+
+
+def ftp_passive(address):
+    """The answer to EPSV, which names the port alone (RFC 2428), or to PASV (RFC 959)."""
+    if ":" in address:
+        return b"229 Passive (|||3333|)\r\n"
+    return b"227 Passive (%s,%d,%d)\r\n" % (address.replace(".", ",").encode(), 3333 >> 8, 3333 & 255)
+
+
+@own("edge/expected-connection")
+@with_puppet
+def expected(t, puppet):
+    """conntrack gives a connection that another one's helper expects the connmark of that other one, which was let go: by the admin's
+    helper, or by the one that `guard_offload` gives each flow. It is judged as any other."""
+    sane = bytes(6) + (3333).to_bytes(2, "big")     # success, and a port
+    for guarded in (False, True):
+        t.daemon = t.make(policy(more="guard_offload: true" if guarded else "")).start()
+        t.bed.gateway.nft("delete table inet bed_helped" if guarded else HELPED)
+        for family in families(t):
+            address = t.fresh()
+            answer = sane if guarded else ftp_passive(address)
+            puppet.open("first", address, 9100)
+            puppet.send("first", CLEAN_HELLO + b"\nsay 0 0d0a\n")
+            need(puppet.read("first", 2)["received"] == 2, f"IPv{family}: no answer")
+            need(state_of(t, address, 9100) == "pass", f"IPv{family}: its state is {state_of(t, address, 9100)}")
+            if guarded:
+                puppet.send("first", bytes.fromhex("0000000700000000"))     # START
+                need(until(lambda a=address: t.log.bytes(a, 9100).endswith(bytes(4))), "START did not arrive")
+            puppet.send("first", b"\nsay 0 " + answer.hex().encode() + b"\n")
+            need(puppet.read("first", 2 + len(answer), 1)["received"] == 2 + len(answer), f"IPv{family}: no second answer")
+            if f"dst={address} " not in t.bed.gateway.run("conntrack", "-L", "expect", "-f", f"ipv{family}", check=False).stdout:
+                raise Skipped("this kernel has not the helper")
+            got = t.bed.send(address, 3333, "stratum-v1", wait=1)
+            need(got["ended"] == "reset", f"IPv{family}: mining on a connection that was expected ended by {got['ended']}")
+            need(not t.log.bytes(address, 3333), f"IPv{family}: the server got {t.log.bytes(address, 3333)[:40]}")
+            need(puppet.read("first")["ended"] is None, f"IPv{family}: the connection that announced it was ended, too")
+        t.daemon.stop()
+
+
 FLOW_ONLY = "detect: {stratum: {action: block, scope: flow}}"
 
 
